@@ -1,0 +1,56 @@
+// Package ratelimit reads what Claude Code and the API say about limits: a transcript row, a line of the live screen,
+// a response's headers.
+//
+// Everything here is a function of the bytes it is given: (value, ok), never a guess. The package does not decide
+// what to do about a limit, reads no file and no clock, and knows nothing about sessions. A time of day ("resets
+// 6:12pm") is left unread for now; the transcript carries the same moment as an epoch.
+package ratelimit
+
+import (
+	"fmt"
+	"time"
+)
+
+// Kind says which limit was hit.
+type Kind int
+
+const (
+	None        Kind = iota
+	Requests         // requests or tokens per minute: a 429 on an API key, or the server limiting for a moment
+	Overload         // the service has too much to do (529), whoever asks
+	UsageWindow      // a subscription's window (five hours, a week) is used up
+	Spend            // money: credit, spend limit, usage credits; waiting does not lift it
+)
+
+func (k Kind) String() string {
+	switch k {
+	case None:
+		return "none"
+	case Requests:
+		return "rate limit"
+	case Overload:
+		return "overload"
+	case UsageWindow:
+		return "usage limit"
+	case Spend:
+		return "spend limit"
+	}
+	return fmt.Sprintf("Kind(%d)", int(k))
+}
+
+// Limit is one report of a limit.
+type Limit struct {
+	Kind Kind
+	// RetryIn is when Claude Code, or the header, says the next try comes; 0 where nothing was said. Claude Code adds
+	// up to 25 % to what the server asked for, so it is not the retry-after itself.
+	RetryIn time.Duration
+	// Attempt counts the rejected tries of one call, from 1; 0 where nothing was said.
+	Attempt, MaxAttempts int
+	// ResetsAt is when a usage window opens again; zero where nothing was said.
+	ResetsAt time.Time
+	// Wait is whether waiting lifts the limit.
+	Wait bool
+	// Dead is whether the turn is over: nothing is retried by itself any more.
+	Dead    bool
+	Message string
+}
