@@ -4,9 +4,19 @@
 // served; the policy named ceil (see pace.go) says when the first of them may go. Everything here is a function of
 // values and of the time it is given: no clock, no files, no processes. Whoever calls keeps the state (package
 // lockfile) and looks at the world (packages hook, wrapper).
+//
+// It learns one number per pool, calls per second, from rejections. It does not know what a call costs in tokens,
+// does not keep a session's calls from failing, and does not order anyone but the sessions that ask.
+//
+// Times are wall-clock times in whole milliseconds. Every method that is told the time first brings its pool up to
+// it: retries that Claude Code announced are counted when they fall due, calls that were not rejected in time count
+// as accepted, the mirrored token refills. Reports may come late, twice or never, and the clock may jump.
 package turn
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Version is the layout of State. A file with a higher number is left alone by an older program.
 const Version = 1
@@ -20,7 +30,8 @@ type State struct {
 	Sessions map[string]*Session `json:"sessions,omitempty"`
 }
 
-// Key names who calls the model: a session, or one of its subagents.
+// Key names who calls the model: a session, or one of its subagents. A key makes one call at a time; who knows of
+// several at once (a gateway) tells them apart by Agent.
 type Key struct {
 	Session string `json:"session"`
 	Agent   string `json:"agent,omitempty"`
@@ -44,10 +55,79 @@ type Session struct {
 	Offsets map[string]int64 `json:"offsets,omitempty"`
 }
 
+// Pool is what shares one rate limit, and all that is known about it. Its methods are not safe for concurrent use:
+// whoever holds the lock on the state has the pool to itself.
+type Pool struct {
+	Name     string    `json:"name,omitempty"`
+	Queue    []Ticket  `json:"queue,omitempty"`
+	Grants   []Grant   `json:"grants,omitempty"`
+	Retries  []Retry   `json:"retries,omitempty"`
+	CoolDown CoolDown  `json:"cool,omitzero"`
+	Usage    Usage     `json:"usage,omitzero"`
+	Pace     Pace      `json:"pace,omitzero"`
+	Callers  []Caller  `json:"callers,omitempty"`
+	At       time.Time `json:"at,omitzero"` // up to when everything above was brought
+}
+
 // Rules are the user's wishes about turns.
 type Rules struct {
 	// Most calls in flight at once; 1 is "strict". 0: as many as the pace allows.
 	Most int
 	// Gap is the least time between the starts of two calls of one session.
 	Gap time.Duration
+}
+
+// NewState is the state of a machine on which nothing has happened yet.
+func NewState() *State {
+	return &State{Version: Version}
+}
+
+// Pool is the pool with that id, made when missing.
+func (s *State) Pool(id string) *Pool {
+	if s.Pools == nil {
+		s.Pools = make(map[string]*Pool)
+	}
+	p := s.Pools[id]
+	if p == nil {
+		p = &Pool{}
+		s.Pools[id] = p
+	}
+	return p
+}
+
+// Forget drops the sessions whose process is gone, with everything they had in any pool, and pools of which there is
+// nothing to remember.
+func (s *State) Forget(now time.Time, alive func(Process) bool) {
+	for id, one := range s.Sessions {
+		if one == nil || !lives(one.Process, alive) {
+			delete(s.Sessions, id)
+			for _, p := range s.Pools {
+				p.forget(id)
+			}
+		}
+	}
+	for id, p := range s.Pools {
+		p.Sweep(now, alive)
+		if p.blank() {
+			delete(s.Pools, id)
+		}
+	}
+}
+
+// forget drops all that a session has in the pool. Its calls stay counted: the server counted them too.
+func (p *Pool) forget(session string) {
+	p.Queue = slices.DeleteFunc(p.Queue, func(t Ticket) bool { return t.Session == session })
+	p.Grants = slices.DeleteFunc(p.Grants, func(g Grant) bool { return g.Session == session })
+	p.Retries = slices.DeleteFunc(p.Retries, func(r Retry) bool { return r.Session == session })
+	p.Callers = slices.DeleteFunc(p.Callers, func(c Caller) bool { return c.Session == session })
+}
+
+func (p *Pool) blank() bool {
+	return len(p.Queue) == 0 && len(p.Grants) == 0 && len(p.Retries) == 0 && len(p.Callers) == 0 &&
+		p.CoolDown == CoolDown{} && p.Usage == Usage{} && p.Pace.blank()
+}
+
+// lives asks alive about a process. One that nobody named is taken to live: its lease ends it.
+func lives(of Process, alive func(Process) bool) bool {
+	return of.PID == 0 || alive(of)
 }

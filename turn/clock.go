@@ -1,0 +1,153 @@
+package turn
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// skew is how far times of two processes of one machine may disagree: each reads the clock before it waits for the
+// lock. A step back that is longer was the clock's.
+const skew = 5 * time.Second
+
+// stamp is a time as the state keeps it: UTC, whole milliseconds, no monotonic reading. So a state that was written
+// and read again is the same.
+func stamp(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Round(0).Truncate(time.Millisecond)
+}
+
+// ceil rounds up to what stamp keeps, so that whoever comes back at that time does not come too early.
+func ceil(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(time.Millisecond - 1).Truncate(time.Millisecond)
+}
+
+// advance brings the pool up to now, in the order in which things happened, and returns the time to go on with: never
+// before the time the pool was brought to already.
+func (p *Pool) advance(now time.Time) time.Time {
+	now = stamp(now)
+	if back := p.At.Sub(now); back > skew {
+		p.shift(-back)
+	} else if back > 0 {
+		now = p.At
+	}
+	p.Pace.fade(now, len(p.Queue) == 0)
+	for {
+		retry, try := p.nextRetry(), p.Pace.nextTry()
+		switch {
+		case retry >= 0 && !p.Retries[retry].due().After(now) &&
+			(try < 0 || !p.Retries[retry].due().After(p.Pace.Tries[try].At.Add(trial))):
+			p.fire(now, retry)
+			continue
+		case try >= 0 && !p.Pace.Tries[try].At.Add(trial).After(now):
+			p.Pace.confirm(p.Pace.Tries[try].At.Add(trial), try)
+			continue
+		}
+		break
+	}
+	p.Pace.refill(now)
+	p.At = now
+	return now
+}
+
+// shift moves all that the pool remembers by d: the clock was put back, and time went on all the same. What is known
+// by the calendar (when a usage limit resets) stays.
+func (p *Pool) shift(d time.Duration) {
+	move := func(t *time.Time) {
+		if !t.IsZero() {
+			*t = t.Add(d)
+		}
+	}
+	for i := range p.Queue {
+		move(&p.Queue[i].Since)
+	}
+	for i := range p.Grants {
+		move(&p.Grants[i].At)
+		move(&p.Grants[i].Seen)
+	}
+	for i := range p.Retries {
+		move(&p.Retries[i].Rejected)
+	}
+	for i := range p.Callers {
+		move(&p.Callers[i].Sent)
+		move(&p.Callers[i].Row)
+		move(&p.Callers[i].Rejected)
+	}
+	for i := range p.Pace.Tries {
+		move(&p.Pace.Tries[i].At)
+	}
+	for i := range p.Pace.Log {
+		move(&p.Pace.Log[i])
+	}
+	for i := range p.Pace.Empty {
+		move(&p.Pace.Empty[i])
+	}
+	move(&p.CoolDown.Until)
+	move(&p.Pace.At)
+	move(&p.Pace.Since)
+	move(&p.Pace.Used)
+	move(&p.Pace.Cut)
+	move(&p.At)
+}
+
+// Log is when calls were sent, oldest first. In JSON it is the first in milliseconds since 1970, then the
+// differences: a hook parses it before every call.
+type Log []time.Time
+
+func (l Log) add(t time.Time) Log {
+	i, _ := slices.BinarySearchFunc(l, t, later)
+	return slices.Insert(l, i, t)
+}
+
+// later puts equal times in front of where t goes.
+func later(a, t time.Time) int {
+	return cmp.Or(a.Compare(t), -1)
+}
+
+func (l Log) remove(t time.Time) Log {
+	i, _ := slices.BinarySearchFunc(l, t, later)
+	if i > 0 && l[i-1].Equal(t) {
+		return slices.Delete(l, i-1, i)
+	}
+	return l
+}
+
+// count is how many lie in (from, to].
+func (l Log) count(from, to time.Time) int {
+	i, _ := slices.BinarySearchFunc(l, from, later)
+	j, _ := slices.BinarySearchFunc(l, to, later)
+	return max(0, j-i)
+}
+
+// MarshalJSON writes the compact form.
+func (l Log) MarshalJSON() ([]byte, error) {
+	list := make([]int64, len(l))
+	var last int64
+	for i, t := range l {
+		list[i] = t.UnixMilli() - last
+		last = t.UnixMilli()
+	}
+	return json.Marshal(list)
+}
+
+// UnmarshalJSON reads the compact form.
+func (l *Log) UnmarshalJSON(data []byte) error {
+	var list []int64
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	*l = make(Log, len(list))
+	var last int64
+	for i, d := range list {
+		last += d
+		(*l)[i] = time.UnixMilli(last).UTC()
+	}
+	slices.SortFunc(*l, time.Time.Compare)
+	return nil
+}

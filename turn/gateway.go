@@ -1,0 +1,78 @@
+package turn
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+const (
+	// pressing is how many calls in a row must be accepted at the headers' limit before the pace may exceed it: headers
+	// can be wrong, or stand for one of two limits.
+	pressing = 20
+	// slop is how much earlier or later than we a server may count a call.
+	slop = 100 * time.Millisecond
+	// moved is by how much the headers' limit must change to mean something.
+	moved = 0.01
+)
+
+// Resource is what an answer's headers say of one limit (anthropic-ratelimit-requests-limit and the like).
+type Resource struct {
+	Limit     float64 // per minute
+	Remaining float64
+	Cost      float64 // of a call, on average
+}
+
+// Rejected says that the gateway was answered 429 for the key's call and keeps it: the call goes back to the head of
+// the line, and all wait what the server said.
+func (p *Pool) Rejected(now time.Time, k Key, retryAfter time.Duration) {
+	now = p.advance(now)
+	if i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k }); i >= 0 {
+		g := p.Grants[i]
+		p.Grants = slices.Delete(p.Grants, i, i+1)
+		p.Queue = slices.Insert(p.Queue, 0, Ticket{Key: k, Event: g.Event, Process: g.Process, Waiter: g.Waiter, Since: g.At})
+	}
+	c := p.caller(k)
+	sent := p.tried(c, now)
+	p.Pace.unsend(k, sent)
+	c.Rejected, c.Expected = now, false
+	p.limit(now, ceil(now.Add(retryAfter)), "")
+	if retryAfter <= usage {
+		p.Pace.refused(now, sent, max(0.05, retryAfter.Seconds()), true)
+	}
+}
+
+// Headers takes in what the answer to a call sent at sentAt said. Since then at most the limit's refill came into the
+// bucket, and our own later calls went out of it: the level is put into that interval, never onto a number. Putting
+// it onto Remaining floods a server whose burst is 1.
+func (p *Pool) Headers(now, sentAt time.Time, h []Resource) {
+	now = p.advance(now)
+	c := &p.Pace
+	sentAt = stamp(sentAt)
+	if sentAt.After(now) {
+		sentAt = now
+	}
+	limit, least, most := math.Inf(1), math.Inf(1), math.Inf(1)
+	for _, r := range h {
+		if r.Limit <= 0 || r.Cost <= 0 {
+			continue
+		}
+		rate := r.Limit / 60 / r.Cost
+		limit = min(limit, rate)
+		least = min(least, r.Remaining/r.Cost)
+		most = min(most, r.Remaining/r.Cost+rate*(now.Sub(sentAt)+slop).Seconds())
+	}
+	if math.IsInf(limit, 1) {
+		return
+	}
+	limit = min(fastest, max(slowest, limit))
+	switch {
+	case c.Limit == 0:
+		c.Rate, c.Hot, c.Grown = limit, false, 0
+	case math.Abs(limit/c.Limit-1) > moved:
+		c.Rate = min(fastest, max(slowest, c.Rate*limit/c.Limit))
+	}
+	c.Limit = limit
+	own := float64(c.Log.count(sentAt.Add(-slop-time.Millisecond), now) - 1)
+	c.Level = max(-1, min(1, max(c.Level, least-own), most-own))
+}

@@ -1,0 +1,245 @@
+package turn
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// The numbers of the policy ceil. They are the best of some 500 variants tried in simulation, where the mean time to
+// finish and the rejections per answer were weighed over small and large buckets, fast and slow calls, changing
+// limits and unseen consumers (see sim_test.go). All of them may be off by a third without much harm.
+const (
+	trial     = time.Second      // a call not rejected for that long was accepted: 429s come in 10 to 20 ms, reports of them in 0.5 s
+	mostTries = 16               // before the first 429, never more calls on trial: at most so many are rejected at once
+	cutBy     = 0.9              // what a 429 leaves of the pace
+	cutMost   = 0.5              // and what it leaves at least, whatever the ceiling
+	slowest   = 1.0 / 120        // calls per second, the pace never falls below
+	fastest   = 100.0            // and never rises above
+	moments   = 2                // so many moments of an empty bucket are remembered
+	spanMin   = time.Second      // two moments this far apart, at least,
+	spanMax   = 30 * time.Second // and at most, prove how much the bucket gave
+	tells     = 2.5              // seconds: a first retry after this long bounds the pace by itself
+	hotGrowth = 0.20             // what a confirmed call adds to the pace before its first cut
+	growth    = 0.003            // and after a cut,
+	growthMax = 0.05             // doubling up to this
+	doubling  = 6.0              // every so many confirmed calls
+	kept      = time.Minute      // how long sent calls are remembered
+	keptMost  = 300              // and how many
+	idle      = time.Minute      // nothing sent for so long: the pace is a memory
+	fadeTo    = 0.95             // and goes on with this much of itself
+)
+
+// Pace is what is believed about the server's bucket.
+type Pace struct {
+	Rate  float64   `json:"rate,omitempty"`  // calls per second; 0: no 429 yet
+	Level float64   `json:"level,omitempty"` // of the one token that is mirrored: 1 is a call, never more
+	At    time.Time `json:"at,omitzero"`     // when Level was right
+	// Window is how many calls may be on trial while Rate is unknown, less one.
+	Window int  `json:"window,omitempty"`
+	Hot    bool `json:"hot,omitempty"` // since the first 429, until the first cut
+	// Grown is how many calls that had to wait were confirmed since the last cut.
+	Grown int       `json:"grown,omitempty"`
+	Cut   time.Time `json:"cut,omitzero"`    // calls sent before say nothing about Rate
+	Empty Log       `json:"empty,omitempty"` // the last moments at which the bucket was seen empty
+	Since time.Time `json:"since,omitzero"`  // Log is complete from here on
+	Log   Log       `json:"log,omitempty"`   // sent calls, less those that were rejected
+	Tries []Try     `json:"tries,omitempty"`
+	Used  time.Time `json:"used,omitzero"`   // last call
+	Limit float64   `json:"limit,omitempty"` // calls per second, as the server's headers said
+	// Faded says that nothing was confirmed or refused since the pace became a memory.
+	Faded bool `json:"faded,omitempty"`
+}
+
+// Try is a call on trial: sent, and neither accepted nor rejected as far as anyone knows.
+type Try struct {
+	Key
+	At    time.Time `json:"at"`
+	Paced bool      `json:"paced,omitempty"`
+}
+
+func (c *Pace) blank() bool {
+	return c.Rate == 0 && c.Window == 0 && len(c.Log) == 0 && len(c.Tries) == 0
+}
+
+// refill lets the mirrored token grow until now.
+func (c *Pace) refill(now time.Time) {
+	if now.After(c.At) {
+		if c.Rate > 0 && c.Level < 1 {
+			c.Level = min(1, c.Level+c.Rate*now.Sub(c.At).Seconds())
+		}
+		c.At = now
+	}
+}
+
+// fade forgets what was learned before the pool fell quiet. waiting: nobody stands in line.
+func (c *Pace) fade(now time.Time, waiting bool) {
+	if c.Used.IsZero() || !waiting {
+		return
+	}
+	switch still := now.Sub(c.Used); {
+	case still > quiet:
+		*c = Pace{At: c.At}
+	case still > idle && c.Rate > 0 && !c.Faded:
+		c.Rate = max(slowest, c.Rate*fadeTo)
+		c.Faded, c.Hot, c.Grown = true, false, 0
+	}
+}
+
+// send counts a call sent at a time that may lie before now: reports come late.
+func (p *Pool) send(now, at time.Time, k Key, paced bool) {
+	c := &p.Pace
+	c.refill(at)
+	if c.Rate > 0 {
+		cost := 1.0
+		if c.Level >= 1 { // the token was full, so what was taken from it then has come back since
+			cost = max(0, 1-c.Rate*now.Sub(at).Seconds())
+		}
+		c.Level = max(-1, c.Level-cost)
+	}
+	if c.Since.IsZero() {
+		c.Since = at
+	}
+	c.Log = c.Log.add(at)
+	if n := len(c.Log) - keptMost; n > 0 {
+		c.Since = c.Log[n-1]
+		c.Log = slices.Delete(c.Log, 0, n)
+	}
+	if old := at.Add(-kept); len(c.Log) > 0 && c.Log[0].Before(old) {
+		c.Log = slices.DeleteFunc(c.Log, old.After)
+		c.Since = old
+	}
+	c.Tries = append(c.Tries, Try{Key: k, At: at, Paced: paced})
+	if at.After(c.Used) {
+		c.Used = at
+	}
+	caller := p.caller(k)
+	caller.Sent, caller.Expected = at, true
+}
+
+// resent moves a call that was sent at another time than was thought.
+func (c *Pace) resent(k Key, from, to time.Time) {
+	for i := range c.Tries {
+		if c.Tries[i].Key == k && c.Tries[i].At.Equal(from) {
+			c.Tries[i].At = to
+		}
+	}
+	if n := len(c.Log); n > 0 {
+		if c.Log = c.Log.remove(from); len(c.Log) < n {
+			c.Log = c.Log.add(to)
+		}
+	}
+}
+
+// unsend takes out a call that was rejected or never made.
+func (c *Pace) unsend(k Key, at time.Time) {
+	c.Tries = slices.DeleteFunc(c.Tries, func(t Try) bool { return t.Key == k && t.At.Equal(at) })
+	c.Log = c.Log.remove(at)
+}
+
+// abandon takes out the key's calls on trial: nobody will know whether they were accepted.
+func (c *Pace) abandon(k Key) {
+	for _, t := range c.Tries {
+		if t.Key == k {
+			c.Log = c.Log.remove(t.At)
+		}
+	}
+	c.Tries = slices.DeleteFunc(c.Tries, func(t Try) bool { return t.Key == k })
+}
+
+// nextTry is the try whose trial ends first, or -1.
+func (c *Pace) nextTry() int {
+	first := -1
+	for i, t := range c.Tries {
+		if first < 0 || t.At.Before(c.Tries[first].At) {
+			first = i
+		}
+	}
+	return first
+}
+
+func (p *Pool) confirmKey(now time.Time, k Key) {
+	for i := len(p.Pace.Tries) - 1; i >= 0; i-- {
+		if p.Pace.Tries[i].Key == k {
+			p.Pace.confirm(now, i)
+		}
+	}
+}
+
+// confirm ends a trial well. Only a call that had to wait raises the pace: the others do not show that it was in use.
+func (c *Pace) confirm(now time.Time, i int) {
+	paced := c.Tries[i].Paced
+	c.Tries = slices.Delete(c.Tries, i, i+1)
+	if c.Rate == 0 {
+		c.Window = min(mostTries-1, c.Window+1)
+		return
+	}
+	if !paced {
+		return
+	}
+	c.refill(now)
+	c.Grown++
+	c.Faded = false
+	g := hotGrowth
+	if !c.Hot {
+		g = min(growthMax, growth*math.Pow(2, float64(c.Grown)/doubling))
+	}
+	was := c.Rate
+	c.Rate = min(fastest, c.Rate*(1+g))
+	if c.Limit > 0 && c.Grown < pressing {
+		c.Rate = min(c.Rate, max(c.Limit, was))
+	}
+}
+
+// wait says until when nobody may start, if so.
+func (p *Pool) wait(now time.Time) (until time.Time, ok bool) {
+	c := &p.Pace
+	if c.Rate == 0 {
+		if len(c.Tries) <= c.Window {
+			return time.Time{}, false
+		}
+		return c.Tries[c.nextTry()].At.Add(trial), true
+	}
+	if c.Level < 1-1e-9 {
+		return now.Add(seconds((1 - c.Level) / c.Rate)), true
+	}
+	return p.announced(now)
+}
+
+// refused learns from a 429 of a call sent at a time; d: how long Claude Code waits, or the server says, before the
+// next try; fresh: it was the call's first try, not one of a row of rejected ones.
+func (c *Pace) refused(now, sent time.Time, d float64, fresh bool) {
+	c.Faded = false
+	switch {
+	case c.Rate == 0:
+		c.Rate = 1 / d
+		if d < tells {
+			n := c.Log.count(sent.Add(-kept), sent)
+			c.Rate = max(1/d, float64(n)/max(10, min(kept.Seconds(), sent.Sub(c.Since).Seconds())))
+		}
+		c.Rate = min(fastest, max(slowest, c.Rate))
+		c.Level, c.At = 0, now
+		c.Hot, c.Grown, c.Cut = true, 0, now
+	case fresh && sent.After(c.Cut):
+		was := c.Rate
+		c.Rate *= cutBy
+		for _, e := range c.Empty {
+			if span := sent.Sub(e); spanMin <= span && span <= spanMax && !c.Since.After(e) {
+				c.Rate = min(c.Rate, float64(c.Log.count(e, sent)+1)/span.Seconds())
+			}
+		}
+		c.Rate = max(c.Rate, cutMost*was, slowest)
+		c.Hot, c.Grown, c.Cut = false, 0, now
+		fallthrough
+	default: // the bucket was empty then
+		c.Level = max(-1, min(1, c.Level+1, c.Rate*now.Sub(sent).Seconds()))
+	}
+	c.Empty = c.Empty.add(sent)
+	if n := len(c.Empty) - moments; n > 0 {
+		c.Empty = slices.Delete(c.Empty, 0, n)
+	}
+}
+
+func seconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second))
+}

@@ -1,0 +1,114 @@
+package turn
+
+import (
+	"slices"
+	"time"
+)
+
+// Ticket is a place in the queue.
+type Ticket struct {
+	Key
+	// Event identifies the hook event that asks: delivered twice, it is one ticket.
+	Event   string    `json:"event,omitempty"`
+	Process Process   `json:"process,omitzero"` // Claude Code
+	Waiter  Process   `json:"waiter,omitzero"`  // who waits for the turn: a hook, or the gateway
+	Since   time.Time `json:"since,omitzero"`
+	// Paced says that the policy made the call wait: only such calls tell that the pace could be higher.
+	Paced bool `json:"paced,omitempty"`
+}
+
+// Ask joins the end of the queue. An event that stands there already keeps its place (and takes the new waiter), and
+// one that holds a turn gets no second; so whoever waits may ask again at will. A turn that the same key still holds
+// from another event is given back first, with its announced retry: that call was interrupted, and Esc fires no hook
+// (seen on 2.1.330).
+func (p *Pool) Ask(now time.Time, t Ticket) {
+	now = p.advance(now)
+	for i := range p.Queue {
+		if q := &p.Queue[i]; q.Key == t.Key && q.Event == t.Event {
+			q.Process, q.Waiter = t.Process, t.Waiter
+			return
+		}
+	}
+	if p.Granted(t.Key, t.Event) {
+		return
+	}
+	p.drop(t.Key)
+	t.Since, t.Paced = now, false
+	p.Queue = append(p.Queue, t)
+}
+
+// Admit gives turns to the first in line for as long as the rules, the cool-down and the pace allow it. It returns
+// when to call again; a zero time says that only an event can change anything.
+func (p *Pool) Admit(now time.Time, r Rules) (next time.Time) {
+	now = p.advance(now)
+	for len(p.Queue) > 0 {
+		first, open := p.first(now, r)
+		if first < 0 {
+			return open
+		}
+		if r.Most > 0 && len(p.Grants) >= r.Most {
+			return p.lapses(now)
+		}
+		until, ok := p.CoolDown.holds(now)
+		if !ok {
+			until, ok = p.wait(now)
+		}
+		if ok {
+			p.Queue[first].Paced = true
+			return ceil(until)
+		}
+		t := p.Queue[first]
+		p.Queue = slices.Delete(p.Queue, first, first+1)
+		p.Grants = append(p.Grants, Grant{Key: t.Key, Event: t.Event, Process: t.Process, Waiter: t.Waiter, At: now, Seen: now})
+		p.send(now, now, t.Key, t.Paced)
+	}
+	return time.Time{}
+}
+
+// first is the first in line whose session the gap lets go, else when it lets one. Who waits for a gap of his own
+// holds nobody else back.
+func (p *Pool) first(now time.Time, r Rules) (i int, open time.Time) {
+	for i, t := range p.Queue {
+		var last time.Time
+		for _, c := range p.Callers {
+			if c.Session == t.Session && c.Sent.After(last) {
+				last = c.Sent
+			}
+		}
+		until := last.Add(r.Gap)
+		if r.Gap <= 0 || last.IsZero() || !until.After(now) {
+			return i, time.Time{}
+		}
+		if open.IsZero() || until.Before(open) {
+			open = until
+		}
+	}
+	return -1, ceil(open)
+}
+
+// Granted reports whether the event holds the turn it asked for.
+func (p *Pool) Granted(k Key, event string) bool {
+	return slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.Key == k && g.Event == event })
+}
+
+// Place is where the key stands in the line; 1 is the first.
+func (p *Pool) Place(k Key) (place int, ok bool) {
+	i := slices.IndexFunc(p.Queue, func(t Ticket) bool { return t.Key == k })
+	return i + 1, i >= 0
+}
+
+// Withdraw takes back what the event asked for: the waiter gave up (Esc, SIGTERM). A turn that it was just given and
+// did not use goes back, and with it what the call was to take from the pace.
+func (p *Pool) Withdraw(k Key, event string) {
+	p.Queue = slices.DeleteFunc(p.Queue, func(t Ticket) bool { return t.Key == k && t.Event == event })
+	i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k && g.Event == event })
+	if i < 0 {
+		return
+	}
+	p.Grants = slices.Delete(p.Grants, i, i+1)
+	if c := p.caller(k); c.Expected {
+		p.Pace.unsend(k, c.Sent)
+		p.Pace.Level = min(1, p.Pace.Level+1)
+		c.Expected = false
+	}
+}

@@ -1,0 +1,162 @@
+package turn
+
+import (
+	"slices"
+	"time"
+)
+
+// Retry is what Claude Code announced when a call was rejected (transcript row system/api_error): it tries again by
+// itself, with no hook before it.
+type Retry struct {
+	Key
+	Process  Process       `json:"process,omitzero"` // Claude Code; that of the key's turn when not given
+	Rejected time.Time     `json:"rejected"`
+	In       time.Duration `json:"in"`
+	Attempt  int           `json:"attempt,omitempty"` // 1: after the call's first try
+}
+
+// Caller is what was last heard of a key. Rows of one transcript come in order, so a row that is not newer than the
+// last was reported before.
+type Caller struct {
+	Key
+	Sent     time.Time `json:"sent,omitzero"`      // last call counted
+	Expected bool      `json:"expected,omitempty"` // and its row was not seen yet
+	Row      time.Time `json:"row,omitzero"`       // last api-request row
+	Rejected time.Time `json:"rejected,omitzero"`  // last api_error row
+}
+
+const (
+	// early is how long before its announced time a retry may be sent, and how long before we gave it the turn a
+	// call: both clocks are this machine's, so only rounding.
+	early = 50 * time.Millisecond
+	// row is how long after its turn or its announced time a call may be sent: other hooks may run in between.
+	row = time.Minute
+)
+
+// caller is what is known of a key, made when missing. The pointer is good until the next call.
+func (p *Pool) caller(k Key) *Caller {
+	i := slices.IndexFunc(p.Callers, func(c Caller) bool { return c.Key == k })
+	if i < 0 {
+		i = len(p.Callers)
+		p.Callers = append(p.Callers, Caller{Key: k})
+	}
+	return &p.Callers[i]
+}
+
+func (r Retry) due() time.Time { return r.Rejected.Add(r.In) }
+
+// long says that the wait is a usage limit's: nobody else is held back.
+func (r Retry) long() bool { return r.In > usage }
+
+// nextRetry is the retry that falls due first, or -1.
+func (p *Pool) nextRetry() int {
+	first := -1
+	for i, r := range p.Retries {
+		if first < 0 || r.due().Before(p.Retries[first].due()) {
+			first = i
+		}
+	}
+	return first
+}
+
+// announced is the time of the retry that nobody may start before, if there is one.
+func (p *Pool) announced(now time.Time) (until time.Time, ok bool) {
+	for _, r := range p.Retries {
+		if due := r.due(); !r.long() && due.After(now) && (!ok || due.Before(until)) {
+			until, ok = due, true
+		}
+	}
+	return until, ok
+}
+
+// fire counts the announced retry as sent at its time.
+func (p *Pool) fire(now time.Time, i int) {
+	r := p.Retries[i]
+	p.Retries = slices.Delete(p.Retries, i, i+1)
+	p.send(now, r.due(), r.Key, false)
+}
+
+// Retrying says that a call of the key was rejected and when Claude Code tries again. Reported twice, it counts once.
+func (p *Pool) Retrying(now time.Time, k Key, r Retry) {
+	now = p.advance(now)
+	r.Key, r.Rejected, r.In = k, stamp(r.Rejected), max(0, r.In.Truncate(time.Millisecond))
+	if r.Rejected.IsZero() || r.Rejected.After(now) {
+		r.Rejected = now
+	}
+	c := p.caller(k)
+	if !r.Rejected.After(c.Rejected) {
+		return
+	}
+	c.Rejected = r.Rejected
+	for i := range p.Grants {
+		if g := &p.Grants[i]; g.Key == k {
+			g.Seen = now
+			if r.Process == (Process{}) {
+				r.Process = g.Process
+			}
+		}
+	}
+	p.Retries = slices.DeleteFunc(p.Retries, func(o Retry) bool { return o.Key == k && !o.long() })
+	sent := p.tried(c, r.Rejected)
+	p.Pace.unsend(k, sent)
+	if r.long() {
+		p.limit(now, r.due(), "")
+		p.drop(k)
+	} else {
+		p.Pace.refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1)
+	}
+	p.Retries = append(p.Retries, r)
+	p.advance(now)
+}
+
+// tried is when the call that was rejected at a time was sent.
+func (p *Pool) tried(c *Caller, rejected time.Time) time.Time {
+	latest := rejected.Add(early)
+	if !c.Sent.IsZero() && !c.Sent.After(latest) && rejected.Sub(c.Sent) < row {
+		return c.Sent
+	}
+	// A later call of the key is known already, or none at all: the nearest before will do.
+	for _, t := range slices.Backward(p.Pace.Log) {
+		if !t.After(latest) && rejected.Sub(t) < trial {
+			return t
+		}
+	}
+	return rejected
+}
+
+// Sent says that a call of the key was seen in its transcript (row api-request, 2.1.330) as sent at a time. It is the
+// call that the key has its turn for, or the retry it announced; else no gate stood before it, and it counts against
+// the pace from now on. Reported twice, it counts once.
+func (p *Pool) Sent(now time.Time, k Key, at time.Time) {
+	now = p.advance(now)
+	at = stamp(at)
+	if at.IsZero() || at.After(now) {
+		at = now
+	}
+	c := p.caller(k)
+	if !at.After(c.Row) {
+		return
+	}
+	c.Row = at
+	for i := range p.Grants {
+		if p.Grants[i].Key == k {
+			p.Grants[i].Seen = now
+		}
+	}
+	if c.Expected && !at.Before(c.Sent.Add(-early)) && at.Sub(c.Sent) < row {
+		p.Pace.resent(k, c.Sent, at)
+		c.Sent, c.Expected = at, false
+		return
+	}
+	if i := slices.IndexFunc(p.Retries, func(r Retry) bool { return r.Key == k }); i >= 0 && at.After(p.Retries[i].due().Add(-early)) {
+		p.Retries = slices.Delete(p.Retries, i, i+1)
+	}
+	last := c.Sent
+	p.send(now, at, k, false)
+	c = p.caller(k)
+	c.Expected = false
+	if last.After(at) { // an old report: the call that came after it stands
+		c.Sent = last
+	}
+	p.advance(now)
+}
