@@ -1,0 +1,241 @@
+package turn
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+var (
+	seeds = flag.Uint64("seeds", 8, "so many seeds per scenario")
+	seed0 = flag.Uint64("seed", 1000, "the first of them")
+	wide  = flag.Bool("wide", false, "the whole grid of scenarios, not its representatives")
+)
+
+// normal fills in what a scenario does not say.
+func normal(sc scenario) scenario {
+	if sc.sessions == 0 {
+		sc.sessions = 12
+	}
+	if sc.calls == 0 {
+		sc.calls = 10
+	}
+	if sc.latency == 0 {
+		sc.latency = 5
+	}
+	if sc.tool == 0 {
+		sc.tool = 2
+	}
+	if sc.late == 0 {
+		sc.late = .02
+	}
+	if sc.lag == 0 {
+		sc.lag = .08
+	}
+	if sc.gateway {
+		sc.lag = .005
+	}
+	how := "hook"
+	switch {
+	case sc.native:
+		how = "native"
+	case sc.gateway:
+		how = "gateway"
+	}
+	sc.name = fmt.Sprintf("%s: %s, %d sessions x %d calls of %g s, %g a minute, burst %g", sc.class, how, sc.sessions, sc.calls, sc.latency, sc.rpm, sc.burst)
+	if sc.empty {
+		sc.name += ", empty"
+	}
+	return sc
+}
+
+func grid() (list []scenario) {
+	for _, rpm := range []float64{5, 30, 50, 60, 300, 1000} {
+		for _, burst := range []float64{1, 5, 50, -1} {
+			if burst == 50 && rpm == 50 {
+				continue
+			}
+			if burst < 0 {
+				burst = rpm
+			}
+			for _, n := range []int{2, 6, 12, 20, 50} {
+				for _, latency := range []float64{.3, 5, 20} {
+					for _, empty := range []bool{false, true} {
+						sc := scenario{rpm: rpm, burst: burst, sessions: n, latency: latency, tool: 2, calls: 10, empty: empty}
+						switch {
+						case burst >= 5 && n <= 20 && latency >= 5:
+							sc.class = "burst 5 and more"
+						case burst >= 5:
+							sc.class = "burst 5, many or fast"
+						case rpm <= 60:
+							sc.class = "burst 1"
+						default:
+							sc.class = "burst 1, 300 and more"
+						}
+						if latency < 1 {
+							sc.tool = .3
+						}
+						if n <= 6 {
+							sc.calls = 20
+						}
+						list = append(list, sc)
+					}
+				}
+			}
+		}
+	}
+	return list
+}
+
+func scenarios() (list []scenario) {
+	all := grid()
+	for i, sc := range all {
+		// 360-odd scenarios; of the small run every class gets some, of all sizes.
+		if *wide || i%11 == 3 && sc.sessions <= 20 {
+			list = append(list, sc)
+		}
+	}
+	for _, c := range []struct {
+		n, k       int
+		rpm, burst float64
+	}{{12, 4, 30, 1}, {6, 6, 60, 2}} {
+		list = append(list, scenario{class: "short calls", sessions: c.n, calls: c.k, rpm: c.rpm, burst: c.burst, latency: .3, tool: .3})
+	}
+	for _, c := range []struct {
+		n             int
+		latency, tool float64
+	}{{4, 10, 5}, {4, 5, 2}, {4, 2, 1}, {12, 5, 2}} {
+		list = append(list, scenario{class: "generous", sessions: c.n, calls: 20, rpm: 1000, burst: 1000, latency: c.latency, tool: c.tool})
+	}
+	for _, c := range []struct{ rpm, burst, latency, tool float64 }{{60, 5, 5, 2}, {60, 60, 5, 2}, {30, 1, 5, 2}, {300, 50, .5, .3}} {
+		list = append(list, scenario{class: "limit to a third and back", calls: int(7.5 * c.rpm / 12), rpm: c.rpm, burst: c.burst, latency: c.latency, tool: c.tool, cuts: []cut{{120, 1. / 3}, {240, 1}}})
+	}
+	for _, c := range [][2]float64{{60, 5}, {60, 60}, {50, 50}, {300, 50}} {
+		list = append(list, scenario{class: "unseen consumer", sessions: 20, calls: 15, rpm: c[0], burst: c[1], unseen: .3})
+	}
+	for _, tpm := range []float64{50000, 100000, 400000} {
+		list = append(list, scenario{class: "token bucket", calls: 12, rpm: 1000, burst: 1000, tpm: tpm})
+		list = append(list, scenario{class: "token bucket", calls: 12, rpm: 1000, burst: 1000, tpm: tpm, tburst: tpm / 4, empty: true})
+	}
+	for _, c := range [][2]float64{{60, 5}, {50, 50}, {300, 50}} {
+		list = append(list, scenario{class: "subagents", calls: 12, rpm: c[0], burst: c[1], agents: .4})
+		list = append(list, scenario{class: "calls without a gate", calls: 12, rpm: c[0], burst: c[1], ungated: .3})
+		list = append(list, scenario{class: "reports 10 s late", calls: 12, rpm: c[0], burst: c[1], drowsy: .2})
+		list = append(list, scenario{class: "no api-request rows", calls: 12, rpm: c[0], burst: c[1], norows: true})
+	}
+	for _, f := range []float64{1, 2, .5} {
+		for _, c := range [][2]float64{{30, 1}, {60, 5}, {50, 50}, {300, 5}} {
+			list = append(list, scenario{class: fmt.Sprintf("remembered pace x%g", f), rpm: c[0], burst: c[1], warm: f})
+		}
+	}
+	for _, sc := range slices.Clone(list) {
+		switch sc.class {
+		case "calls without a gate", "reports 10 s late", "no api-request rows":
+			continue
+		}
+		sc.gateway, sc.headers = true, 1
+		list = append(list, sc)
+	}
+	for i := range list {
+		list[i] = normal(list[i])
+	}
+	return list
+}
+
+// runAll runs every scenario with every seed on a few goroutines; results[i] are scenario i's.
+func runAll(list []scenario) [][]result {
+	results := make([][]result, len(list))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range 2 {
+		wg.Go(func() {
+			for i := range next {
+				for k := range *seeds {
+					results[i] = append(results[i], runSim(list[i], *seed0+k))
+				}
+			}
+		})
+	}
+	for i := range list {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return results
+}
+
+// summary is what a class of scenarios comes to.
+type summary struct {
+	ratio, worstRatio, rejections, worstRejections, jain, leastJain, recovery float64
+	dead, deepest, runs                                                       int
+}
+
+func summarise(results []result) (s summary) {
+	s.leastJain = 1
+	recoveries := 0.0
+	for _, r := range results {
+		n := float64(len(results))
+		s.runs++
+		s.ratio += r.ratio / n
+		s.worstRatio = max(s.worstRatio, r.ratio)
+		s.rejections += r.rejections / n
+		s.worstRejections = max(s.worstRejections, r.rejections)
+		s.jain += r.jain / n
+		s.leastJain = min(s.leastJain, r.jain)
+		s.dead += r.dead
+		s.deepest = max(s.deepest, r.deepest)
+		if !math.IsNaN(r.recovery) {
+			s.recovery += r.recovery
+			recoveries++
+		}
+	}
+	s.recovery /= max(1, recoveries)
+	return s
+}
+
+func (s summary) String() string {
+	return fmt.Sprintf("%6.3f %6.2f %7.3f %6.2f %6.3f %6.3f %5.0f %4d %4d %5d", s.ratio, s.worstRatio, s.rejections, s.worstRejections, s.jain, s.leastJain, s.recovery, s.dead, s.deepest, s.runs)
+}
+
+const summaryHead = " ratio  worst 429/ans  worst   Jain  least recov dead deep  runs"
+
+func table(list []scenario, results [][]result) string {
+	var names []string
+	classes := map[string][]result{}
+	for i, sc := range list {
+		name := "hook     "
+		if sc.gateway {
+			name = "gateway  "
+		} else if sc.native {
+			name = "native   "
+		}
+		name += sc.class
+		if classes[name] == nil {
+			names = append(names, name)
+		}
+		classes[name] = append(classes[name], results[i]...)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-38s %s\n", "", summaryHead)
+	for _, name := range names {
+		fmt.Fprintf(&b, "%-38s %v\n", name, summarise(classes[name]))
+	}
+	return b.String()
+}
+
+func TestCeil(t *testing.T) {
+	list := scenarios()
+	results := runAll(list)
+	t.Log("\n" + table(list, results))
+	for i, sc := range list {
+		for k, r := range results[i] {
+			for _, f := range r.faults {
+				t.Errorf("%s, seed %d: %s", sc.name, *seed0+uint64(k), f)
+			}
+		}
+	}
+}
