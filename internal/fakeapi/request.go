@@ -1,0 +1,140 @@
+package fakeapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Request is one call as it arrived, and what became of it.
+type Request struct {
+	Seq     int // order of arrival, from 1
+	Method  string
+	Path    string
+	Query   url.Values
+	Header  http.Header
+	Session string // x-claude-code-session-id
+	Agent   string // x-claude-code-agent-id; empty outside subagents
+	Arrived time.Time
+
+	Model     string
+	Stream    bool
+	MaxTokens int
+	Tools     int    // tools offered; none in side calls such as titles
+	Messages  int    // in the conversation
+	Prompts   int    // of them, prompts (see LastText)
+	Results   int    // tool results in the whole conversation
+	Since     int    // tool results since the last prompt
+	LastText  string // the last prompt: user text that is neither a tool result nor a system reminder
+	Body      []byte // empty in the log, which would grow large
+
+	Status     int           // 0: not decided yet
+	Scripted   bool          // the answer function chose that status, no bucket did
+	RetryAfter time.Duration // of a 429; 0: none given
+	Cost       Usage         // what it took from the buckets; a 429 takes nothing
+	ID         string        // request-id
+	Cut        Cut           // how the answer broke off
+	// Ended is taken just before the end of the answer is written: whatever a client does because of the answer, it does
+	// later. Zero while the call runs.
+	Ended time.Time
+}
+
+// OK says that the call was answered.
+func (r Request) OK() bool { return r.Status == http.StatusOK && r.Cut == Whole }
+
+// Usage counts tokens.
+type Usage struct {
+	Input, Output            int
+	CacheCreation, CacheRead int // cache reads are free of the limits
+}
+
+func (u Usage) limited() int { return u.Input + u.CacheCreation }
+
+// Overlapping lists the calls of a log that arrived while an earlier, accepted call was still being answered. Rejected
+// calls count neither way: they occupied nobody.
+func Overlapping(log []Request) []Request {
+	var found []Request
+	var busy time.Time // when the last accepted call so far ends
+	open := false
+	for _, r := range log { // in order of arrival
+		if r.Status != http.StatusOK {
+			continue
+		}
+		if open || r.Arrived.Before(busy) {
+			found = append(found, r)
+		}
+		if r.Ended.IsZero() {
+			open = true
+		}
+		if r.Ended.After(busy) {
+			busy = r.Ended
+		}
+	}
+	return found
+}
+
+// body is what is read of a Messages API request.
+type body struct {
+	Model     string            `json:"model"`
+	Stream    bool              `json:"stream"`
+	MaxTokens int               `json:"max_tokens"`
+	Tools     []json.RawMessage `json:"tools"`
+	Messages  []struct {
+		Role    string  `json:"role"`
+		Content content `json:"content"`
+	} `json:"messages"`
+}
+
+type block struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// content is a list of blocks, or a string that stands for one text block.
+type content []block
+
+func (c *content) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*c = content{{"text", text}}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]block)(c))
+}
+
+func (r *Request) parse(data []byte) error {
+	var b body
+	if err := json.Unmarshal(data, &b); err != nil {
+		return err
+	}
+	r.Body = data
+	r.Model, r.Stream, r.MaxTokens, r.Tools, r.Messages = b.Model, b.Stream, b.MaxTokens, len(b.Tools), len(b.Messages)
+	for _, m := range b.Messages {
+		if m.Role != "user" {
+			continue
+		}
+		results, text := 0, ""
+		for _, c := range m.Content {
+			switch c.Type {
+			case "tool_result":
+				results++
+			case "text":
+				if !strings.HasPrefix(strings.TrimSpace(c.Text), "<system-reminder>") {
+					text = c.Text
+				}
+			}
+		}
+		switch {
+		case results > 0:
+			r.Results += results
+			r.Since += results
+		case text != "":
+			r.Prompts++
+			r.Since = 0
+			r.LastText = text
+		}
+	}
+	return nil
+}

@@ -1,0 +1,374 @@
+// Package fakeapi is a Messages API on loopback, for tests, the bench and the demo: it stands in for the server only, so
+// that the real Claude Code can be driven without an account. It limits calls with token buckets as the API does, says so
+// with the API's own bodies and headers, answers as it is told to, and logs every call. It does not check credentials,
+// parameters or the order of messages, and knows no model.
+package fakeapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Limits are the limits of one credential. Where one is zero there is neither a limit nor a header.
+type Limits struct {
+	Requests Limit
+	Input    Limit // uncached input tokens
+	Output   Limit // taken when the answer ends; the next call waits until there is at least one token
+}
+
+// Config says how the server behaves. The zero Config answers "ok" to everything.
+type Config struct {
+	Limits
+	Answer AnswerFunc
+	// Cost estimates the input of a call before it is let through. Nil: a token per four bytes of the body.
+	Cost func(Request) Usage
+	// Header is added to every answer, e.g. Unified{…}.Header().
+	Header http.Header
+	// OnRequest is told of every model call when its fate is decided (Ended is zero) and again when it is over, before the
+	// client can know. It must return soon.
+	OnRequest func(Request)
+}
+
+// Server is a running fake API. Its methods may be called from any goroutine.
+type Server struct {
+	onRequest func(Request)
+	cost      func(Request) Usage
+	header    http.Header
+	url       string
+	http      *http.Server
+	stop      context.CancelFunc // ends waiting handlers
+
+	mu                      sync.Mutex
+	answer                  AnswerFunc
+	requests, input, output Bucket
+	seq                     int
+	log                     []*Request
+	others                  []*Request
+}
+
+// Start listens on a free port of 127.0.0.1. Whoever starts a server closes it.
+func Start(c Config) (*Server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	s := &Server{
+		onRequest: c.OnRequest, cost: c.Cost, header: c.Header, answer: c.Answer,
+		url:      "http://" + l.Addr().String(),
+		requests: Full(c.Requests, now), input: Full(c.Input, now), output: Full(c.Output, now),
+	}
+	if s.onRequest == nil {
+		s.onRequest = func(Request) {}
+	}
+	if s.answer == nil {
+		s.answer = func(Request) Answer { return Answer{} }
+	}
+	if s.cost == nil {
+		s.cost = func(r Request) Usage { return Usage{Input: max(1, len(r.Body)/4)} }
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.http = &http.Server{
+		Handler:     http.HandlerFunc(s.serve),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	go s.http.Serve(l) // until Close; it reports only that it was closed
+	return s, nil
+}
+
+// URL is the base URL, without a slash at the end.
+func (s *Server) URL() string { return s.url }
+
+// Close breaks off what runs and waits, for two seconds at most, until nothing does.
+func (s *Server) Close() error {
+	s.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	s.http.Shutdown(ctx) // when clients keep it from ending, Close ends them
+	return s.http.Close()
+}
+
+// SetRequests changes the limit of requests; what is in the bucket stays, as far as it fits.
+func (s *Server) SetRequests(perMinute, burst float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = s.requests.Limited(Limit{perMinute, burst}, time.Now())
+}
+
+// SetLimits changes all limits, as SetRequests does.
+func (s *Server) SetLimits(l Limits) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.requests = s.requests.Limited(l.Requests, now)
+	s.input = s.input.Limited(l.Input, now)
+	s.output = s.output.Limited(l.Output, now)
+}
+
+// SetAnswer changes how the calls from now on are answered.
+func (s *Server) SetAnswer(f AnswerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = f
+}
+
+// Refill makes all buckets full.
+func (s *Server) Refill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.requests, s.input, s.output = Full(s.requests.Limit, now), Full(s.input.Limit, now), Full(s.output.Limit, now)
+}
+
+// Log gives all model calls in the order of their arrival.
+func (s *Server) Log() []Request { return s.list(&s.log, func(Request) bool { return true }) }
+
+// Answers gives the calls that were answered, or are being.
+func (s *Server) Answers() []Request {
+	return s.list(&s.log, func(r Request) bool { return r.OK() })
+}
+
+// Rejections gives the calls that got a 429.
+func (s *Server) Rejections() []Request {
+	return s.list(&s.log, func(r Request) bool { return r.Status == http.StatusTooManyRequests })
+}
+
+// Others gives the requests that were no model calls.
+func (s *Server) Others() []Request { return s.list(&s.others, func(Request) bool { return true }) }
+
+// ResetLog empties the log and counts from 1 again. Calls that run are forgotten.
+func (s *Server) ResetLog() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log, s.others, s.seq = nil, nil, 0
+}
+
+func (s *Server) list(from *[]*Request, want func(Request) bool) []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []Request
+	for _, r := range *from {
+		if want(*r) {
+			list = append(list, *r)
+		}
+	}
+	return list
+}
+
+func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
+	data, err := io.ReadAll(hr.Body)
+	if err != nil {
+		return // the client is gone
+	}
+	r := Request{
+		Method: hr.Method, Path: hr.URL.Path, Query: hr.URL.Query(), Header: hr.Header,
+		Session: hr.Header.Get("x-claude-code-session-id"), Agent: hr.Header.Get("x-claude-code-agent-id"),
+		Arrived: time.Now(),
+	}
+	post := hr.Method == http.MethodPost
+	switch {
+	case post && hr.URL.Path == "/v1/messages":
+		s.call(w, hr, &r, data)
+	case post && hr.URL.Path == "/v1/messages/count_tokens":
+		s.other(&r, http.StatusOK)
+		writeJSON(w, http.StatusOK, map[string]int{"input_tokens": max(1, len(data)/4)})
+	case hr.URL.Path == "/":
+		s.other(&r, http.StatusOK)
+		w.WriteHeader(http.StatusOK)
+	default:
+		s.other(&r, http.StatusNotFound)
+		writeJSON(w, http.StatusNotFound, failure("not_found_error", "Not found", requestID(r.Arrived)))
+	}
+}
+
+func (s *Server) other(r *Request, status int) {
+	r.Status, r.Ended = status, time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.others = append(s.others, r)
+}
+
+// call is one model call, from its arrival to its end.
+func (s *Server) call(w http.ResponseWriter, hr *http.Request, r *Request, data []byte) {
+	r.ID = requestID(r.Arrived)
+	if err := r.parse(data); err != nil {
+		s.other(r, http.StatusBadRequest)
+		writeJSON(w, http.StatusBadRequest, failure("invalid_request_error", "reading the body: "+err.Error(), r.ID))
+		return
+	}
+	cost := s.cost(*r)
+
+	// One critical section, so that the order of arrival is the order in which buckets are asked.
+	s.mu.Lock()
+	now := time.Now()
+	r.Arrived = now
+	s.seq++
+	r.Seq = s.seq
+	wait, what := s.wait(cost, now)
+	if wait == 0 {
+		s.take(1, cost, now)
+		r.Cost = cost
+	}
+	f := s.answer
+	logged := *r
+	logged.Body = nil
+	entry := &logged
+	s.log = append(s.log, entry)
+	s.mu.Unlock()
+
+	var a Answer
+	if wait > 0 {
+		a = RateLimited(wait)
+		a.Message = fmt.Sprintf("This request would exceed your organization's rate limit of %s per minute. For details, refer to: "+
+			"https://docs.claude.com/en/api/rate-limits.", what)
+	} else {
+		a = f(*r)
+		r.Scripted = a.status() != http.StatusOK
+	}
+	r.Status, r.Cut = a.status(), a.Cut
+	if secs, err := strconv.Atoi(a.Header.Get("retry-after")); err == nil {
+		r.RetryAfter = time.Duration(secs) * time.Second
+	}
+	s.mu.Lock()
+	if r.Scripted && r.Status == http.StatusTooManyRequests {
+		s.take(-1, Usage{Input: -cost.limited()}, time.Now())
+		r.Cost = Usage{}
+	}
+	if r.Status == http.StatusOK {
+		r.Cost = a.usage(*r, cost)
+		s.take(0, Usage{Input: r.Cost.limited() - cost.limited()}, time.Now())
+	}
+	s.mu.Unlock()
+	s.record(entry, *r)
+	s.onRequest(entryOf(*r))
+
+	st := stream{w: w, hr: hr, r: r, a: a, headers: func() { s.setHeaders(w.Header(), r.ID, a) }, end: func() {
+		now := time.Now()
+		r.Ended = now
+		s.mu.Lock()
+		if r.Status == http.StatusOK && s.output.on() {
+			s.output = s.output.Take(float64(r.Cost.Output), now)
+		}
+		s.mu.Unlock()
+		s.record(entry, *r)
+		s.onRequest(entryOf(*r))
+	}}
+	st.run()
+}
+
+// record writes what is known of a call into its log entry.
+func (s *Server) record(entry *Request, r Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*entry = entryOf(r)
+}
+
+func entryOf(r Request) Request {
+	r.Body = nil
+	return r
+}
+
+// wait is how long until the buckets let the call through, and the limit that says so.
+func (s *Server) wait(cost Usage, now time.Time) (wait time.Duration, what string) {
+	for _, b := range []struct {
+		wait time.Duration
+		of   Bucket
+		name string
+	}{
+		{s.requests.Wait(1, now), s.requests, "requests"},
+		{s.input.Wait(float64(cost.limited()), now), s.input, "input tokens"},
+		{s.output.Wait(least, now), s.output, "output tokens"},
+	} {
+		if b.wait > wait {
+			wait, what = b.wait, fmt.Sprintf("%s %s", strconv.FormatFloat(b.of.PerMinute, 'f', -1, 64), b.name)
+		}
+	}
+	return wait, what
+}
+
+func (s *Server) take(requests float64, cost Usage, now time.Time) {
+	if s.requests.on() {
+		s.requests = s.requests.Take(requests, now)
+	}
+	if s.input.on() {
+		s.input = s.input.Take(float64(cost.limited()), now)
+	}
+}
+
+// setHeaders sets the headers that every answer carries.
+func (s *Server) setHeaders(h http.Header, id string, a Answer) {
+	s.mu.Lock()
+	now := time.Now()
+	requests, input, output := s.requests, s.input, s.output
+	s.mu.Unlock()
+
+	set := func(name string, limit float64, remaining int, reset time.Time) {
+		h.Set("anthropic-ratelimit-"+name+"-limit", strconv.FormatFloat(limit, 'f', -1, 64))
+		h.Set("anthropic-ratelimit-"+name+"-remaining", strconv.Itoa(remaining))
+		h.Set("anthropic-ratelimit-"+name+"-reset", reset.UTC().Add(time.Second-1).Truncate(time.Second).Format(time.RFC3339))
+	}
+	one := func(name string, b Bucket) {
+		if b.on() {
+			set(name, b.PerMinute, b.Remaining(now), b.Reset(now))
+		}
+	}
+	one("requests", requests)
+	one("input-tokens", input)
+	one("output-tokens", output)
+	switch {
+	case input.on() && output.on():
+		reset := input.Reset(now)
+		if r := output.Reset(now); r.After(reset) {
+			reset = r
+		}
+		set("tokens", input.PerMinute+output.PerMinute, input.Remaining(now)+output.Remaining(now), reset)
+	case input.on():
+		one("tokens", input)
+	case output.on():
+		one("tokens", output)
+	}
+	h.Set("request-id", id)
+	for _, more := range []http.Header{s.header, a.Header} {
+		for name, values := range more {
+			h[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+}
+
+func requestID(now time.Time) string {
+	return "req_" + strconv.FormatInt(now.UnixNano(), 36)
+}
+
+type failureBody struct {
+	Type  string `json:"type"`
+	Error struct {
+		Type    string `json:"type"`
+		Message string `json:"message"`
+	} `json:"error"`
+	RequestID string `json:"request_id"`
+}
+
+func failure(kind, message, id string) failureBody {
+	f := failureBody{Type: "error", RequestID: id}
+	f.Error.Type, f.Error.Message = kind, message
+	return f
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // our own types
+	}
+	w.Header().Set("content-type", "application/json")
+	w.Header().Set("content-length", strconv.Itoa(len(data)))
+	w.WriteHeader(status)
+	w.Write(data) // a client that is gone needs no answer
+}

@@ -1,0 +1,249 @@
+package fakeapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// stream writes one answer.
+type stream struct {
+	w       http.ResponseWriter
+	hr      *http.Request
+	r       *Request
+	a       Answer
+	headers func()
+	end     func() // called once, just before the end is written or when there is none
+}
+
+func (s stream) run() {
+	if s.a.Cut == Silent {
+		s.forever()
+		return
+	}
+	if s.a.status() != http.StatusOK {
+		if !s.sleepUntil(max(s.a.FirstByte, s.a.Duration)) {
+			s.end()
+			return
+		}
+		s.headers()
+		s.end()
+		s.fail()
+		return
+	}
+	if !s.sleepUntil(s.a.FirstByte) {
+		s.end()
+		return
+	}
+	if !s.r.Stream && s.a.Cut == Whole {
+		s.plain()
+		return
+	}
+	s.events()
+}
+
+// sleepUntil waits until that long after the call's arrival; false when the client went before.
+func (s stream) sleepUntil(after time.Duration) bool {
+	timer := time.NewTimer(time.Until(s.r.Arrived.Add(after)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.hr.Context().Done():
+		return false
+	}
+}
+
+func (s stream) forever() {
+	<-s.hr.Context().Done()
+	s.end()
+}
+
+func (s stream) fail() {
+	if s.a.Body != "" {
+		s.w.Header().Set("content-type", "application/json")
+		s.w.WriteHeader(s.a.Status)
+		fmt.Fprint(s.w, s.a.Body)
+		return
+	}
+	kind, message := errorOf(s.a.Status)
+	if s.a.Type != "" {
+		kind = s.a.Type
+	}
+	if s.a.Message != "" {
+		message = s.a.Message
+	}
+	writeJSON(s.w, s.a.Status, failure(kind, message, s.r.ID))
+}
+
+func errorOf(status int) (kind, message string) {
+	switch status {
+	case http.StatusBadRequest:
+		return "invalid_request_error", "Bad request"
+	case http.StatusUnauthorized:
+		return "authentication_error", "invalid x-api-key"
+	case http.StatusForbidden:
+		return "permission_error", "Forbidden"
+	case http.StatusNotFound:
+		return "not_found_error", "Not found"
+	case http.StatusRequestEntityTooLarge:
+		return "request_too_large", "Request exceeds the maximum size"
+	case http.StatusTooManyRequests:
+		return "rate_limit_error", "This request would exceed your organization's rate limit. For details, refer to: " +
+			"https://docs.claude.com/en/api/rate-limits."
+	case 529:
+		return "overloaded_error", "Overloaded"
+	}
+	return "api_error", "Internal server error"
+}
+
+type object = map[string]any
+
+// usage is what the call costs: what the answer says, else sizes.
+func (a Answer) usage(r Request, estimate Usage) Usage {
+	if a.Usage != (Usage{}) {
+		return a.Usage
+	}
+	size := len(a.text())
+	for _, t := range a.Tools {
+		input, _ := json.Marshal(t.Input) // what cannot be encoded fails when it is written
+		size += len(input)
+	}
+	estimate.Output = max(1, size/4)
+	return estimate
+}
+
+func (s stream) message() object {
+	return object{
+		"id": "msg_" + s.r.ID[len("req_"):], "type": "message", "role": "assistant", "model": s.r.Model,
+		"content": []any{}, "stop_reason": nil, "stop_sequence": nil, "usage": s.usage(1),
+	}
+}
+
+func (s stream) usage(output int) object {
+	u := s.r.Cost
+	return object{
+		"input_tokens": u.Input, "cache_creation_input_tokens": u.CacheCreation, "cache_read_input_tokens": u.CacheRead,
+		"output_tokens": output,
+	}
+}
+
+func (s stream) toolID(i int) string { return fmt.Sprintf("toolu_%s_%d", s.r.ID[len("req_"):], i) }
+
+// plain answers a call that asked for no stream.
+func (s stream) plain() {
+	if !s.sleepUntil(s.a.Duration) {
+		s.end()
+		return
+	}
+	var blocks []any
+	if text := s.a.text(); text != "" {
+		blocks = append(blocks, object{"type": "text", "text": text})
+	}
+	for i, t := range s.a.Tools {
+		blocks = append(blocks, object{"type": "tool_use", "id": s.toolID(i), "name": t.Name, "input": t.Input})
+	}
+	m := s.message()
+	m["content"], m["stop_reason"], m["usage"] = blocks, s.a.stopReason(), s.usage(s.r.Cost.Output)
+	s.headers()
+	s.end()
+	writeJSON(s.w, http.StatusOK, m)
+}
+
+// events answers with server-sent events. The content blocks go out in one write with the end of the message: a client
+// may start a tool as soon as its block is complete, and nothing shall happen because of an answer that still runs.
+func (s stream) events() {
+	s.w.Header().Set("content-type", "text/event-stream; charset=utf-8")
+	s.w.Header().Set("cache-control", "no-cache")
+	s.headers()
+	s.w.WriteHeader(http.StatusOK)
+
+	var out bytes.Buffer
+	event := func(kind string, fields object) {
+		fields["type"] = kind
+		data, err := json.Marshal(fields)
+		if err != nil {
+			panic(fmt.Sprintf("encoding %s: %v", kind, err)) // our own types
+		}
+		fmt.Fprintf(&out, "event: %s\ndata: %s\n\n", kind, data)
+	}
+	flush := func() {
+		s.w.Write(out.Bytes()) // a client that is gone shows in the context
+		out.Reset()
+		http.NewResponseController(s.w).Flush()
+	}
+	event("message_start", object{"message": s.message()})
+	event("ping", object{})
+	flush()
+
+	switch s.a.Cut {
+	case Hang:
+		s.forever()
+		return
+	case Reset:
+		if !s.sleepUntil(s.a.Duration) {
+			s.end()
+			return
+		}
+		s.end()
+		conn, _, err := http.NewResponseController(s.w).Hijack()
+		if err != nil {
+			panic(http.ErrAbortHandler) // HTTP/2, which nobody asked for: breaking off is the next best
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			tcp.SetLinger(0) // so that closing sends RST; if it cannot, the stream is cut all the same
+		}
+		conn.Close()
+		return
+	case ErrorEvent:
+		if !s.sleepUntil(s.a.Duration) {
+			s.end()
+			return
+		}
+		s.end()
+		event("error", object{"error": object{"type": "overloaded_error", "message": "Overloaded"}})
+		flush()
+		return
+	}
+
+	for rest := s.remaining(); rest > 15*time.Second; rest = s.remaining() {
+		if !s.sleepUntil(time.Since(s.r.Arrived) + 10*time.Second) {
+			s.end()
+			return
+		}
+		event("ping", object{})
+		flush()
+	}
+	if !s.sleepUntil(s.a.Duration) {
+		s.end()
+		return
+	}
+	index := 0
+	content := func(start, delta object) {
+		event("content_block_start", object{"index": index, "content_block": start})
+		event("content_block_delta", object{"index": index, "delta": delta})
+		event("content_block_stop", object{"index": index})
+		index++
+	}
+	if text := s.a.text(); text != "" {
+		content(object{"type": "text", "text": ""}, object{"type": "text_delta", "text": text})
+	}
+	for i, t := range s.a.Tools {
+		input, err := json.Marshal(t.Input)
+		if err != nil {
+			panic(fmt.Sprintf("encoding the input of tool %q: %v", t.Name, err)) // the caller's mistake
+		}
+		content(object{"type": "tool_use", "id": s.toolID(i), "name": t.Name, "input": object{}},
+			object{"type": "input_json_delta", "partial_json": string(input)})
+	}
+	event("message_delta", object{
+		"delta": object{"stop_reason": s.a.stopReason(), "stop_sequence": nil}, "usage": s.usage(s.r.Cost.Output)})
+	event("message_stop", object{})
+	s.end()
+	flush()
+}
+
+func (s stream) remaining() time.Duration { return s.a.Duration - time.Since(s.r.Arrived) }
