@@ -53,6 +53,10 @@ type Session struct {
 	Seen       time.Time `json:"seen"`
 	// Offsets says up to which byte each transcript of the session was read, its subagents' included.
 	Offsets map[string]int64 `json:"offsets,omitempty"`
+	// Traced says that its transcript tells of every request when it is sent (2.1.330), so that answers tell nothing new.
+	Traced bool `json:"traced,omitempty"`
+	// Answer is the id of the last answer that was counted, where requests are not told.
+	Answer string `json:"answer,omitempty"`
 }
 
 // Pool is what shares one rate limit, and all that is known about it. Its methods are not safe for concurrent use:

@@ -1,0 +1,116 @@
+// Package hook is what Claude Code runs at each step of a session: it holds a model call back until the session has the
+// turn, gives the turn back after the call, and passes on what the transcripts say of limits.
+//
+// One command serves all events; the event comes as JSON on standard input. A hook that exits 0 without output changes
+// nothing, and that is all this one ever does, whatever is wrong with our own files: it fails open. It starts no
+// session, draws nothing, and blocks only before a model call.
+package hook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"afteryou/lockfile"
+	"afteryou/observe"
+	"afteryou/turn"
+)
+
+// Hook is one run of the hook.
+type Hook struct {
+	Store  *lockfile.Store
+	Rules  turn.Rules
+	Getenv func(string) string
+	// Pool names the limit that the session shares: a name to show, and the secret that its id is made from.
+	Pool func() (name, secret string)
+	// MaxWait bounds how long a call is held back; then it goes on as it would have without us.
+	MaxWait time.Duration
+}
+
+// event is what Claude Code writes on standard input, as far as turns care (2.1.330).
+type event struct {
+	Name       string `json:"hook_event_name"`
+	Session    string `json:"session_id"`
+	Agent      string `json:"agent_id"`
+	Transcript string `json:"transcript_path"`
+	Dir        string `json:"cwd"`
+	Source     string `json:"source"`
+	Error      string `json:"error"`
+
+	// id tells one delivery from the next. The same event delivered twice, by two settings files, has it twice.
+	id string
+}
+
+func (e event) key() turn.Key { return turn.Key{Session: e.Session, Agent: e.Agent} }
+
+func parse(data []byte) (event, error) {
+	var e event
+	if err := json.Unmarshal(data, &e); err != nil {
+		return e, fmt.Errorf("reading hook event: %w", err)
+	}
+	if e.Name == "" || e.Session == "" {
+		return e, errors.New("reading hook event: hook_event_name or session_id is missing")
+	}
+	h := fnv.New64a()
+	h.Write(data)
+	e.id = strconv.FormatUint(h.Sum64(), 36)
+	return e, nil
+}
+
+// Run serves one event. It blocks while the session waits for its turn, and until then only as long as a busy lock
+// takes. An error is for the log: the session goes on all the same.
+func (h *Hook) Run(ctx context.Context, in io.Reader) error {
+	data, err := io.ReadAll(in)
+	if err != nil {
+		return fmt.Errorf("reading hook event: %w", err)
+	}
+	e, err := parse(data)
+	if err != nil {
+		return err
+	}
+	process := h.process()
+	v, err := h.Store.View()
+	if err != nil && !errors.As(err, new(*lockfile.CorruptError)) {
+		return err
+	}
+	var reports []observe.Report
+	if v != nil {
+		keys := []turn.Key{e.key()}
+		if s := v.State.Sessions[e.Session]; s != nil && gates(e.Name) {
+			keys = append(keys, observe.Callers(v.State.Pool(s.Pool))...)
+		}
+		reports = observe.Read(v.State, keys...)
+		v.Close()
+	}
+	w := waiter{Hook: h, event: e, process: process, self: lockfile.Self()}
+	if gates(e.Name) {
+		return w.wait(ctx, reports)
+	}
+	_, err = w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) { w.after(now, s, p, reports) })
+	return err
+}
+
+// gates says whether a model call comes right after the event, so that it waits for the turn (2.1.330; SubagentStart
+// stands before a subagent's first call).
+func gates(name string) bool {
+	switch name {
+	case "UserPromptSubmit", "PostToolBatch", "PreCompact", "SubagentStart":
+		return true
+	}
+	return false
+}
+
+// process names Claude Code itself. Versions that do not say CLAUDE_PID are the parent of a hook in exec form.
+func (h *Hook) process() turn.Process {
+	pid, err := strconv.Atoi(h.Getenv("CLAUDE_PID"))
+	if err != nil {
+		pid = os.Getppid()
+	}
+	return lockfile.Identify(pid)
+}

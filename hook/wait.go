@@ -1,0 +1,234 @@
+package hook
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"time"
+
+	"afteryou/lockfile"
+	"afteryou/observe"
+	"afteryou/turn"
+)
+
+// How often a waiter looks. The first in line wakes for the pace, reads the transcripts of those who have the turn, and
+// notices who died; the others only look whether the state changed, and step in, the later the further back they stand,
+// when those before them do nothing.
+const (
+	firstPoll = 10 * time.Millisecond // the state was replaced, for the first in line
+	otherPoll = 40 * time.Millisecond // the same for the others; a turn is noticed within 50 ms
+	lookEvery = 50 * time.Millisecond // the transcripts of those who have the turn grew
+	tendEvery = 250 * time.Millisecond
+	stepIn    = time.Second // after each one ahead who should have acted and did not
+)
+
+// waiter is a hook that waits for its session's turn, or gives it back.
+type waiter struct {
+	*Hook
+	event   event
+	process turn.Process // Claude Code
+	self    turn.Process
+	poolID  string
+}
+
+// wait stands in line until the turn comes, the time is up, the session is gone or ctx ends.
+func (w *waiter) wait(ctx context.Context, reports []observe.Report) error {
+	ctx, cancel := context.WithTimeout(ctx, w.MaxWait)
+	defer cancel()
+	for {
+		var granted bool
+		var place int
+		var next time.Time
+		v, err := w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) {
+			p.Ask(now, turn.Ticket{Key: w.event.key(), Event: w.event.id, Process: w.process, Waiter: w.self, Since: now})
+			next = p.Admit(now, w.Rules)
+			granted = p.Granted(w.event.key(), w.event.id)
+			place, _ = p.Place(w.event.key())
+		})
+		if err != nil {
+			return err
+		}
+		if granted {
+			v.Close()
+			return nil
+		}
+		reports, err = w.sleep(ctx, v, place, next)
+		if errors.Is(err, errGranted) {
+			return nil
+		}
+		if err != nil {
+			return w.withdraw(err)
+		}
+	}
+}
+
+var (
+	errGranted = errors.New("has the turn")
+	errGone    = errors.New("session is gone")
+)
+
+// sleep blocks until the waiter has something to do under the lock, and returns what it read meanwhile. It closes v.
+func (w *waiter) sleep(ctx context.Context, v *lockfile.View, place int, next time.Time) ([]observe.Report, error) {
+	defer func() { v.Close() }()
+	for {
+		first := place <= 1
+		lag := time.Duration(max(place-1, 0)) * stepIn
+		act := time.Now().Add(tendEvery + lag)
+		if !next.IsZero() && next.Add(lag).Before(act) {
+			act = next.Add(lag)
+		}
+		for {
+			until, poll := act, otherPoll
+			if first {
+				poll = firstPoll
+				if look := time.Now().Add(lookEvery); look.Before(until) {
+					until = look
+				}
+			}
+			if w.Store.Wait(ctx, v, until, poll) {
+				break
+			}
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			var reports []observe.Report
+			if first {
+				reports = observe.Read(v.State, observe.Callers(v.State.Pool(w.poolID))...)
+			}
+			if len(reports) > 0 || !time.Now().Before(act) {
+				if !lockfile.Alive(w.process) {
+					return nil, errGone
+				}
+				return reports, nil
+			}
+		}
+		fresh, err := w.Store.View()
+		if err != nil {
+			return nil, err
+		}
+		v.Close()
+		v = fresh
+		// The copy is ours to play on: what Admit would do now tells when there will be something to do.
+		p := v.State.Pool(w.poolID)
+		if p.Granted(w.event.key(), w.event.id) {
+			return nil, errGranted
+		}
+		var ok bool
+		if place, ok = p.Place(w.event.key()); !ok {
+			return nil, nil // somebody dropped the ticket: ask again
+		}
+		next = p.Admit(time.Now(), w.Rules)
+		if p.Granted(w.event.key(), w.event.id) {
+			return nil, nil
+		}
+	}
+}
+
+// withdraw leaves the line. The time being up is for the log; the rest is how a wait ends when the person says so.
+func (w *waiter) withdraw(cause error) error {
+	ctx := context.WithoutCancel(context.Background())
+	_, err := w.update(ctx, nil, func(now time.Time, s *turn.State, p *turn.Pool) {
+		p.Withdraw(w.event.key(), w.event.id)
+		p.Admit(now, w.Rules)
+	})
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return errors.New("waited for a turn as long as max_wait allows; the call goes on without one")
+	}
+	if errors.Is(cause, context.Canceled) || errors.Is(cause, errGone) {
+		return err
+	}
+	return cause
+}
+
+// after deals with the events that a model call may lie before: the turn is given back, the session comes or goes.
+func (w *waiter) after(now time.Time, s *turn.State, p *turn.Pool, reports []observe.Report) {
+	k := w.event.key()
+	switch w.event.Name {
+	case "PreToolUse", "Stop", "SubagentStop", "PostCompact":
+		p.Succeeded(now, k)
+	case "SessionStart":
+		// After a compaction the session starts again: the turn that PreCompact took is over.
+		p.Ended(now, k)
+	case "StopFailure":
+		p.Ended(now, k)
+		if limits := w.event.Error == "rate_limit" || w.event.Error == "overloaded"; limits && !told(reports, k) {
+			p.Limited(now, time.Time{}, w.event.Error)
+		}
+	case "SessionEnd":
+		s.Leave(now, w.event.Session)
+	}
+	p.Admit(now, w.Rules)
+}
+
+// told says whether the transcript has told already which limit ended the turn of k.
+func told(reports []observe.Report, k turn.Key) bool {
+	for _, r := range reports {
+		if _, ok := r.Limited(); ok && r.Key == k {
+			return true
+		}
+	}
+	return false
+}
+
+// update tells the reports, sees to the session and to those that are gone, and lets change do its part, in one change
+// of the state. What is worth a line is logged.
+func (w *waiter) update(ctx context.Context, reports []observe.Report, change func(time.Time, *turn.State, *turn.Pool)) (*lockfile.View, error) {
+	v, err := w.Store.Update(ctx, func(s *turn.State) error {
+		now := time.Now()
+		session, err := w.register(now, s)
+		if err != nil {
+			return err
+		}
+		for _, r := range reports {
+			r.Apply(now, s)
+		}
+		p := s.Pool(session.Pool)
+		p.Sweep(now, lockfile.Alive)
+		change(now, s, p)
+		return nil
+	})
+	var corrupt *lockfile.CorruptError
+	if errors.As(err, &corrupt) {
+		w.Store.Log("%v", corrupt)
+		err = nil
+	}
+	return v, err
+}
+
+// register sees to it that the state knows the session: where it runs, what it shares, where it writes.
+func (w *waiter) register(now time.Time, s *turn.State) (*turn.Session, error) {
+	if s.Salt == "" {
+		var salt [16]byte
+		rand.Read(salt[:]) // never fails (crypto/rand)
+		s.Salt = hex.EncodeToString(salt[:])
+	}
+	name, secret := w.Pool()
+	mac := hmac.New(sha256.New, []byte(s.Salt))
+	mac.Write([]byte(secret))
+	w.poolID = hex.EncodeToString(mac.Sum(nil)[:6])
+	s.Pool(w.poolID).Name = name
+
+	session := s.Sessions[w.event.Session]
+	if session == nil {
+		s.Forget(now, lockfile.Alive)
+		session = &turn.Session{Since: now}
+		if s.Sessions == nil {
+			s.Sessions = make(map[string]*turn.Session)
+		}
+		s.Sessions[w.event.Session] = session
+	}
+	if session.Transcript != w.event.Transcript {
+		// What stands in it already is history, of a resumed session perhaps, and tells nothing about now.
+		session.Transcript, session.Offsets = w.event.Transcript, nil
+		if fi, err := os.Stat(w.event.Transcript); err == nil {
+			session.Offsets = map[string]int64{"": fi.Size()}
+		}
+	}
+	session.Pool, session.Process, session.Dir = w.poolID, w.process, w.event.Dir
+	session.Seen = now
+	return session, nil
+}

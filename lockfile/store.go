@@ -1,0 +1,241 @@
+// Package lockfile keeps the state that all sessions of one user share: one small JSON file, guarded by one flock.
+//
+// The lock and the data are two files. Whoever changes the state takes the lock, reads, changes, writes a temporary
+// file in the same directory, renames it into place and lets go; the lock is never held across a sleep, a prompt or a
+// child. Readers need no lock: a rename is atomic, so they see one whole state or the next. A crash at any point leaves
+// the old state or the new one and an unlocked lock. Nothing is synced to the disk: a power cut may lose the last
+// seconds, and no session outlives it to miss them.
+//
+// The package also says whether processes are alive and lets a waiter sleep until the state changes. What the state
+// means is package turn's business.
+package lockfile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"afteryou/turn"
+)
+
+// lockWait bounds how long Update waits for the lock. It is held for well under a millisecond at a time, so that
+// a longer wait means a stopped holder or a broken file system, and a session must not hang on either.
+const lockWait = 2 * time.Second
+
+// lockPoll is how often a busy lock is tried again: about as long as one holder keeps it.
+const lockPoll = time.Millisecond
+
+// maxState bounds what is read as state, in bytes. A real one is some kilobytes; a file beyond this is not ours.
+const maxState = 16 << 20
+
+// Store is the state of one user in one directory.
+type Store struct {
+	dir string
+}
+
+// A NewerError says that a newer afteryou wrote the state. It is left alone.
+type NewerError struct {
+	Path          string
+	Version, Ours int
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("state %s was written by a newer afteryou (layout %d, this one knows %d)", e.Path, e.Version, e.Ours)
+}
+
+// A CorruptError says that the state could not be understood and where it was set aside. The change that met it was
+// made all the same, on an empty state.
+type CorruptError struct {
+	Path, Aside string
+	Err         error
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("reading state %s: %v; set aside as %s", e.Path, e.Err, filepath.Base(e.Aside))
+}
+
+// Open returns the store in dir, which it makes where it is missing. The directory must be the user's own, no symlink,
+// and closed to others: who could write in it could start or stop the user's sessions at will.
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making state directory: %w", err)
+	}
+	fi, err := os.Lstat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("looking at state directory: %w", err)
+	}
+	owner, ok := fi.Sys().(*syscall.Stat_t)
+	switch {
+	case fi.Mode()&fs.ModeSymlink != 0:
+		return nil, fmt.Errorf("state directory %s is a symlink", dir)
+	case !fi.IsDir():
+		return nil, fmt.Errorf("state directory %s is not a directory", dir)
+	case ok && int(owner.Uid) != os.Geteuid():
+		return nil, fmt.Errorf("state directory %s belongs to uid %d, not to you (%d)", dir, owner.Uid, os.Geteuid())
+	case fi.Mode().Perm()&0o022 != 0:
+		return nil, fmt.Errorf("state directory %s is writable by others (mode %04o)", dir, fi.Mode().Perm())
+	case fi.Mode().Perm() != 0o700:
+		if err := os.Chmod(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("closing state directory to others: %w", err)
+		}
+	}
+	return &Store{dir: dir}, nil
+}
+
+// Dir is the directory of the store.
+func (s *Store) Dir() string { return s.dir }
+
+func (s *Store) path() string { return filepath.Join(s.dir, "state.json") }
+
+// View reads the state as it is now, without the lock. The View stays good for [Store.Wait] until it is closed. A state
+// that does not exist yet is empty; a corrupt one is a [CorruptError] with nothing set aside, since only a change may do that.
+func (s *Store) View() (*View, error) {
+	v, data, err := s.read()
+	if err != nil {
+		return nil, err
+	}
+	v.State, err = decode(s.path(), data)
+	if err != nil {
+		v.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+// Update lets change work on the state, alone among all processes, and returns the state that it left. It waits at most
+// two seconds for the lock, less if ctx ends before. Where change leaves the state as it was, nothing is written and no
+// waiter wakes; where it returns an error, nothing is written either. With a [CorruptError] the change was made and kept.
+func (s *Store) Update(ctx context.Context, change func(*turn.State) error) (*View, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	lock := flock.New(filepath.Join(s.dir, "lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o600))
+	if ok, err := lock.TryLockContext(ctx, lockPoll); err != nil || !ok {
+		return nil, fmt.Errorf("locking %s: %w", lock.Path(), err)
+	}
+	defer lock.Close()
+
+	v, before, err := s.read()
+	if err != nil {
+		return nil, err
+	}
+	state, err := decode(s.path(), before)
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) {
+		corrupt.Aside, err = s.setAside()
+	}
+	if err != nil {
+		v.Close()
+		return nil, err
+	}
+	v.State = state
+	if err := change(state); err != nil {
+		v.Close()
+		return nil, err
+	}
+	after, err := json.Marshal(state)
+	if err != nil {
+		v.Close()
+		return nil, fmt.Errorf("encoding state: %w", err)
+	}
+	if string(after) != string(before) {
+		f, err := s.replace(after)
+		v.Close()
+		if err != nil {
+			return nil, err
+		}
+		v = &View{State: state, file: f}
+	}
+	if corrupt != nil {
+		return v, corrupt
+	}
+	return v, nil
+}
+
+// read returns the bytes of the state file and a View that holds the file open. A missing file reads as no bytes.
+func (s *Store) read() (*View, []byte, error) {
+	f, err := os.OpenFile(s.path(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &View{}, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading state: %w", err)
+	}
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err == nil && fi.Size() > maxState {
+		err = fmt.Errorf("%d bytes, which is more than a state can have", fi.Size())
+	}
+	var data []byte
+	if err == nil {
+		data = make([]byte, fi.Size())
+		_, err = io.ReadFull(f, data)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, fmt.Errorf("reading state %s: %w", s.path(), err)
+	}
+	return &View{file: f}, data, nil
+}
+
+// decode understands the bytes of a state file. With a CorruptError it returns an empty state to go on with.
+func decode(path string, data []byte) (*turn.State, error) {
+	if data == nil {
+		return turn.NewState(), nil
+	}
+	state := new(turn.State)
+	err := json.Unmarshal(data, state)
+	if err == nil && state.Version < 1 {
+		err = errors.New("no version in it")
+	}
+	if err != nil {
+		// A newer layout may not decode as ours: its version is looked at alone before it is called corrupt.
+		var probe struct{ Version int }
+		if json.Unmarshal(data, &probe) != nil || probe.Version <= turn.Version {
+			return turn.NewState(), &CorruptError{Path: path, Err: err}
+		}
+		state.Version = probe.Version
+	}
+	if state.Version > turn.Version {
+		return nil, &NewerError{Path: path, Version: state.Version, Ours: turn.Version}
+	}
+	return state, nil
+}
+
+// setAside moves a corrupt state out of the way, under a name that says when. The lock must be held.
+func (s *Store) setAside() (string, error) {
+	aside := filepath.Join(s.dir, "state.corrupt-"+time.Now().UTC().Format("20060102T150405.000"))
+	if err := os.Rename(s.path(), aside); err != nil {
+		return "", fmt.Errorf("setting corrupt state aside: %w", err)
+	}
+	return aside, nil
+}
+
+// replace puts data in the place of the state file and returns it open. The lock must be held: it makes the temporary
+// file's fixed name safe, and one that a crash left behind is written over.
+func (s *Store) replace(data []byte) (*os.File, error) {
+	name := filepath.Join(s.dir, "state.tmp")
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("writing state: %w", err)
+	}
+	if _, err = f.Write(data); err == nil {
+		err = os.Rename(name, s.path())
+	}
+	if err != nil {
+		f.Close()
+		os.Remove(name) // so that a full disk gets its space back; the error that matters is the first
+		return nil, fmt.Errorf("writing state: %w", err)
+	}
+	return f, nil
+}

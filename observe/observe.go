@@ -1,0 +1,124 @@
+// Package observe tells the shared state what the sessions' transcripts say: which requests were sent, which were
+// rejected and when Claude Code tries again, which turns died of a limit.
+//
+// Reading happens without the lock, telling happens under it: [Read] takes the new rows, [Report.Apply] tells them. Each
+// row is told once, however many processes read it: a report that starts elsewhere than where the state stands is
+// dropped, and its rows are read again. The package decides nothing about turns.
+package observe
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"afteryou/claude"
+	"afteryou/ratelimit"
+	"afteryou/turn"
+)
+
+// maxRead bounds, in bytes, what one look takes from one transcript, so that a hook stays quick: the rest comes with
+// the next look. One request writes some hundred kilobytes at most (2.1.330: its own text once, then what changed).
+const maxRead = 4 << 20
+
+// Report is what one transcript said since it was last read.
+type Report struct {
+	Key      turn.Key
+	from, to int64
+	rows     []claude.Row
+}
+
+// Limited is the last limit in the report that ended a turn.
+func (r Report) Limited() (ratelimit.Limit, bool) {
+	for i := len(r.rows) - 1; i >= 0; i-- {
+		if r.rows[i].Kind == claude.Error && r.rows[i].Limit.Kind != ratelimit.None {
+			return r.rows[i].Limit, true
+		}
+	}
+	return ratelimit.Limit{}, false
+}
+
+// Transcript is the file that tells about k: a subagent writes its own beside its session's.
+func Transcript(s *turn.Session, k turn.Key) string {
+	if k.Agent == "" || s.Transcript == "" {
+		return s.Transcript
+	}
+	return strings.TrimSuffix(s.Transcript, ".jsonl") + "/subagents/agent-" + k.Agent + ".jsonl"
+}
+
+// Read takes what is new in the transcripts of keys. A transcript that can't be read says nothing.
+func Read(s *turn.State, keys ...turn.Key) []Report {
+	var reports []Report
+	for _, k := range keys {
+		session := s.Sessions[k.Session]
+		if session == nil {
+			continue
+		}
+		path, from := Transcript(session, k), session.Offsets[k.Agent]
+		fi, err := os.Stat(path)
+		if err != nil || fi.Size() == from {
+			continue
+		}
+		r := Report{Key: k, from: from}
+		r.to, err = claude.ReadRows(path, from, maxRead, func(row claude.Row) { r.rows = append(r.rows, row) })
+		if err == nil && r.to != from {
+			reports = append(reports, r)
+		}
+	}
+	return reports
+}
+
+// Callers are those of whom news may come: who has a turn or waits for a retry in the pool.
+func Callers(p *turn.Pool) []turn.Key {
+	var keys []turn.Key
+	seen := make(map[turn.Key]bool)
+	add := func(k turn.Key) {
+		if !seen[k] {
+			seen[k] = true
+			keys = append(keys, k)
+		}
+	}
+	for _, g := range p.Grants {
+		add(g.Key)
+	}
+	for _, r := range p.Retries {
+		add(r.Key)
+	}
+	return keys
+}
+
+// Apply tells s what the report says. It must run under the lock, on a state as fresh as can be.
+func (r Report) Apply(now time.Time, s *turn.State) {
+	session := s.Sessions[r.Key.Session]
+	if session == nil || session.Offsets[r.Key.Agent] != r.from {
+		return
+	}
+	if session.Offsets == nil {
+		session.Offsets = make(map[string]int64)
+	}
+	session.Offsets[r.Key.Agent] = r.to
+	pool := s.Pool(session.Pool)
+	pool.SeenAlive(now, r.Key)
+	for _, row := range r.rows {
+		switch row.Kind {
+		case claude.Request:
+			session.Traced = true
+			pool.Sent(now, r.Key, row.At)
+		case claude.Answer:
+			// A version that writes no request rows is counted by its answers, late but surely. Those that a turn
+			// was given for are counted already.
+			if !session.Traced && row.MessageID != session.Answer && !pool.Holds(r.Key) {
+				pool.Sent(now, r.Key, row.At)
+			}
+			session.Answer = row.MessageID
+		case claude.Retry:
+			if row.Limit.Kind != ratelimit.None {
+				pool.Retrying(now, r.Key, turn.Retry{Key: r.Key, Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt})
+			}
+		case claude.Error:
+			if row.Limit.Kind != ratelimit.None && row.Limit.Wait {
+				pool.Ended(now, r.Key)
+				pool.Limited(now, row.Limit.ResetsAt, row.Limit.Kind.String())
+			}
+		}
+	}
+}

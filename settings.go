@@ -1,0 +1,142 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+	"github.com/adrg/xdg"
+
+	"afteryou/turn"
+)
+
+// settings are the user's wishes. The same names stand in config.toml, with AFTERYOU_ before them in the environment
+// (upper case), and as flags of run; the later beats the earlier.
+type settings struct {
+	Claude  string `toml:"claude"`   // path of the real Claude Code; empty: found
+	Turns   string `toml:"turns"`    // "auto", "strict" or a number of calls in flight
+	Gap     string `toml:"gap"`      // least time between two calls of one session, as Go writes durations
+	MaxWait string `toml:"max_wait"` // longest time a call is held back
+	Gateway string `toml:"gateway"`  // "off"
+	Off     bool   `toml:"off"`      // be a plain exec
+}
+
+// names are the settings in the order in which they are documented.
+var names = [...]string{"claude", "turns", "gap", "max_wait", "gateway", "off"}
+
+// configPath is where the settings file stands, if there is one.
+func configPath() string { return filepath.Join(xdg.ConfigHome, "afteryou", "config.toml") }
+
+// stateDir is where the sessions meet.
+func stateDir() string { return filepath.Join(xdg.StateHome, "afteryou") }
+
+// loadSettings reads file and environment over what is built in. On an error the settings hold what was good.
+func loadSettings(path string, getenv func(string) string) (settings, error) {
+	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", Gateway: "off"}
+	if err := s.readFile(path); err != nil {
+		return s, err
+	}
+	for _, name := range names {
+		key := "AFTERYOU_" + strings.ToUpper(name)
+		value := getenv(key)
+		if value == "" {
+			continue
+		}
+		if err := s.set(name, value); err != nil {
+			return s, fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	return s, nil
+}
+
+// readFile takes what the file at path says. No file is no error.
+func (s *settings) readFile(path string) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading settings: %w", err)
+	}
+	file := make(map[string]any)
+	if err := toml.Unmarshal(data, &file); err != nil {
+		return fmt.Errorf("reading settings %s: %w", path, err)
+	}
+	for name, value := range file {
+		if err := s.set(name, fmt.Sprint(value)); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// set gives one setting a value, or says what is wrong with it and leaves it.
+func (s *settings) set(name, value string) error {
+	bad := func(want string) error { return fmt.Errorf("%s is %q; it takes %s", name, value, want) }
+	switch name {
+	case "claude":
+		s.Claude = value
+	case "turns":
+		if _, err := most(value); err != nil {
+			return bad(`"auto", "strict" or a number of calls from 1`)
+		}
+		s.Turns = value
+	case "gap":
+		if d, err := time.ParseDuration(value); err != nil || d < 0 {
+			return bad(`a duration such as "2s"`)
+		}
+		s.Gap = value
+	case "max_wait":
+		if d, err := time.ParseDuration(value); err != nil || d <= 0 {
+			return bad(`a duration such as "6h"`)
+		}
+		s.MaxWait = value
+	case "gateway":
+		if value != "off" {
+			return bad(`"off"`)
+		}
+		s.Gateway = value
+	case "off":
+		off, err := strconv.ParseBool(value)
+		if err != nil {
+			return bad(`"true" or "false"`)
+		}
+		s.Off = off
+	default:
+		return fmt.Errorf("no setting is called %q; there are %s", name, strings.Join(names[:], ", "))
+	}
+	return nil
+}
+
+// most is the number of calls in flight that a value of turns allows; 0 is as many as the pace does.
+func most(turns string) (int, error) {
+	switch turns {
+	case "auto":
+		return 0, nil
+	case "strict":
+		return 1, nil
+	}
+	n, err := strconv.Atoi(turns)
+	if err == nil && n < 1 {
+		err = errors.New("less than one call")
+	}
+	return n, err
+}
+
+// rules are the settings in the terms of turns. Every way in has checked them already.
+func (s settings) rules() turn.Rules {
+	n, _ := most(s.Turns)
+	gap, _ := time.ParseDuration(s.Gap)
+	return turn.Rules{Most: n, Gap: gap}
+}
+
+func (s settings) maxWait() time.Duration {
+	d, _ := time.ParseDuration(s.MaxWait)
+	return d
+}
