@@ -49,10 +49,13 @@ func (p *Pool) drop(k Key) {
 
 // SeenAlive renews the key's lease: its transcript grew.
 func (p *Pool) SeenAlive(now time.Time, k Key) {
-	now = p.advance(now)
+	p.seen(p.advance(now), k)
+}
+
+func (p *Pool) seen(at time.Time, k Key) {
 	for i := range p.Grants {
-		if p.Grants[i].Key == k {
-			p.Grants[i].Seen = now
+		if g := &p.Grants[i]; g.Key == k && at.After(g.Seen) {
+			g.Seen = at
 		}
 	}
 }

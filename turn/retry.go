@@ -74,6 +74,7 @@ func (p *Pool) fire(now time.Time, i int) {
 	r := p.Retries[i]
 	p.Retries = slices.Delete(p.Retries, i, i+1)
 	p.send(now, r.due(), r.Key, false)
+	p.seen(r.due(), r.Key)
 }
 
 // Retrying says that a call of the key was rejected and when Claude Code tries again. Reported twice, it counts once.
@@ -88,17 +89,16 @@ func (p *Pool) Retrying(now time.Time, k Key, r Retry) {
 		return
 	}
 	c.Rejected = r.Rejected
-	for i := range p.Grants {
-		if g := &p.Grants[i]; g.Key == k {
-			g.Seen = now
-			if r.Process == (Process{}) {
-				r.Process = g.Process
-			}
-		}
+	p.seen(r.Rejected, k)
+	if i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k }); i >= 0 && r.Process == (Process{}) {
+		r.Process = p.Grants[i].Process
 	}
 	p.Retries = slices.DeleteFunc(p.Retries, func(o Retry) bool { return o.Key == k && !o.long() })
 	sent := p.tried(c, r.Rejected)
 	p.Pace.unsend(k, sent)
+	if !c.Sent.After(r.Rejected) {
+		c.Expected = false
+	}
 	if r.long() {
 		p.limit(now, r.due(), "")
 		p.drop(k)
@@ -134,15 +134,11 @@ func (p *Pool) Sent(now time.Time, k Key, at time.Time) {
 		at = now
 	}
 	c := p.caller(k)
-	if !at.After(c.Row) {
-		return
+	if !at.After(c.Row) || !at.After(c.Rejected) {
+		return // reported before, or known to have been rejected
 	}
 	c.Row = at
-	for i := range p.Grants {
-		if p.Grants[i].Key == k {
-			p.Grants[i].Seen = now
-		}
-	}
+	p.seen(at, k)
 	if c.Expected && !at.Before(c.Sent.Add(-early)) && at.Sub(c.Sent) < row {
 		p.Pace.resent(k, c.Sent, at)
 		c.Sent, c.Expected = at, false

@@ -158,7 +158,9 @@ const simEnd = 40000.0
 
 var simEpoch = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 
-func at(s float64) time.Time { return simEpoch.Add(time.Duration(s * float64(time.Second))) }
+func at(s float64) time.Time {
+	return simEpoch.Add(time.Duration(math.Round(s*1e6)) * time.Microsecond)
+}
 
 func newSim(sc scenario, seed uint64) *sim {
 	s := &sim{scenario: sc, work: rand.New(rand.NewPCG(seed, 1)), net: rand.New(rand.NewPCG(seed, 2)),
@@ -353,7 +355,7 @@ func (s *sim) pump() {
 		return
 	}
 	t := next.Sub(simEpoch).Seconds()
-	if t <= s.now {
+	if !next.After(at(s.now)) {
 		s.fault("Admit: come back at %.4f, which is not later", t)
 	}
 	if s.timer <= s.now || t < s.timer {
