@@ -43,6 +43,7 @@ type scenario struct {
 	drowsy   float64 // share of transcript rows that are read up to 10 s late
 	norows   bool    // a version without api-request rows
 	rules    Rules
+	reload   int // the state is written and read again every so many steps
 }
 
 // cut changes the server's limit: from t on it is f times what it was.
@@ -249,7 +250,7 @@ func (s *sim) run() *sim {
 		e := heap.Pop(&s.todo).(simEvent)
 		s.now = e.at
 		e.do()
-		if s.hops++; s.hops%97 == 0 && !s.native {
+		if s.hops++; s.hops%s.reload == 0 && !s.native {
 			s.reload()
 		}
 	}
@@ -339,6 +340,9 @@ func (s *sim) pump() {
 		}
 		if !first && s.rules.Gap == 0 {
 			s.fault("%v was granted before one that asked earlier", c.key)
+		}
+		if s.rules.Most > 0 && len(s.pool.Grants) > s.rules.Most {
+			s.fault("%d turns at once", len(s.pool.Grants))
 		}
 		for k, due := range s.pending {
 			if due > s.now+.002 && !s.gateway {
