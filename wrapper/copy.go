@@ -1,0 +1,95 @@
+package wrapper
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	copyLimit = 1 << 20     // bytes that wait for a slow reader
+	copyGrace = time.Second // how long the end waits for it
+)
+
+// A sideCopy hands a stream to a reader that may be slow, without ever making the stream wait.
+// A nil *sideCopy throws everything away.
+//
+// Its one goroutine ends after end; if the reader never returns it is left behind, and holds nothing but its buffer.
+type sideCopy struct {
+	fn    func([]byte)
+	ready chan struct{} // holds a token when there may be something to take
+	done  chan struct{}
+
+	mu    sync.Mutex // held for a copy of the bytes at most, never while the reader runs
+	buf   []byte
+	lost  bool // something was dropped behind buf
+	ended bool
+}
+
+func newSideCopy(fn func([]byte)) *sideCopy {
+	if fn == nil {
+		return nil
+	}
+	c := &sideCopy{fn: fn, ready: make(chan struct{}, 1), done: make(chan struct{})}
+	go c.run()
+	return c
+}
+
+// put never blocks on the reader.
+func (c *sideCopy) put(p []byte) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	if c.lost || len(c.buf)+len(p) > copyLimit {
+		c.lost = true
+	} else {
+		c.buf = append(c.buf, p...)
+	}
+	c.mu.Unlock()
+	c.wake()
+}
+
+// end waits a moment for the reader to see the rest.
+func (c *sideCopy) end() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	c.wake()
+	grace := time.NewTimer(copyGrace)
+	defer grace.Stop()
+	select {
+	case <-c.done:
+	case <-grace.C:
+	}
+}
+
+func (c *sideCopy) wake() {
+	select {
+	case c.ready <- struct{}{}:
+	default: // a token is there already
+	}
+}
+
+func (c *sideCopy) run() {
+	defer close(c.done)
+	var spare []byte
+	for range c.ready {
+		c.mu.Lock()
+		p, lost, ended := c.buf, c.lost, c.ended
+		c.buf, c.lost = spare[:0], false
+		c.mu.Unlock()
+		spare = p
+		if len(p) > 0 {
+			c.fn(p)
+		}
+		if lost {
+			c.fn(nil)
+		}
+		if ended {
+			return
+		}
+	}
+}

@@ -1,0 +1,513 @@
+package wrapper
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// A Session is one program behind the user's terminal.
+//
+// Its goroutines, and who ends them: keep owns the terminal's settings and decides everything, until the program has
+// ended; copyOutput ends when keep tells it, or the terminal is gone; copyInput runs while the terminal is ours and is
+// ended by keep; readReports ends with the monitor. Type runs in its caller's goroutine, and keep's end ends it.
+type Session struct {
+	options         Options
+	in, out, master int // descriptors
+	pid, monitor    int
+	orders          *os.File
+	watch, keys     *sideCopy
+
+	// Used by keep alone, once it runs.
+	user, rawMode unix.Termios   // the terminal's settings as they were, and ours
+	raw           bool           // rawMode is set
+	background    bool           // the terminal is the shell's or another job's
+	stopping      syscall.Signal // the program has stopped by it, and its last output is on the way
+	ended         bool           // status holds
+	allShown      bool           // and everything it printed is on the terminal
+	outputOver    bool           // copyOutput has ended
+	hungUp        bool
+	masterClosed  bool
+	input         *inputCopy // nil: keys are left in the terminal
+
+	reports     chan message  // closed when the monitor is gone
+	terminalErr chan struct{} // the terminal is gone; holds one token
+	outputDone  chan struct{}
+
+	// asked is the number of the last question put to copyOutput: is everything shown that was printed until now? It sends
+	// the number on answered when it is. quitAsked tells it to end. A byte in pokeW wakes it.
+	asked        atomic.Uint64
+	answered     chan uint64
+	pokeR, pokeW *os.File
+	poke         int // pokeR's descriptor
+
+	writing chan struct{} // holds a token while somebody writes to master: keys and typed text never mix
+	typed   []byte        // read from the terminal, not yet written to master; copyInput's, kept over its restarts
+	closing *latch        // ends Type
+
+	status Status
+	err    error
+	done   chan struct{} // closed after status and err are set
+}
+
+// Start starts the program behind the user's terminal. The terminal must be one and the same for In and Out.
+// Until the program has ended the terminal belongs to the session, and so do all signals that a program can catch, except
+// SIGCHLD, SIGURG, SIGPROF and SIGTSTP: they are the program's. Only one session at a time makes sense.
+func Start(cmd Command, o Options) (*Session, error) {
+	s := &Session{
+		options:     o,
+		reports:     make(chan message, 1),
+		terminalErr: make(chan struct{}, 1),
+		outputDone:  make(chan struct{}),
+		answered:    make(chan uint64, 1),
+		writing:     make(chan struct{}, 1),
+		done:        make(chan struct{}),
+	}
+	var err error
+	if s.in, err = descriptor(o.In); err != nil {
+		return nil, fmt.Errorf("input %s: %w", o.In.Name(), err)
+	}
+	if s.out, err = descriptor(o.Out); err != nil {
+		return nil, fmt.Errorf("output %s: %w", o.Out.Name(), err)
+	}
+	if !sameTerminal(s.in, s.out) {
+		return nil, fmt.Errorf("%s and %s are not one terminal", o.In.Name(), o.Out.Name())
+	}
+	if s.user, err = getTermios(s.in); err != nil {
+		return nil, fmt.Errorf("reading the settings of %s: %w", o.In.Name(), err)
+	}
+	if s.closing, err = newLatch(); err != nil {
+		return nil, err
+	}
+	if s.pokeR, s.pokeW, err = os.Pipe(); err != nil {
+		s.closing.close()
+		return nil, fmt.Errorf("opening a pipe: %w", err)
+	}
+	if s.poke, err = descriptor(s.pokeR); err != nil {
+		return nil, err
+	}
+
+	sigs := catch()
+	ready := make(chan error)
+	go s.keep(cmd, sigs, ready)
+	if err := <-ready; err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// PID is the program's.
+func (s *Session) PID() int { return s.pid }
+
+// Wait waits for the program's end. By then the terminal's settings are what they were, and Watch and Keys have seen
+// everything, if they do not take longer than a second for the rest.
+func (s *Session) Wait() (Status, error) {
+	<-s.done
+	return s.status, s.err
+}
+
+// caught are the signals on their way to us. A full channel drops a signal, as the kernel merges equal ones.
+type caught struct {
+	size, cont, forward chan os.Signal
+}
+
+func catch() caught {
+	c := caught{make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan os.Signal, 64)}
+	signal.Notify(c.size, syscall.SIGWINCH)
+	signal.Notify(c.cont, syscall.SIGCONT)
+	for sig := syscall.Signal(1); sig <= lastSignal; sig++ {
+		switch sig {
+		case syscall.SIGKILL, syscall.SIGSTOP: // cannot be caught
+		case syscall.SIGWINCH, syscall.SIGCONT: // above
+		case syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU: // once caught, the Go runtime never lets them stop us again
+		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPROF: // of our own making: children, preemption, profiles
+		case 32, 33: // the C library's and the Go runtime's
+		default:
+			if !signal.Ignored(sig) { // nohup: the program ignores it as well
+				signal.Notify(c.forward, sig)
+			}
+		}
+	}
+	return c
+}
+
+func (c caught) stop() {
+	signal.Stop(c.size)
+	signal.Stop(c.cont)
+	signal.Stop(c.forward)
+}
+
+// keep is the session's life, in one goroutine.
+func (s *Session) keep(cmd Command, sigs caught, ready chan<- error) {
+	err := s.begin(cmd)
+	if err != nil {
+		s.restore()
+		sigs.stop()
+		s.closing.trip()
+		s.closing.close()
+		s.pokeR.Close()
+		s.pokeW.Close()
+		ready <- err
+		return
+	}
+	ready <- nil
+	for !s.over() {
+		select {
+		case r, ok := <-s.reports:
+			if !ok {
+				s.reports = nil
+				s.lost()
+				break
+			}
+			s.reported(r)
+		case n := <-s.answered:
+			if n == s.asked.Load() {
+				s.shown()
+			}
+		case <-s.terminalErr:
+			s.hangUp()
+		case <-s.doneOutput():
+			s.outputEnded()
+		case <-sigs.size:
+			s.resize()
+		case <-sigs.cont:
+			s.continued()
+		case sig := <-sigs.forward:
+			s.forward(sig.(syscall.Signal))
+		}
+	}
+	s.finish(sigs)
+}
+
+// begin makes the pty and starts the program. On an error the terminal may be raw, and nothing else is left.
+func (s *Session) begin(cmd Command) error {
+	ptmx, tty, err := pty.Open()
+	if err != nil {
+		return fmt.Errorf("opening a pty: %w", err)
+	}
+	defer tty.Close()
+	// Our own descriptor, because the Go runtime polls its own: it would be woken for every key in vain. Non-blocking, to
+	// learn that there is nothing to read.
+	s.master, err = unix.FcntlInt(ptmx.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	ptmx.Close()
+	if err != nil {
+		return fmt.Errorf("opening a pty: %w", err)
+	}
+	if err := s.start(cmd, tty); err != nil {
+		unix.Close(s.master)
+		return err
+	}
+	s.watch, s.keys = newSideCopy(s.options.Watch), newSideCopy(s.options.Keys)
+	go s.copyOutput()
+	if s.raw {
+		s.order(orderGuard, 0, s.user, s.rawMode)
+		s.startInput()
+	}
+	return nil
+}
+
+func (s *Session) start(cmd Command, tty *os.File) error {
+	if err := unix.SetNonblock(s.master, true); err != nil {
+		return fmt.Errorf("preparing the pty: %w", err)
+	}
+	// The program's side blocks: Fd sees to it.
+	if err := setTermios(int(tty.Fd()), s.user); err != nil {
+		return fmt.Errorf("preparing the pty: %w", err)
+	}
+	copySize(s.in, s.master)
+	if foreground(s.in) {
+		var err error
+		if s.rawMode, err = makeRaw(s.in); err != nil {
+			return fmt.Errorf("setting %s raw: %w", s.options.In.Name(), err)
+		}
+		s.raw = true
+	} else {
+		s.background = true
+	}
+
+	ordersR, orders, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("opening a pipe: %w", err)
+	}
+	defer ordersR.Close()
+	reports, reportsW, err := os.Pipe()
+	if err != nil {
+		orders.Close()
+		return fmt.Errorf("opening a pipe: %w", err)
+	}
+	defer reportsW.Close()
+	stderr := tty
+	if e := s.options.Err; e != nil {
+		if fd, err := descriptor(e); err == nil && !sameTerminal(fd, s.in) {
+			stderr = e
+		}
+	}
+	if s.monitor, err = startMonitor(cmd, s.raw, tty, stderr, ordersR, reportsW, s.in); err == nil {
+		reportsW.Close() // or the monitor's end would not be seen
+		if s.pid, err = readStart(reports); err != nil {
+			reap(s.monitor)
+		}
+	}
+	if err != nil {
+		orders.Close()
+		reports.Close()
+		return fmt.Errorf("starting %s: %w", cmd.Path, err)
+	}
+	s.orders = orders
+	go s.readReports(reports)
+	return nil
+}
+
+func startMonitor(cmd Command, fg bool, tty, stderr, orders, reports *os.File, terminal int) (pid int, err error) {
+	self, err := executable()
+	if err != nil {
+		return 0, err
+	}
+	errFD, err := descriptor(stderr)
+	if err != nil {
+		return 0, err
+	}
+	files := []uintptr{tty.Fd(), tty.Fd(), uintptr(errFD)}
+	// The program gets every other descriptor that it would get without us, under its number (think of <(…) in a shell).
+	// The monitor's own three go into the gaps.
+	slot := func(fd int) int {
+		for inherited(len(files)) {
+			files = append(files, uintptr(len(files)))
+		}
+		files = append(files, uintptr(fd))
+		return len(files) - 1
+	}
+	a := monitorArgs{foreground: fg, path: cmd.Path, dir: cmd.Dir}
+	a.orders, a.reports, a.terminal = slot(int(orders.Fd())), slot(int(reports.Fd())), slot(terminal)
+	return syscall.ForkExec(self, a.list(cmd.Args), &syscall.ProcAttr{
+		Env: cmd.env(), Files: files,
+		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0},
+	})
+}
+
+// inherited says whether a descriptor is passed on to programs we start.
+func inherited(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC == 0
+}
+
+var errNoMonitor = errors.New("the monitor ended at once; main must call wrapper.Monitor first")
+
+func readStart(reports *os.File) (pid int, err error) {
+	var r message
+	if err := binary.Read(reports, binary.LittleEndian, &r); err != nil {
+		return 0, errNoMonitor
+	}
+	if r.Kind != reportStarted {
+		return 0, syscall.Errno(r.Value)
+	}
+	return int(r.Value), nil
+}
+
+func reap(pid int) {
+	for {
+		if _, err := syscall.Wait4(pid, nil, 0, nil); err != syscall.EINTR {
+			return
+		}
+	}
+}
+
+func (s *Session) readReports(f *os.File) {
+	defer f.Close()
+	defer close(s.reports)
+	reports := s.reports // keep sets the field to nil
+	for {
+		var r message
+		if err := binary.Read(f, binary.LittleEndian, &r); err != nil {
+			return
+		}
+		reports <- r
+	}
+}
+
+// order is carried out in the order given. If the monitor is gone, reports says so.
+func (s *Session) order(kind byte, value int, more ...any) {
+	_ = writeMessages(s.orders, append([]any{message{kind, int32(value)}}, more...)...)
+}
+
+func (s *Session) reported(r message) {
+	switch r.Kind {
+	case reportStopped:
+		sig := syscall.Signal(r.Value)
+		if s.background && (sig == syscall.SIGTTIN || sig == syscall.SIGTTOU) && foreground(s.in) {
+			s.continued() // a shell that brings a running job to the foreground sends no SIGCONT
+			return
+		}
+		s.stopping = sig
+		s.askShown()
+	case reportExited, reportKilled:
+		if r.Kind == reportExited {
+			s.status = Status{Code: int(r.Value)}
+		} else {
+			s.status = Status{Signal: syscall.Signal(r.Value)}
+		}
+		s.ended, s.stopping = true, 0
+		s.stopInput()
+		s.askShown()
+	}
+}
+
+// lost: somebody killed the monitor, and the kernel has hung up the program for it.
+func (s *Session) lost() {
+	if s.ended {
+		return
+	}
+	s.ended, s.status = true, Status{Signal: syscall.SIGHUP}
+	s.err = fmt.Errorf("the monitor of %d is gone", s.pid)
+	s.stopInput()
+	s.askShown()
+}
+
+// shown: everything the program printed before it stopped or ended is on the terminal.
+func (s *Session) shown() {
+	if s.ended {
+		s.allShown = true
+	} else if s.stopping != 0 {
+		sig := s.stopping
+		s.stopping = 0
+		s.suspend(sig)
+	}
+}
+
+// over says whether the program has ended and all it printed is shown.
+func (s *Session) over() bool {
+	return s.ended && (s.allShown || s.outputOver)
+}
+
+// suspend stops us as the program was stopped, and with us our process group, for the shell waits for all of it.
+func (s *Session) suspend(sig syscall.Signal) {
+	s.stopInput()
+	s.restore()
+	if sig != syscall.SIGSTOP && orphaned() {
+		// Nobody could continue us, and the kernel would not stop us. Directly run the program would not have stopped either.
+		s.resume()
+		return
+	}
+	// The process stops at some moment after this, and everything goes on with the SIGCONT in keep. A SIGCONT that somebody
+	// sent just before would be taken for it, and the program would go on while we are stopped, printing into the pty; the
+	// shell's own SIGCONT sets that right.
+	_ = syscall.Kill(0, sig) // we may signal ourselves
+}
+
+// continued: SIGCONT came.
+func (s *Session) continued() {
+	s.stopping = 0
+	s.resume()
+}
+
+// resume takes up the terminal, if it is ours again, and lets the program go on.
+func (s *Session) resume() {
+	switch {
+	case s.hungUp || s.ended:
+	case foreground(s.in):
+		s.takeTerminal()
+	default:
+		s.stopInput()
+		s.raw = false // whoever has the terminal now has set it as he likes
+		s.background = true
+		s.order(orderCooked, 0)
+		s.order(orderBackground, 0)
+	}
+	s.resize()
+	s.order(orderGroup, int(syscall.SIGCONT))
+}
+
+func (s *Session) takeTerminal() {
+	if s.raw {
+		_ = setTermios(s.in, s.rawMode) // a SIGSTOP gave us no chance to restore it, and a shell has changed it
+	} else {
+		user, err := getTermios(s.in)
+		if err != nil {
+			s.hangUp()
+			return
+		}
+		rawMode, err := makeRaw(s.in)
+		if err != nil {
+			s.hangUp()
+			return
+		}
+		s.user, s.rawMode, s.raw = user, rawMode, true
+		s.order(orderGuard, 0, s.user, s.rawMode)
+	}
+	s.background = false
+	s.order(orderForeground, 0)
+	s.startInput()
+}
+
+// restore gives the terminal back as it was, if it is ours to set.
+func (s *Session) restore() {
+	if !s.raw {
+		return
+	}
+	s.raw = false
+	if foreground(s.in) {
+		_ = setTermios(s.in, s.user) // fails only if the terminal is gone
+	}
+	if s.orders != nil {
+		s.order(orderCooked, 0)
+	}
+}
+
+func (s *Session) resize() {
+	if !s.masterClosed {
+		copySize(s.in, s.master)
+	}
+}
+
+// forward passes a signal on. Who sent it to our whole group meant the program's whole group, but only SIGHUP (from a
+// shell) and the keys of a terminal that is not raw are surely sent so.
+func (s *Session) forward(sig syscall.Signal) {
+	group := sig == syscall.SIGHUP || !s.raw && (sig == syscall.SIGINT || sig == syscall.SIGQUIT)
+	if group {
+		s.order(orderGroup, int(sig))
+	} else {
+		s.order(orderSignal, int(sig))
+	}
+}
+
+// hangUp: the user's terminal is gone, so the program's must go. It gets SIGHUP, and we wait for its end.
+func (s *Session) hangUp() {
+	if s.hungUp {
+		return
+	}
+	s.hungUp = true
+	s.raw = false // nothing to restore
+	s.stopInput()
+	s.asked.Store(quitAsked)
+	s.wakeOutput()
+	s.order(orderCooked, 0)
+	s.order(orderGroup, int(syscall.SIGHUP))
+	s.order(orderGroup, int(syscall.SIGCONT))
+}
+
+// finish leaves nothing behind.
+func (s *Session) finish(sigs caught) {
+	s.stopInput()
+	s.closing.trip()
+	s.asked.Store(quitAsked)
+	s.wakeOutput()
+	<-s.outputDone
+	s.restore()
+	s.closeMaster()
+	s.closing.close()
+	s.pokeR.Close()
+	s.pokeW.Close()
+	s.orders.Close() // ends the monitor
+	reap(s.monitor)
+	sigs.stop()
+	s.watch.end()
+	s.keys.end()
+	close(s.done)
+}
