@@ -37,8 +37,8 @@ func normal(sc scenario) scenario {
 	if sc.lag == 0 {
 		sc.lag = .08
 	}
-	if sc.reload == 0 {
-		sc.reload = 97
+	if sc.every == 0 {
+		sc.every = 97
 	}
 	if sc.gateway {
 		sc.lag = .005
@@ -357,7 +357,7 @@ func TestReadAgain(t *testing.T) {
 			continue
 		}
 		kept, read := sc, sc
-		kept.reload, read.reload = 1<<30, 1
+		kept.every, read.every = 1<<30, 1
 		want, got := runSim(kept, *seed0), runSim(read, *seed0)
 		if got.ratio != want.ratio || got.rejections != want.rejections || got.jain != want.jain {
 			t.Errorf("%s, read again at every step: %+v, want %+v", sc.name, got, want)

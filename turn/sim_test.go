@@ -43,7 +43,7 @@ type scenario struct {
 	drowsy   float64 // share of transcript rows that are read up to 10 s late
 	norows   bool    // a version without api-request rows
 	rules    Rules
-	reload   int // the state is written and read again every so many steps
+	every    int // the state is written and read again every so many steps
 }
 
 // cut changes the server's limit: from t on it is f times what it was.
@@ -250,7 +250,7 @@ func (s *sim) run() *sim {
 		e := heap.Pop(&s.todo).(simEvent)
 		s.now = e.at
 		e.do()
-		if s.hops++; s.hops%s.reload == 0 && !s.native {
+		if s.hops++; s.hops%s.every == 0 && !s.native {
 			s.reload()
 		}
 	}
