@@ -1,0 +1,170 @@
+// Package realclaude installs the real Claude Code and drives it, for tests: from npm by version, in an environment
+// that holds nothing but what a test puts there, against a stand-in API, with -p or in a real pty. It does not know what
+// Claude Code's texts mean, and never skips: where the program cannot be had, the test fails.
+package realclaude
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Version is the release that tests run unless they say otherwise.
+const Version = "2.1.330"
+
+// Key is the API key of the environment, Token the login in its place (see Login). Both are made up.
+const (
+	Key   = "sk-ant-test-0000"
+	Token = "sk-ant-oat01-dummy"
+)
+
+// Login as an extra of Env makes Claude Code behave as a subscription's: no API key, but a token.
+const Login = "CLAUDE_CODE_OAUTH_TOKEN=" + Token
+
+// Env is a clean environment: PATH is all that is inherited. Extra "NAME=value" entries are added and win over the rest,
+// "NAME=" with nothing behind it leaves NAME out.
+func Env(home, baseURL string, extra ...string) []string {
+	env := []string{
+		"HOME=" + home,
+		"PATH=" + os.Getenv("PATH"),
+		"TERM=xterm-256color",
+		"LANG=C.UTF-8",
+		"IS_SANDBOX=1", // root may use bypassPermissions
+		"ANTHROPIC_BASE_URL=" + baseURL,
+		"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
+		"DISABLE_AUTOUPDATER=1",
+		"DISABLE_TELEMETRY=1",
+	}
+	login := slices.ContainsFunc(extra, func(e string) bool {
+		value, ok := strings.CutPrefix(e, "CLAUDE_CODE_OAUTH_TOKEN=")
+		return ok && value != ""
+	})
+	if !login {
+		env = append(env, "ANTHROPIC_API_KEY="+Key)
+	}
+	for _, e := range extra {
+		name, value, _ := strings.Cut(e, "=")
+		env = slices.DeleteFunc(env, func(old string) bool { return strings.HasPrefix(old, name+"=") })
+		if value != "" {
+			env = append(env, e)
+		}
+	}
+	return env
+}
+
+// Home makes dir a home in which Claude Code asks nothing at its start: onboarding is done, the key approved, and cwd,
+// which is made too, trusted.
+func Home(dir, cwd string) error {
+	for _, d := range []string{dir, cwd} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return err
+		}
+	}
+	trusted := map[string]bool{"hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true}
+	projects := map[string]any{cwd: trusted}
+	if real, err := filepath.EvalSymlinks(cwd); err == nil {
+		projects[real] = trusted // macOS: /tmp is /private/tmp
+	}
+	data, err := json.Marshal(map[string]any{
+		"hasCompletedOnboarding": true,
+		"theme":                  "dark",
+		"customApiKeyResponses":  map[string][]string{"approved": {Key}, "rejected": {}},
+		"projects":               projects,
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, ".claude.json"), data, 0o600)
+}
+
+// Session says how a Claude Code is started: Path is the program, which may be another one that starts it; then Args
+// come before those of the call.
+type Session struct {
+	Path string
+	Args []string
+	Env  []string
+	Dir  string
+}
+
+// Result is what a program that has ended leaves.
+type Result struct {
+	Stdout, Stderr string
+	Code           int // 128+n when signal n ended it
+	Took           time.Duration
+}
+
+// Print runs -p with args, the prompt among them, and an empty stdin. An exit code is no error. When ctx ends, so do the
+// program and what it started.
+func Print(ctx context.Context, s Session, args ...string) (Result, error) {
+	var stdout, stderr strings.Builder
+	cmd := exec.CommandContext(ctx, s.Path, slices.Concat(s.Args, []string{"-p"}, args)...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = s.Env, s.Dir, &stdout, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return killAll(cmd.Process.Pid) }
+	cmd.WaitDelay = 5 * time.Second
+	begin := time.Now()
+	err := cmd.Run()
+	r := Result{stdout.String(), stderr.String(), exitCode(cmd.ProcessState), time.Since(begin)}
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return r, fmt.Errorf("%s -p: %w after %v; stdout %q, stderr %q", s.Path, ctx.Err(), r.Took, r.Stdout, r.Stderr)
+	case err != nil && !errors.As(err, &exit):
+		return r, err
+	}
+	return r, nil
+}
+
+func exitCode(p *os.ProcessState) int {
+	if p == nil {
+		return -1
+	}
+	if status, ok := p.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return p.ExitCode()
+}
+
+// Transcripts lists the transcripts of a home, subagents' left out.
+func Transcripts(home string) ([]string, error) {
+	return filepath.Glob(filepath.Join(home, ".claude", "projects", "*", "*.jsonl"))
+}
+
+// Transcript finds the transcript of a session; with an empty session, the only one there is.
+func Transcript(home, session string) (string, error) {
+	if session == "" {
+		session = "*"
+	}
+	pattern := filepath.Join(home, ".claude", "projects", "*", session+".jsonl")
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		return "", err
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("finding a transcript: %d files match %s", len(found), pattern)
+	}
+	return found[0], nil
+}
+
+// Rows reads the complete rows of a transcript.
+func Rows(path string) ([]json.RawMessage, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var rows []json.RawMessage
+	for line := range strings.Lines(string(data)) {
+		if strings.HasSuffix(line, "\n") { // else it is being written
+			rows = append(rows, json.RawMessage(strings.TrimSuffix(line, "\n")))
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,431 @@
+package realclaude
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Screen is a small terminal emulator: it turns the bytes of a program into the text that a person would see. It knows
+// what full-screen programs use to place text (cursor, erase, insert, delete, scroll, the alternate screen) and skips
+// colours, titles and modes. It is no judge of how a terminal really behaves.
+type Screen struct {
+	cols, rows  int
+	cells       [][]string // "" is the right half of a wide character
+	row, col    int
+	wrap        bool // the cursor stands behind the last column
+	top, bottom int  // scroll region, bottom included
+	saved       [2]int
+	main        [][]string // the main screen while the alternate one shows
+	mainAt      [2]int
+	history     []string // lines that left the top
+	title       string
+	rest        []byte // an escape sequence or a character that is not complete yet
+	reply       []byte // what a terminal would answer to the program's questions
+}
+
+// NewScreen is an empty screen.
+func NewScreen(cols, rows int) *Screen {
+	s := &Screen{cols: cols, rows: rows, bottom: rows - 1}
+	s.cells = s.blank()
+	return s
+}
+
+func (s *Screen) blank() [][]string {
+	cells := make([][]string, s.rows)
+	for i := range cells {
+		cells[i] = s.line()
+	}
+	return cells
+}
+
+func (s *Screen) line() []string {
+	line := make([]string, s.cols)
+	for i := range line {
+		line[i] = " "
+	}
+	return line
+}
+
+// Resize cuts or extends the screen; nothing is wrapped anew: programs redraw.
+func (s *Screen) Resize(cols, rows int) {
+	fit := func(old [][]string) [][]string {
+		if extra := len(old) - rows; extra > 0 {
+			old = old[extra:]
+		}
+		s.cols, s.rows = cols, rows
+		cells := s.blank()
+		for i, line := range old {
+			copy(cells[i], line)
+		}
+		return cells
+	}
+	s.row = max(0, min(s.row-max(0, len(s.cells)-rows), rows-1))
+	s.cells = fit(s.cells)
+	if s.main != nil {
+		s.main = fit(s.main)
+	}
+	s.col, s.wrap, s.top, s.bottom = min(s.col, cols-1), false, 0, rows-1
+}
+
+// Text is the screen as lines without spaces at their ends.
+func (s *Screen) Text() string {
+	lines := make([]string, s.rows)
+	for i, line := range s.cells {
+		lines[i] = strings.TrimRight(strings.Join(line, ""), " ")
+	}
+	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
+}
+
+// History is what scrolled off the top.
+func (s *Screen) History() string { return strings.Join(s.history, "\n") }
+
+// Title is the window title.
+func (s *Screen) Title() string { return s.title }
+
+// Cursor is where the cursor stands, from 0.
+func (s *Screen) Cursor() (col, row int) { return s.col, s.row }
+
+// Reply gives and forgets what a terminal would have answered so far.
+func (s *Screen) Reply() []byte {
+	r := s.reply
+	s.reply = nil
+	return r
+}
+
+// Write takes the program's output; it never fails.
+func (s *Screen) Write(p []byte) (int, error) {
+	data := append(s.rest, p...)
+	s.rest = nil
+	for len(data) > 0 {
+		n := s.step(data)
+		if n == 0 { // incomplete
+			s.rest = append([]byte(nil), data...)
+			break
+		}
+		data = data[n:]
+	}
+	return len(p), nil
+}
+
+// step takes one character or sequence off data; 0: there is more of it to come.
+func (s *Screen) step(data []byte) int {
+	switch c := data[0]; {
+	case c == 0x1b:
+		return s.escape(data)
+	case c < 0x20 || c == 0x7f:
+		s.control(c)
+		return 1
+	case c < 0x80:
+		s.put(string(rune(c)), 1)
+		return 1
+	}
+	if !utf8.FullRune(data) {
+		return 0
+	}
+	r, n := utf8.DecodeRune(data)
+	switch w := width(r); {
+	case w > 0:
+		s.put(string(r), w)
+	default: // joins the character before it
+		if col := s.before(); col >= 0 {
+			s.cells[s.row][col] += string(r)
+		}
+	}
+	return n
+}
+
+// before is the column of the character left of the cursor, -1 when there is none.
+func (s *Screen) before() int {
+	col := s.col - 1
+	if s.wrap {
+		col = s.col
+	}
+	for col > 0 && s.cells[s.row][col] == "" {
+		col--
+	}
+	return col
+}
+
+func (s *Screen) control(c byte) {
+	switch c {
+	case '\r':
+		s.col, s.wrap = 0, false
+	case '\n', '\v', '\f':
+		s.down()
+	case '\b':
+		s.col, s.wrap = max(0, s.col-1), false
+	case '\t':
+		s.col = min(s.cols-1, s.col/8*8+8)
+	}
+}
+
+func (s *Screen) put(text string, w int) {
+	if s.wrap || s.col+w > s.cols {
+		s.col = 0
+		s.down()
+	}
+	line := s.cells[s.row]
+	line[s.col] = text
+	if w == 2 && s.col+1 < s.cols {
+		line[s.col+1] = ""
+	}
+	s.col += w
+	if s.col >= s.cols {
+		s.col, s.wrap = s.cols-1, true
+	}
+}
+
+// down is a line feed.
+func (s *Screen) down() {
+	s.wrap = false
+	if s.row == s.bottom {
+		s.scroll(s.top, 1)
+	} else if s.row < s.rows-1 {
+		s.row++
+	}
+}
+
+// scroll moves the lines from top to the region's bottom up by n, down when n is negative.
+func (s *Screen) scroll(top, n int) {
+	region := s.cells[top : s.bottom+1]
+	for ; n > 0; n-- {
+		if top == 0 && s.main == nil {
+			s.history = append(s.history, strings.TrimRight(strings.Join(region[0], ""), " "))
+		}
+		copy(region, region[1:])
+		region[len(region)-1] = s.line()
+	}
+	for ; n < 0; n++ {
+		copy(region[1:], region)
+		region[0] = s.line()
+	}
+}
+
+func (s *Screen) escape(data []byte) int {
+	if len(data) < 2 {
+		return 0
+	}
+	switch data[1] {
+	case '[':
+		return s.csi(data)
+	case ']', 'P', '_', '^', 'X':
+		return s.stringSequence(data)
+	case '7':
+		s.saved = [2]int{s.row, s.col}
+	case '8':
+		s.move(s.saved[0], s.saved[1])
+	case 'D':
+		s.down()
+	case 'E':
+		s.col = 0
+		s.down()
+	case 'M':
+		s.wrap = false
+		if s.row == s.top {
+			s.scroll(s.top, -1)
+		} else if s.row > 0 {
+			s.row--
+		}
+	case 'c':
+		*s = *NewScreen(s.cols, s.rows)
+	case '(', ')', '*', '+', '#', '%', ' ':
+		if len(data) < 3 {
+			return 0
+		}
+		return 3
+	}
+	return 2
+}
+
+// stringSequence skips OSC, DCS and their like up to BEL or ST, and keeps the title.
+func (s *Screen) stringSequence(data []byte) int {
+	for i := 2; i < len(data); i++ {
+		end := 0
+		switch {
+		case data[i] == 0x07:
+			end = i + 1
+		case data[i] == 0x1b && i+1 < len(data):
+			end = i + 2
+			if data[i+1] != '\\' {
+				end = i // broken off by another sequence
+			}
+		default:
+			continue
+		}
+		text := string(data[2:i])
+		if kind, title, ok := strings.Cut(text, ";"); data[1] == ']' && ok && (kind == "0" || kind == "2") {
+			s.title = title
+		}
+		return end
+	}
+	return 0
+}
+
+func (s *Screen) csi(data []byte) int {
+	end := 2
+	for end < len(data) && (data[end] < 0x40 || data[end] > 0x7e) {
+		if data[end] < 0x20 { // broken off
+			return end
+		}
+		end++
+	}
+	if end == len(data) {
+		return 0
+	}
+	params, final := string(data[2:end]), data[end]
+	private := ""
+	if params != "" && strings.ContainsRune("?><=", rune(params[0])) {
+		private, params = params[:1], params[1:]
+	}
+	if plain := strings.TrimRight(params, " !\"#$%&'()*+,-./"); plain != params { // intermediates: modes and shapes only
+		return end + 1
+	}
+	fields := strings.Split(params, ";")
+	arg := func(i, otherwise int) int {
+		if i < len(fields) {
+			if n, err := strconv.Atoi(fields[i]); err == nil && n > 0 {
+				return n
+			}
+		}
+		return otherwise
+	}
+	if private != "" {
+		s.private(private, arg(0, 0), final)
+		return end + 1
+	}
+	n := arg(0, 1)
+	switch final {
+	case 'A':
+		s.move(s.row-n, s.col)
+	case 'B', 'e':
+		s.move(s.row+n, s.col)
+	case 'C', 'a':
+		s.move(s.row, s.col+n)
+	case 'D':
+		s.move(s.row, s.col-n)
+	case 'E':
+		s.move(s.row+n, 0)
+	case 'F':
+		s.move(s.row-n, 0)
+	case 'G', '`':
+		s.move(s.row, n-1)
+	case 'd':
+		s.move(n-1, s.col)
+	case 'H', 'f':
+		s.move(n-1, arg(1, 1)-1)
+	case 'J':
+		s.eraseDisplay(arg(0, 0))
+	case 'K':
+		switch arg(0, 0) {
+		case 0:
+			s.erase(s.row, s.col, s.cols)
+		case 1:
+			s.erase(s.row, 0, s.col+1)
+		case 2:
+			s.erase(s.row, 0, s.cols)
+		}
+	case 'L', 'M':
+		if s.row >= s.top && s.row <= s.bottom {
+			n = min(n, s.bottom-s.row+1)
+			if final == 'L' {
+				n = -n
+			}
+			history := s.history // lines deleted here have not left the top
+			s.scroll(s.row, n)
+			s.history = history
+		}
+	case '@', 'P':
+		line := s.cells[s.row]
+		n = min(n, s.cols-s.col)
+		if final == 'P' {
+			copy(line[s.col:], line[s.col+n:])
+			s.erase(s.row, s.cols-n, s.cols)
+		} else {
+			copy(line[s.col+n:], line[s.col:])
+			s.erase(s.row, s.col, s.col+n)
+		}
+	case 'X':
+		s.erase(s.row, s.col, min(s.cols, s.col+n))
+	case 'S':
+		s.scroll(s.top, min(n, s.bottom-s.top+1))
+	case 'T':
+		s.scroll(s.top, -min(n, s.bottom-s.top+1))
+	case 'r':
+		s.top, s.bottom = max(0, min(n, s.rows)-1), min(arg(1, s.rows), s.rows)-1
+		if s.top >= s.bottom {
+			s.top, s.bottom = 0, s.rows-1
+		}
+		s.move(0, 0)
+	case 's':
+		s.saved = [2]int{s.row, s.col}
+	case 'u':
+		s.move(s.saved[0], s.saved[1])
+	case 'n':
+		switch arg(0, 0) {
+		case 5:
+			s.reply = append(s.reply, "\x1b[0n"...)
+		case 6:
+			s.reply = append(s.reply, "\x1b["+strconv.Itoa(s.row+1)+";"+strconv.Itoa(s.col+1)+"R"...)
+		}
+	case 'c':
+		s.reply = append(s.reply, "\x1b[?1;2c"...) // a VT100 with advanced video, as many terminals say
+	}
+	return end + 1
+}
+
+func (s *Screen) private(kind string, mode int, final byte) {
+	if kind != "?" || (mode != 47 && mode != 1047 && mode != 1049) {
+		return
+	}
+	switch {
+	case final == 'h' && s.main == nil:
+		s.main, s.mainAt = s.cells, [2]int{s.row, s.col}
+		s.cells = s.blank()
+	case final == 'l' && s.main != nil:
+		s.cells, s.main = s.main, nil
+		s.move(s.mainAt[0], s.mainAt[1])
+	}
+}
+
+func (s *Screen) move(row, col int) {
+	s.row, s.col, s.wrap = max(0, min(row, s.rows-1)), max(0, min(col, s.cols-1)), false
+}
+
+func (s *Screen) erase(row, from, to int) {
+	for i := from; i < to; i++ {
+		s.cells[row][i] = " "
+	}
+}
+
+func (s *Screen) eraseDisplay(mode int) {
+	from, to := s.row+1, s.rows
+	switch mode {
+	case 0:
+		s.erase(s.row, s.col, s.cols)
+	case 1:
+		from, to = 0, s.row
+		s.erase(s.row, 0, s.col+1)
+	case 2:
+		from = 0
+	case 3:
+		s.history = nil
+		return
+	}
+	for i := from; i < to; i++ {
+		s.erase(i, 0, s.cols)
+	}
+}
+
+// width is how many columns a character takes: a rough table, enough to keep lines straight.
+func width(r rune) int {
+	switch {
+	case r == 0x200d, r >= 0x300 && r <= 0x36f, r >= 0xfe00 && r <= 0xfe0f, r >= 0x200b && r <= 0x200f:
+		return 0
+	case r >= 0x1100 && r <= 0x115f, r >= 0x2e80 && r <= 0xa4cf, r >= 0xac00 && r <= 0xd7a3, r >= 0xf900 && r <= 0xfaff,
+		r >= 0xfe30 && r <= 0xfe6f, r >= 0xff00 && r <= 0xff60, r >= 0xffe0 && r <= 0xffe6,
+		r >= 0x1f300 && r <= 0x1f64f, r >= 0x1f680 && r <= 0x1f6ff, r >= 0x1f900 && r <= 0x1faff, r >= 0x20000 && r <= 0x3fffd:
+		return 2
+	}
+	return 1
+}
