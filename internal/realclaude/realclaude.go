@@ -42,6 +42,7 @@ func Env(home, baseURL string, extra ...string) []string {
 		"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
 		"DISABLE_AUTOUPDATER=1",
 		"DISABLE_TELEMETRY=1",
+		"CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL=1", // 2.1.330 asks for it at its first start all the same
 	}
 	login := slices.ContainsFunc(extra, func(e string) bool {
 		value, ok := strings.CutPrefix(e, "CLAUDE_CODE_OAUTH_TOKEN=")
@@ -74,10 +75,11 @@ func Home(dir, cwd string) error {
 		projects[real] = trusted // macOS: /tmp is /private/tmp
 	}
 	data, err := json.Marshal(map[string]any{
-		"hasCompletedOnboarding": true,
-		"theme":                  "dark",
-		"customApiKeyResponses":  map[string][]string{"approved": {Key}, "rejected": {}},
-		"projects":               projects,
+		"hasCompletedOnboarding":        true,
+		"theme":                         "dark",
+		"bypassPermissionsModeAccepted": true,
+		"customApiKeyResponses":         map[string][]string{"approved": {Key}, "rejected": {}},
+		"projects":                      projects,
 	})
 	if err != nil {
 		return err
