@@ -20,6 +20,9 @@ const (
 	Overload         // the service has too much to do (529), whoever asks
 	UsageWindow      // a subscription's window (five hours, a week) is used up
 	Spend            // money: credit, spend limit, usage credits; waiting does not lift it
+	// Unnamed is an error that Claude Code tries again without saying which: its screen names it from the third try on
+	// (2.1.330). Mostly a 429, but a lost connection looks the same.
+	Unnamed
 )
 
 func (k Kind) String() string {
@@ -34,6 +37,8 @@ func (k Kind) String() string {
 		return "usage limit"
 	case Spend:
 		return "spend limit"
+	case Unnamed:
+		return "API error"
 	}
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
@@ -50,7 +55,27 @@ type Limit struct {
 	ResetsAt time.Time
 	// Wait is whether waiting lifts the limit.
 	Wait bool
-	// Dead is whether the turn is over: nothing is retried by itself any more.
+	// Dead is whether the turn is over. After a usage limit Claude Code may still start another by itself.
 	Dead    bool
 	Message string
+}
+
+// maxWait bounds the durations and the times that are believed.
+const maxWait = 366 * 24 * time.Hour
+
+// seconds is s as a duration, if it is one to believe.
+func seconds(s float64) (time.Duration, bool) {
+	if !(s >= 0 && s <= maxWait.Seconds()) {
+		return 0, false
+	}
+	return time.Duration(s * float64(time.Second)), true
+}
+
+// epoch is the time s seconds after 1970, if it lies in this century.
+func epoch(s float64) (time.Time, bool) {
+	const from, to = 946684800, 4102444800
+	if !(s >= from && s < to) {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(s), 0), true
 }

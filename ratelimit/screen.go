@@ -1,11 +1,88 @@
 package ratelimit
 
-// Screen reads one rendered line of Claude Code's live area. Lines of a conversation that quote such a line do not match.
-func Screen(text string) (Limit, bool) { return Limit{}, false }
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
 
-// Stream looks for limits in a copy of the bytes that Claude Code writes to its terminal. The zero value is ready.
-// It keeps a few kilobytes at most and is not safe for concurrent use.
-type Stream struct{}
+// countdown is the line that Claude Code 2.1.330 shows in place of its spinner while it waits to try again:
+//
+//	✻ API error · retrying in 8s · attempt 1/10
+//	✻ 429 This request would exceed your rate limit · retrying in 1m 17s · attempt 3/300
+//	✻ 5-hour limit reached · retrying in 20s (5:17pm) · attempt 1/300
+//
+// With -p, standard error has the same without the glyph, "attempt 1 of 10". It begins in the first column, where the
+// text of a conversation never stands.
+var countdown = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:[` + glyphs + `] )?(\S.*?) · retrying in ((?:\d+[dhms] ?){1,4})(?: \([^()]*\))? · attempt (\d{1,4})(?:/| of )(\d{1,4})\s*$`)
+})
 
-// Feed takes the next bytes, split anywhere, and returns the last limit they complete.
-func (s *Stream) Feed(p []byte) (Limit, bool) { return Limit{}, false }
+// glyphs are the frames of the spinner.
+const glyphs = "·✢✳✶✻✽*"
+
+// bullet is what stands before a line of the conversation, or before the notice under the prompt.
+var bullet = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:● |\s+⎿\s+|\s*⚠ )`) })
+
+// Screen reads one line as Claude Code renders it, from its first column: its countdown, or an error that ended a turn. The
+// latter stand in the conversation and are painted again whenever it is scrolled: only the transcript tells when they
+// were said, and whether it was Claude Code that said them.
+func Screen(text string) (Limit, bool) {
+	if len(text) > 4096 {
+		return Limit{}, false
+	}
+	text = strings.TrimRight(strings.ReplaceAll(text, "\u00a0", " "), " ")
+	if m := countdown().FindStringSubmatch(text); m != nil {
+		return waiting(m[1], m[2], m[3], m[4])
+	}
+	return said(text[len(bullet().FindString(text)):])
+}
+
+func waiting(reason, in, attempt, most string) (Limit, bool) {
+	l := Limit{Wait: true, Message: reason}
+	switch {
+	case strings.Contains(reason, "spend limit"):
+		l.Kind, l.Wait = Spend, false
+	case strings.HasSuffix(reason, " limit reached"):
+		l.Kind = UsageWindow
+	case strings.HasPrefix(reason, "429 "), reason == "Rate limited":
+		l.Kind = Requests
+	case strings.HasPrefix(reason, "529 "), reason == "API overloaded":
+		l.Kind = Overload
+	case reason == "API error":
+		l.Kind = Unnamed
+	default:
+		return Limit{}, false
+	}
+	d, ok := duration(in)
+	if !ok {
+		return Limit{}, false
+	}
+	l.RetryIn = d
+	l.Attempt, _ = strconv.Atoi(attempt)
+	l.MaxAttempts, _ = strconv.Atoi(most)
+	return l, true
+}
+
+// duration reads "1h 2m 3s".
+func duration(s string) (time.Duration, bool) {
+	var sum float64
+	for _, f := range strings.Fields(s) {
+		n, err := strconv.ParseFloat(f[:len(f)-1], 64)
+		if err != nil {
+			return 0, false
+		}
+		switch f[len(f)-1] {
+		case 'd':
+			n *= 24 * 60 * 60
+		case 'h':
+			n *= 60 * 60
+		case 'm':
+			n *= 60
+		}
+		sum += n
+	}
+	return seconds(sum)
+}
