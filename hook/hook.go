@@ -24,9 +24,11 @@ import (
 
 // Hook is one run of the hook.
 type Hook struct {
-	Store  *lockfile.Store
-	Rules  turn.Rules
-	Getenv func(string) string
+	// Store is the shared state; nil where Trouble says why it can't be used.
+	Store   *lockfile.Store
+	Trouble error
+	Rules   turn.Rules
+	Getenv  func(string) string
 	// Pool names the limit that the session shares: a name to show, and the secret that its id is made from.
 	Pool func() (name, secret string)
 	// MaxWait bounds how long a call is held back; then it goes on as it would have without us.
@@ -49,8 +51,13 @@ type event struct {
 
 func (e event) key() turn.Key { return turn.Key{Session: e.Session, Agent: e.Agent} }
 
-func parse(data []byte) (event, error) {
+// read takes the event from in.
+func read(in io.Reader) (event, error) {
 	var e event
+	data, err := io.ReadAll(in)
+	if err != nil {
+		return e, fmt.Errorf("reading hook event: %w", err)
+	}
 	if err := json.Unmarshal(data, &e); err != nil {
 		return e, fmt.Errorf("reading hook event: %w", err)
 	}
@@ -63,36 +70,52 @@ func parse(data []byte) (event, error) {
 	return e, nil
 }
 
-// Run serves one event. It blocks while the session waits for its turn, and until then only as long as a busy lock
-// takes. An error is for the log: the session goes on all the same.
-func (h *Hook) Run(ctx context.Context, in io.Reader) error {
-	data, err := io.ReadAll(in)
-	if err != nil {
-		return fmt.Errorf("reading hook event: %w", err)
+// Run serves one event. It blocks while the session waits for its turn, and else only as long as a busy lock takes.
+// What goes wrong goes into the log and, once a session, to the person; the session goes on all the same.
+func (h *Hook) Run(ctx context.Context, in io.Reader, out io.Writer) {
+	e, err := read(in)
+	if err == nil {
+		err = h.serve(ctx, e)
 	}
-	e, err := parse(data)
-	if err != nil {
-		return err
+	if err == nil {
+		return
 	}
-	process := h.process()
-	v, err := h.Store.View()
-	if err != nil && !errors.As(err, new(*lockfile.CorruptError)) {
-		return err
+	if h.Store != nil {
+		h.Store.Log("hook %s: %v", e.Name, err)
+	}
+	if e.Name == "SessionStart" && h.Getenv(WarnedEnv) == "" {
+		json.NewEncoder(out).Encode(map[string]string{"systemMessage": fmt.Sprintf("afteryou: %v; this session takes no turns", err)})
+	}
+}
+
+// WarnedEnv is set by a launcher that has told the person already what is wrong.
+const WarnedEnv = "AFTERYOU_WARNED"
+
+func (h *Hook) serve(ctx context.Context, e event) error {
+	if h.Store == nil {
+		return h.Trouble
 	}
 	var reports []observe.Report
-	if v != nil {
+	v, err := h.Store.View()
+	switch {
+	case err == nil:
 		keys := []turn.Key{e.key()}
 		if s := v.State.Sessions[e.Session]; s != nil && gates(e.Name) {
 			keys = append(keys, observe.Callers(v.State.Pool(s.Pool))...)
 		}
 		reports = observe.Read(v.State, keys...)
 		v.Close()
+	case !errors.As(err, new(*lockfile.CorruptError)): // that one is set aside below
+		return err
 	}
-	w := waiter{Hook: h, event: e, process: process, self: lockfile.Self()}
+	w := waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}
 	if gates(e.Name) {
 		return w.wait(ctx, reports)
 	}
-	_, err = w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) { w.after(now, s, p, reports) })
+	v, err = w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) { w.after(now, s, p, reports) })
+	if v != nil {
+		v.Close()
+	}
 	return err
 }
 

@@ -2,10 +2,6 @@ package hook
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"os"
 	"time"
@@ -72,48 +68,42 @@ var (
 )
 
 // sleep blocks until the waiter has something to do under the lock, and returns what it read meanwhile. It closes v.
+//
+// While nothing happens nothing is written: what there is to do is tried on the waiter's own copy of the state, which
+// it can play on as it likes. The further back in line, the later it does what those before should have done.
 func (w *waiter) sleep(ctx context.Context, v *lockfile.View, place int, next time.Time) ([]observe.Report, error) {
 	defer func() { v.Close() }()
+	tend := time.Now().Add(tendEvery)
 	for {
-		first := place <= 1
 		lag := time.Duration(max(place-1, 0)) * stepIn
-		act := time.Now().Add(tendEvery + lag)
-		if !next.IsZero() && next.Add(lag).Before(act) {
-			act = next.Add(lag)
+		act := tend.Add(lag)
+		if due := next.Add(lag); !next.IsZero() && due.Before(act) {
+			act = due
 		}
-		for {
-			until, poll := act, otherPoll
-			if first {
-				poll = firstPoll
-				if look := time.Now().Add(lookEvery); look.Before(until) {
-					until = look
-				}
+		until, poll := act, otherPoll
+		if place <= 1 {
+			poll = firstPoll
+			if look := time.Now().Add(lookEvery); look.Before(until) {
+				until = look
 			}
-			if w.Store.Wait(ctx, v, until, poll) {
-				break
+		}
+		changed := w.Store.Wait(ctx, v, until, poll)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if changed {
+			fresh, err := w.Store.View()
+			if err != nil {
+				return nil, err
 			}
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			var reports []observe.Report
-			if first {
-				reports = observe.Read(v.State, observe.Callers(v.State.Pool(w.poolID))...)
-			}
-			if len(reports) > 0 || !time.Now().Before(act) {
-				if !lockfile.Alive(w.process) {
-					return nil, errGone
-				}
+			v.Close()
+			v = fresh
+		} else if place <= 1 {
+			if reports := observe.Read(v.State, observe.Callers(v.State.Pool(w.poolID))...); len(reports) > 0 {
 				return reports, nil
 			}
 		}
-		fresh, err := w.Store.View()
-		if err != nil {
-			return nil, err
-		}
-		v.Close()
-		v = fresh
-		// The copy is ours to play on: what Admit would do now tells when there will be something to do.
-		p := v.State.Pool(w.poolID)
+		now, p := time.Now(), v.State.Pool(w.poolID)
 		if p.Granted(w.event.key(), w.event.id) {
 			return nil, errGranted
 		}
@@ -121,8 +111,21 @@ func (w *waiter) sleep(ctx context.Context, v *lockfile.View, place int, next ti
 		if place, ok = p.Place(w.event.key()); !ok {
 			return nil, nil // somebody dropped the ticket: ask again
 		}
-		next = p.Admit(time.Now(), w.Rules)
-		if p.Granted(w.event.key(), w.event.id) {
+		if !changed && now.Before(act) {
+			continue
+		}
+		if !now.Before(tend.Add(lag)) {
+			if !lockfile.Alive(w.process) {
+				return nil, errGone
+			}
+			had := len(p.Queue) + len(p.Grants) + len(p.Retries)
+			if p.Sweep(now, lockfile.Alive); len(p.Queue)+len(p.Grants)+len(p.Retries) != had {
+				return nil, nil
+			}
+			tend = now.Add(tendEvery)
+		}
+		had := len(p.Queue)
+		if next = p.Admit(now, w.Rules); len(p.Queue) != had {
 			return nil, nil
 		}
 	}
@@ -130,11 +133,13 @@ func (w *waiter) sleep(ctx context.Context, v *lockfile.View, place int, next ti
 
 // withdraw leaves the line. The time being up is for the log; the rest is how a wait ends when the person says so.
 func (w *waiter) withdraw(cause error) error {
-	ctx := context.WithoutCancel(context.Background())
-	_, err := w.update(ctx, nil, func(now time.Time, s *turn.State, p *turn.Pool) {
+	v, err := w.update(context.Background(), nil, func(now time.Time, s *turn.State, p *turn.Pool) {
 		p.Withdraw(w.event.key(), w.event.id)
 		p.Admit(now, w.Rules)
 	})
+	if v != nil {
+		v.Close()
+	}
 	if errors.Is(cause, context.DeadlineExceeded) {
 		return errors.New("waited for a turn as long as max_wait allows; the call goes on without one")
 	}
@@ -179,10 +184,7 @@ func told(reports []observe.Report, k turn.Key) bool {
 func (w *waiter) update(ctx context.Context, reports []observe.Report, change func(time.Time, *turn.State, *turn.Pool)) (*lockfile.View, error) {
 	v, err := w.Store.Update(ctx, func(s *turn.State) error {
 		now := time.Now()
-		session, err := w.register(now, s)
-		if err != nil {
-			return err
-		}
+		session := w.register(now, s)
 		for _, r := range reports {
 			r.Apply(now, s)
 		}
@@ -200,16 +202,9 @@ func (w *waiter) update(ctx context.Context, reports []observe.Report, change fu
 }
 
 // register sees to it that the state knows the session: where it runs, what it shares, where it writes.
-func (w *waiter) register(now time.Time, s *turn.State) (*turn.Session, error) {
-	if s.Salt == "" {
-		var salt [16]byte
-		rand.Read(salt[:]) // never fails (crypto/rand)
-		s.Salt = hex.EncodeToString(salt[:])
-	}
+func (w *waiter) register(now time.Time, s *turn.State) *turn.Session {
 	name, secret := w.Pool()
-	mac := hmac.New(sha256.New, []byte(s.Salt))
-	mac.Write([]byte(secret))
-	w.poolID = hex.EncodeToString(mac.Sum(nil)[:6])
+	w.poolID = s.PoolID(secret)
 	s.Pool(w.poolID).Name = name
 
 	session := s.Sessions[w.event.Session]
@@ -230,5 +225,5 @@ func (w *waiter) register(now time.Time, s *turn.State) (*turn.Session, error) {
 	}
 	session.Pool, session.Process, session.Dir = w.poolID, w.process, w.event.Dir
 	session.Seen = now
-	return session, nil
+	return session
 }

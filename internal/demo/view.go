@@ -1,0 +1,179 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+)
+
+// View shows a comparison as it happens.
+type View struct {
+	Out io.Writer
+	// Live redraws the chart in place, for a terminal. Otherwise each run's chart is printed once, at its end.
+	Live bool
+}
+
+func (v *View) say(format string, args ...any) { fmt.Fprintf(v.Out, format+"\n", args...) }
+
+// columns is the width of a time line. Twice as long as the ideal, it shows a run that takes its time; one that takes
+// longer still is drawn at a smaller scale.
+const columns = 60
+
+// chart is one run, a row a session. Its methods may be called from any goroutine.
+type chart struct {
+	view  *View
+	title string
+	scale time.Duration // of a column
+
+	mu    sync.Mutex
+	began time.Time
+	rows  []row
+	drawn int // rows on the screen
+	begun bool
+	quit  chan struct{} // closed by stop, which then waits for done
+	done  chan struct{}
+}
+
+type row struct {
+	events []event
+	end    time.Duration // 0: runs
+	err    error
+}
+
+func (v *View) start(title string, c Config) *chart {
+	return &chart{
+		view: v, title: title, rows: make([]row, c.Sessions), began: time.Now(),
+		scale: max(time.Duration(2*c.Ideal()*float64(time.Second))/columns, 100*time.Millisecond),
+		quit:  make(chan struct{}), done: make(chan struct{}),
+	}
+}
+
+// begin starts the clock, and the drawing where it is live.
+func (c *chart) begin() {
+	c.began, c.begun = time.Now(), true
+	if !c.view.Live {
+		close(c.done)
+		return
+	}
+	go func() {
+		defer close(c.done)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			c.draw()
+			select {
+			case <-c.quit:
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+}
+
+func (c *chart) add(e event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rows[e.session].events = append(c.rows[e.session].events, e)
+}
+
+func (c *chart) end(session int, at time.Duration, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rows[session].end, c.rows[session].err = at, err
+}
+
+// stop ends the drawing and leaves the whole chart behind.
+func (c *chart) stop() {
+	close(c.quit)
+	if c.begun {
+		<-c.done
+		c.draw()
+	}
+}
+
+// draw writes the chart, over the one before.
+func (c *chart) draw() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var b strings.Builder
+	if c.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", c.drawn)
+	}
+	text := render(c.title, c.rows, time.Since(c.began), c.scale)
+	c.drawn = 0
+	for line := range strings.Lines(text) {
+		if c.view.Live {
+			b.WriteString("\r\x1b[K")
+			c.drawn++
+		}
+		b.WriteString(line)
+	}
+	io.WriteString(c.view.Out, b.String())
+}
+
+// render is the chart at a time of the run: a column a scale, "•" where a call was answered, "×" where one was
+// rejected, "-" while the session worked or waited.
+func render(title string, rows []row, now, scale time.Duration) string {
+	over := true
+	var last time.Duration
+	for _, r := range rows {
+		over = over && r.end > 0
+		last = max(last, r.end)
+	}
+	if over {
+		now = last
+	}
+	for now/scale >= columns {
+		scale *= 2
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s, %.0f s  (• answered, × rejected)\n", title, now.Seconds())
+	for i, r := range rows {
+		until := now
+		if r.end > 0 {
+			until = r.end
+		}
+		line := []rune(strings.Repeat("-", int(until/scale)+1))
+		answers, rejections := 0, 0
+		for _, e := range r.events {
+			mark := '•'
+			if e.rejected {
+				mark = '×'
+				rejections++
+			} else {
+				answers++
+			}
+			if at := int(e.at / scale); at < len(line) && line[at] != '×' {
+				line[at] = mark
+			}
+		}
+		state := ""
+		switch {
+		case r.err != nil:
+			state = "died"
+		case r.end > 0:
+			state = fmt.Sprintf("%.1f s", r.end.Seconds())
+		}
+		fmt.Fprintf(&b, "%3d %-*s %3d calls %3d rejected  %s\n", i+1, columns, string(line), answers, rejections, state)
+	}
+	return b.String()
+}
+
+// Table prints the comparison for a person.
+func (r Result) Table(out io.Writer) error {
+	t := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "\n\teach for itself\twith afteryou\t\n")
+	line := func(name, format string, value func(Run) any) {
+		fmt.Fprintf(t, "%s\t"+format+"\t"+format+"\t\n", name, value(r.Native), value(r.Afteryou))
+	}
+	line("time", "%.1f s", func(x Run) any { return x.Makespan })
+	line(fmt.Sprintf("against the ideal, %.0f s", r.Ideal), "%.2f x", func(x Run) any { return x.Makespan / r.Ideal })
+	line("answers", "%d", func(x Run) any { return x.Answers })
+	line("rejections per answer", "%.2f", func(x Run) any { return float64(x.Rejections) / float64(max(1, x.Answers)) })
+	line("sessions that died", "%d", func(x Run) any { return x.Dead })
+	line("fairness (Jain's index)", "%.3f", func(x Run) any { return x.Jain })
+	return t.Flush()
+}

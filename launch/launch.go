@@ -1,0 +1,170 @@
+// Package launch starts Claude Code the way its command line asks for: untouched where it is no chat session, with our
+// hooks and its own long wait switched on where it is one, and on a terminal behind the glass of package wrapper, with
+// an eye on what the screen says of limits.
+//
+// It decides nothing about turns and reads none of what is typed.
+package launch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"afteryou/claude"
+	"afteryou/hook"
+	"afteryou/lockfile"
+	"afteryou/turn"
+	"afteryou/wrapper"
+)
+
+// Launch starts Claude Code the way its command line asks for.
+type Launch struct {
+	Self   string   // our own executable, absolute: what the hooks run, and what is never started as Claude Code
+	Args   []string // the command line for Claude Code, without the program's name
+	Env    []string
+	In     *os.File
+	Out    *os.File
+	Err    *os.File
+	Screen bool // In and Out are both a terminal
+	Store  *lockfile.Store
+	// Trouble says why there is no Store; the session takes no turns then.
+	Trouble error
+	Off     bool // be a plain exec
+	Pool    func() (name, secret string)
+	Cache   string              // directory for what was found out about Claude Code
+	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal
+}
+
+// launcherEnv marks the environment of what a launcher started: the launcher's depth, and the Claude Code above it.
+const launcherEnv = "AFTERYOU_LAUNCHER"
+
+// watchdogEnv makes Claude Code wait for as long as a retry-after says, in the turn (2.1.186 and later).
+const watchdogEnv = "CLAUDE_CODE_RETRY_WATCHDOG"
+
+// maxDepth is how many launchers may stand one in another without a Claude Code between: one for an alias, one for a
+// script on PATH that calls us again. More is a loop.
+const maxDepth = 3
+
+// Run starts Claude Code and returns how it ended. What is no chat session, and what has no terminal, takes the place
+// of this process, so that Run returns only if that was not possible.
+func (l Launch) Run() (wrapper.Status, error) {
+	getenv := func(name string) string { return lookup(l.Env, name) }
+	depth, nested := l.depth(getenv)
+	if depth > maxDepth {
+		return wrapper.Status{}, fmt.Errorf("starting Claude Code led back to afteryou %d times\nhint: set AFTERYOU_CLAUDE to the real claude", depth-1)
+	}
+	if nested {
+		// AFTERYOU_CLAUDE, where it is set, names the script that led here.
+		getenv = func(name string) string {
+			if name == "AFTERYOU_CLAUDE" {
+				return ""
+			}
+			return lookup(l.Env, name)
+		}
+	}
+	bin, err := claude.Find(l.Self, getenv)
+	if err != nil {
+		return wrapper.Status{}, err
+	}
+	cmd := wrapper.Command{Path: bin.Path, Args: append([]string{"claude"}, l.Args...), Env: l.Env}
+	kind := claude.Sort(l.Args)
+	if l.Off || nested || kind == claude.Other {
+		return wrapper.Status{}, wrapper.Exec(cmd)
+	}
+	version, err := bin.Version(l.Cache)
+	if err != nil {
+		l.Warn(err)
+	}
+	cmd.Env = with(cmd.Env, launcherEnv, strconv.Itoa(depth)+":"+getenv("CLAUDE_PID"))
+	if lookup(cmd.Env, watchdogEnv) == "" {
+		cmd.Env = with(cmd.Env, watchdogEnv, "1")
+	}
+	if err := l.prepare(&cmd, version); err != nil {
+		l.Warn(fmt.Errorf("%w\nhint: this session takes no turns", err))
+		cmd.Env = with(cmd.Env, hook.WarnedEnv, "1")
+	}
+	if kind == claude.Print || !l.Screen {
+		return wrapper.Status{}, wrapper.Exec(cmd)
+	}
+	return l.session(cmd)
+}
+
+// depth is the number of launchers from here up to the next Claude Code, this one included, and whether there was one
+// before this: then that one has injected all that is needed, and this session takes no second turn.
+func (l Launch) depth(getenv func(string) string) (depth int, nested bool) {
+	above, claudePID, ok := strings.Cut(getenv(launcherEnv), ":")
+	n, err := strconv.Atoi(above)
+	if !ok || err != nil || claudePID != getenv("CLAUDE_PID") {
+		return 1, false
+	}
+	return n + 1, true
+}
+
+// prepare puts our hooks into the settings of the command line, once the state that they work on is seen to be usable.
+func (l Launch) prepare(cmd *wrapper.Command, version claude.Version) error {
+	if l.Store == nil {
+		return l.Trouble
+	}
+	v, err := l.Store.Update(context.Background(), func(*turn.State) error { return nil })
+	if v != nil {
+		v.Close()
+	}
+	var corrupt *lockfile.CorruptError
+	switch {
+	case errors.As(err, &corrupt): // set aside, and all is well again
+		l.Warn(corrupt)
+	case err != nil:
+		return err
+	}
+	args, err := l.inject(version)
+	if err != nil {
+		return err
+	}
+	cmd.Args = append([]string{"claude"}, args...)
+	return nil
+}
+
+// inject puts our hooks into the settings of the command line.
+func (l Launch) inject(version claude.Version) ([]string, error) {
+	merged, err := claude.MergeSettings(l.Args, claude.Hooks(l.Self, version), os.ReadFile)
+	if err != nil || merged.Settings == nil {
+		return merged.Args, err
+	}
+	// The user's settings stood in a file and may hold secrets, which a command line would show to others. The name
+	// says what is in the file, so that no two sessions write one file differently and the same settings make one.
+	sum := sha256.Sum256(merged.Settings)
+	path := filepath.Join(l.Store.Dir(), "settings-"+hex.EncodeToString(sum[:8])+".json")
+	if _, err := os.Stat(path); err != nil {
+		temp := fmt.Sprintf("%s.%d", path, os.Getpid())
+		if err := os.WriteFile(temp, merged.Settings, 0o600); err != nil {
+			return nil, fmt.Errorf("writing merged settings: %w", err)
+		}
+		if err := os.Rename(temp, path); err != nil {
+			return nil, fmt.Errorf("writing merged settings: %w", err)
+		}
+	}
+	return merged.WithFile(path), nil
+}
+
+// lookup is the value of name in env; the last one counts, as it does for exec.
+func lookup(env []string, name string) string {
+	for _, e := range slices.Backward(env) {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// with is env with name set to value.
+func with(env []string, name, value string) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, name+"=") })
+	return append(env, name+"="+value)
+}

@@ -1,0 +1,222 @@
+// Afteryou lets several Claude Code sessions on one machine share one API rate limit: they take turns, and when one
+// of them is told to wait, all of them do, and go on by themselves.
+//
+//	afteryou run [--] ARGS…   Claude Code with ARGS, taking turns (also when called as claude)
+//	afteryou hook             called by Claude Code at each step of a session
+//	afteryou status           who has the turn, who waits, and for what
+//	afteryou demo             several real sessions on one small limit, without and with afteryou
+//
+// See README.md for the rest.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/adrg/xdg"
+	"github.com/mattn/go-isatty"
+
+	"afteryou/claude"
+	"afteryou/hook"
+	"afteryou/launch"
+	"afteryou/lockfile"
+	"afteryou/wrapper"
+)
+
+func main() {
+	if wrapper.Monitor() {
+		return
+	}
+	code, err := run(os.Args, os.Stdin, os.Stdout, os.Stderr)
+	if err != nil {
+		say(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+// say writes a message for the person: one line, and a hint on a line of its own where there is one.
+func say(w io.Writer, err error) { fmt.Fprintf(w, "afteryou: %v\n", err) }
+
+// Exit codes of our own, beside those of Claude Code (sysexits.h for the second).
+const (
+	exitFailure = 1
+	exitUsage   = 64
+)
+
+const usage = `usage: afteryou run [--] ARGS…    Claude Code with ARGS, taking turns
+       afteryou status [--json]  who has the turn, who waits, and for what
+       afteryou demo             real sessions on one small limit, without and with afteryou
+       afteryou hook             called by Claude Code at each step of a session
+       afteryou --version
+
+To use it for every session: alias claude='afteryou run --'
+`
+
+// run does what the command line says and returns the exit code. It is all of main but the exit.
+func run(args []string, in, out, errs *os.File) (int, error) {
+	if filepath.Base(args[0]) == "claude" {
+		return start(args[1:], nil, in, out, errs)
+	}
+	if len(args) < 2 {
+		fmt.Fprint(errs, usage)
+		return exitUsage, nil
+	}
+	switch name, rest := args[1], args[2:]; name {
+	case "hook":
+		return runHook(rest, in, out, errs)
+	case "run":
+		return runRun(rest, in, out, errs)
+	case "status":
+		return runStatus(rest, out, errs)
+	case "demo":
+		return runDemo(rest, out, errs)
+	case "-h", "--help", "help":
+		fmt.Fprint(out, usage)
+		return 0, nil
+	case "-v", "--version", "version":
+		fmt.Fprintln(out, "afteryou", version())
+		return 0, nil
+	default:
+		return exitUsage, fmt.Errorf("no command is called %q\nhint: afteryou --help shows what there is", name)
+	}
+}
+
+// version is what the build recorded.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// parse reads the flags of a command, and stops it when they say so.
+func parse(flags *flag.FlagSet, args []string, errs io.Writer) (code int, ok bool) {
+	flags.SetOutput(errs)
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0, false
+	case err != nil:
+		return exitUsage, false
+	case flags.NArg() > 0:
+		fmt.Fprintf(errs, "afteryou: %s takes no argument %q\n", flags.Name(), flags.Arg(0))
+		return exitUsage, false
+	}
+	return 0, true
+}
+
+// runHook serves one event of Claude Code. Its exit code is 0 whatever happens: any other would stop the session.
+func runHook(args []string, in, out, errs *os.File) (int, error) {
+	if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
+		fmt.Fprintln(out, "usage: afteryou hook < EVENT    called by Claude Code; see afteryou --help")
+		return 0, nil
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer stop()
+	h := hook.Hook{Getenv: os.Getenv, Pool: pool(os.Getenv)}
+	h.Store, h.Trouble = lockfile.Open(stateDir())
+	s, err := loadSettings(configPath(), os.Getenv)
+	if err != nil && h.Store != nil {
+		h.Store.Log("%v", err)
+	}
+	if s.Off {
+		return 0, nil
+	}
+	h.Rules, h.MaxWait = s.rules(), s.maxWait()
+	h.Run(ctx, in, out)
+	return 0, nil
+}
+
+// runRun takes the flags of run off the front of args; the first argument that is none of them, and all after it, is
+// Claude Code's.
+func runRun(args []string, in, out, errs *os.File) (int, error) {
+	flags := make(map[string]string)
+	for len(args) > 0 {
+		arg := args[0]
+		if arg == "--" {
+			args = args[1:]
+			break
+		}
+		if len(flags) == 0 && len(args) == 1 && (arg == "-h" || arg == "--help") {
+			fmt.Fprintf(out, "usage: afteryou run [--SETTING VALUE…] [--] ARGS…\n\nSettings: %s.\nExample: afteryou run --turns strict -- -p \"fix the tests\"\n", strings.Join(names[:], ", "))
+			return 0, nil
+		}
+		name, value, found := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		if !strings.HasPrefix(arg, "--") || !isSetting(name) {
+			break
+		}
+		args = args[1:]
+		if !found {
+			if len(args) == 0 {
+				return exitUsage, fmt.Errorf("--%s needs a value", name)
+			}
+			value, args = args[0], args[1:]
+		}
+		flags[name] = value
+	}
+	return start(args, flags, in, out, errs)
+}
+
+// isSetting says whether a flag of run names a setting.
+func isSetting(name string) bool {
+	for _, n := range names {
+		if name == strings.ReplaceAll(n, "_", "-") {
+			return true
+		}
+	}
+	return false
+}
+
+// start starts Claude Code with args. Where it takes the place of this process, start does not return.
+func start(args []string, flags map[string]string, in, out, errs *os.File) (int, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return exitFailure, fmt.Errorf("finding our own executable: %w", err)
+	}
+	s, err := loadSettings(configPath(), os.Getenv)
+	if err != nil {
+		return exitUsage, err
+	}
+	env := os.Environ()
+	for name, value := range flags {
+		name = strings.ReplaceAll(name, "-", "_")
+		if err := s.set(name, value); err != nil {
+			return exitUsage, fmt.Errorf("--%w", err)
+		}
+		// The hooks of this session run with the same settings.
+		env = append(env, "AFTERYOU_"+strings.ToUpper(name)+"="+value)
+	}
+	if s.Claude != "" {
+		env = append(env, "AFTERYOU_CLAUDE="+s.Claude)
+	}
+	l := launch.Launch{
+		Self: self, Args: args, Env: env, In: in, Out: out, Off: s.Off,
+		Screen: isatty.IsTerminal(in.Fd()) && isatty.IsTerminal(out.Fd()),
+		Err:    errs,
+		Pool:   pool(os.Getenv),
+		Cache:  filepath.Join(xdg.CacheHome, "afteryou"),
+		Warn:   func(err error) { say(errs, err) },
+	}
+	if !s.Off {
+		l.Store, l.Trouble = lockfile.Open(stateDir())
+	}
+	status, err := l.Run()
+	if err != nil {
+		return exitFailure, err
+	}
+	return status.ExitCode(), nil
+}
+
+// pool names the limit that a session with this environment shares.
+func pool(getenv func(string) string) func() (name, secret string) {
+	return func() (string, string) { return claude.PoolKey(getenv) }
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"afteryou/lockfile"
+	"afteryou/turn"
+)
+
+// report is what status tells: one entry per limit that is shared. It is what --json prints.
+type report struct {
+	Pools []poolReport `json:"pools"`
+}
+
+type poolReport struct {
+	ID       string         `json:"id"`
+	Name     string         `json:"name"`
+	Sessions int            `json:"sessions"`
+	CoolDown *coolDown      `json:"cool_down,omitempty"`
+	Usage    *coolDown      `json:"usage_limit,omitempty"`
+	GaveUp   bool           `json:"gave_up,omitempty"`           // limits without a time came too often in a row
+	Rate     float64        `json:"calls_per_minute"`            // 0: no limit met yet
+	Turns    []callerReport `json:"turns"`                       // who has one, oldest first
+	Waiting  []callerReport `json:"waiting"`                     // in line, first come first served
+	Retrying []callerReport `json:"waiting_in_claude,omitempty"` // rejected, and Claude Code tries again by itself
+}
+
+type coolDown struct {
+	Until   time.Time `json:"until"`
+	Seconds float64   `json:"seconds"`
+	Why     string    `json:"why,omitempty"`
+}
+
+type callerReport struct {
+	Place   int       `json:"place,omitempty"`
+	Session string    `json:"session"`
+	Agent   string    `json:"agent,omitempty"`
+	Dir     string    `json:"dir,omitempty"`
+	PID     int       `json:"pid,omitempty"`
+	Since   time.Time `json:"since"`
+	Seconds float64   `json:"seconds"` // since then; for a retry, until then
+}
+
+// runStatus prints who has the turn and who waits.
+func runStatus(args []string, out, errs io.Writer) (int, error) {
+	flags := flag.NewFlagSet("status", flag.ContinueOnError)
+	asJSON := flags.Bool("json", false, "print JSON")
+	if code, ok := parse(flags, args, errs); !ok {
+		return code, nil
+	}
+	store, err := lockfile.Open(stateDir())
+	if err != nil {
+		return exitFailure, err
+	}
+	v, err := store.View()
+	if err != nil {
+		return exitFailure, err
+	}
+	v.Close()
+	r := reportOf(v.State, time.Now())
+	if *asJSON {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		return 0, e.Encode(r)
+	}
+	return 0, r.write(out, time.Now())
+}
+
+// reportOf tells what the state says, without those that are gone. It works on its own copy of the state.
+func reportOf(s *turn.State, now time.Time) report {
+	s.Forget(now, lockfile.Alive)
+	r := report{Pools: []poolReport{}}
+	for _, id := range slices.Sorted(maps.Keys(s.Pools)) {
+		p := s.Pools[id]
+		one := poolReport{ID: id, Name: p.Name, GaveUp: p.CoolDown.GaveUp(), Rate: p.Pace.Rate * 60, Turns: []callerReport{}, Waiting: []callerReport{}}
+		if until, ok := p.Cooling(now); ok {
+			one.CoolDown = &coolDown{until, until.Sub(now).Seconds(), p.CoolDown.Why}
+		}
+		if p.Usage.Until.After(now) {
+			one.Usage = &coolDown{p.Usage.Until, p.Usage.Until.Sub(now).Seconds(), p.Usage.Why}
+		}
+		for _, session := range s.Sessions {
+			if session.Pool == id {
+				one.Sessions++
+			}
+		}
+		caller := func(k turn.Key, process turn.Process, since time.Time) callerReport {
+			c := callerReport{Session: k.Session, Agent: k.Agent, PID: process.PID, Since: since, Seconds: now.Sub(since).Seconds()}
+			if session := s.Sessions[k.Session]; session != nil {
+				c.Dir = session.Dir
+			}
+			return c
+		}
+		for _, g := range p.Grants {
+			one.Turns = append(one.Turns, caller(g.Key, g.Process, g.At))
+		}
+		for i, t := range p.Queue {
+			c := caller(t.Key, t.Process, t.Since)
+			c.Place = i + 1
+			one.Waiting = append(one.Waiting, c)
+		}
+		for _, t := range p.Retries {
+			c := caller(t.Key, t.Process, t.Rejected.Add(t.In))
+			c.Seconds = -c.Seconds
+			one.Retrying = append(one.Retrying, c)
+		}
+		r.Pools = append(r.Pools, one)
+	}
+	return r
+}
+
+// write prints the report as a table for a person.
+func (r report) write(out io.Writer, now time.Time) error {
+	if len(r.Pools) == 0 {
+		_, err := fmt.Fprintln(out, "no session takes turns now")
+		return err
+	}
+	for i, p := range r.Pools {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		fmt.Fprintf(out, "limit      %s (%s)\n", p.Name, p.ID)
+		switch {
+		case p.Rate > 0:
+			fmt.Fprintf(out, "pace       %.3g calls a minute, learned\n", p.Rate)
+		default:
+			fmt.Fprintln(out, "pace       no limit met yet")
+		}
+		switch {
+		case p.CoolDown != nil:
+			fmt.Fprintf(out, "cool-down  until %s, in %s%s\n", clock(p.CoolDown.Until, now), span(p.CoolDown.Seconds), because(p.CoolDown.Why))
+		case p.GaveUp:
+			fmt.Fprintln(out, "cool-down  given up: the limit came back each time and never said how long it lasts")
+		default:
+			fmt.Fprintln(out, "cool-down  none")
+		}
+		if p.Usage != nil {
+			fmt.Fprintf(out, "usage      limit reached, resets %s, in %s\n", clock(p.Usage.Until, now), span(p.Usage.Seconds))
+		}
+		fmt.Fprintf(out, "sessions   %d\n", p.Sessions)
+		if len(p.Turns)+len(p.Waiting)+len(p.Retrying) == 0 {
+			continue
+		}
+		fmt.Fprintln(out)
+		t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "PLACE\tSESSION\tPID\tDIRECTORY\tSINCE\tFOR")
+		line := func(place string, c callerReport) {
+			id := c.Session[:min(8, len(c.Session))]
+			if c.Agent != "" {
+				id += "/" + c.Agent[:min(8, len(c.Agent))]
+			}
+			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", place, id, c.PID, home(c.Dir), clock(c.Since, now), span(c.Seconds))
+		}
+		for _, c := range p.Turns {
+			line("turn", c)
+		}
+		for _, c := range p.Retrying {
+			line("retries", c)
+		}
+		for _, c := range p.Waiting {
+			line(fmt.Sprint(c.Place), c)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clock is a time as a person reads it: the day only where it is not today.
+func clock(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04:05")
+	}
+	return t.Format("Jan 2 15:04")
+}
+
+// span is a number of seconds as a person reads it.
+func span(seconds float64) string {
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}
+
+// home shortens a path in the person's home as a shell does.
+func home(dir string) string {
+	h, err := os.UserHomeDir()
+	if rest, ok := strings.CutPrefix(dir, h+"/"); ok && err == nil {
+		return "~/" + rest
+	}
+	return dir
+}
