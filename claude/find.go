@@ -1,0 +1,95 @@
+package claude
+
+import (
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Binary is the real Claude Code.
+type Binary struct{ Path string }
+
+// ErrNotFound says that no Claude Code was found in any place.
+var ErrNotFound = errors.New("Claude Code not found\nhint: install it, or set AFTERYOU_CLAUDE to its path")
+
+// Find looks for the real Claude Code: AFTERYOU_CLAUDE, then PATH, then the usual install places. self is our own
+// executable, which is passed over under any name, as a link or as a copy. A script that calls us is not recognized: package
+// wrapper breaks that loop.
+func Find(self string, getenv func(string) string) (Binary, error) {
+	me := newOurselves(self)
+	if path := getenv("AFTERYOU_CLAUDE"); path != "" {
+		if err := executable(path); err != nil {
+			return Binary{}, fmt.Errorf("AFTERYOU_CLAUDE: %w", err)
+		}
+		if me.is(path) {
+			return Binary{}, fmt.Errorf("AFTERYOU_CLAUDE: %q is afteryou itself\nhint: set it to the real claude", path)
+		}
+		return Binary{path}, nil
+	}
+	var places []string
+	for _, dir := range filepath.SplitList(getenv("PATH")) {
+		// A relative place would make the answer depend on where it is asked.
+		if filepath.IsAbs(dir) {
+			places = append(places, filepath.Join(dir, "claude"))
+		}
+	}
+	if home := getenv("HOME"); home != "" {
+		places = append(places,
+			filepath.Join(home, ".local/bin/claude"),
+			filepath.Join(home, ".claude/local/claude"),
+			filepath.Join(home, ".claude/local/node_modules/.bin/claude"),
+			filepath.Join(home, ".npm-global/bin/claude"))
+	}
+	places = append(places, "/opt/homebrew/bin/claude", "/usr/local/bin/claude")
+	for _, path := range places {
+		if executable(path) == nil && !me.is(path) {
+			return Binary{path}, nil
+		}
+	}
+	return Binary{}, ErrNotFound
+}
+
+// executable reports why path can't be run.
+func executable(path string) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !fi.Mode().IsRegular() || fi.Mode()&0o111 == 0 {
+		return fmt.Errorf("%q is no program", path)
+	}
+	return nil
+}
+
+// ourselves recognizes our own executable.
+type ourselves struct {
+	fi os.FileInfo // nil: unknown
+}
+
+func newOurselves(self string) ourselves {
+	fi, err := os.Stat(self)
+	if err != nil {
+		return ourselves{}
+	}
+	return ourselves{fi: fi}
+}
+
+func (o ourselves) is(path string) bool {
+	fi, err := os.Stat(path)
+	if err != nil || o.fi == nil {
+		return false
+	}
+	if os.SameFile(fi, o.fi) {
+		return true
+	}
+	// A copy, perhaps of another build. Claude Code has some hundred megabytes or is a script; reading the build info
+	// of a Go program costs a millisecond, and only programs of our own order of size are looked at.
+	if fi.Size() > 8*o.fi.Size() || fi.Size() < o.fi.Size()/8 {
+		return false
+	}
+	info, err := buildinfo.ReadFile(path)
+	return err == nil && (info.Path == "afteryou" || strings.HasPrefix(info.Path, "afteryou/"))
+}

@@ -1,0 +1,105 @@
+package claude
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Seconds that a hook may take. A gate waits for the turn; a timeout lets the call through. No maximum is documented
+// (2.1.330 takes 10,000,000).
+const (
+	gateTimeout  = 6*60*60 + 60
+	shortTimeout = 10
+)
+
+// gateStatus is what Claude Code shows beside its spinner while a gate waits.
+const gateStatus = "afteryou: waiting for a turn"
+
+// events are those we hook, with the first version that knows each. A settings file that names an event unknown to a
+// version loses all of its hooks there, the user's own too, so a version is named late rather than early:
+//
+//   - those of 1.0.128 were all seen in that package, the oldest one looked at;
+//   - SubagentStart: in 2.0.43 by the changelog; not in 2.0.14, in 2.0.76;
+//   - PostCompact: in 2.1.76 by the changelog; not in 2.0.76, in 2.1.78;
+//   - StopFailure: in 2.1.78 by the changelog; not in 2.0.76, in 2.1.78;
+//   - PostToolBatch: not in 2.1.116, in 2.1.118.
+var events = []struct {
+	name  string
+	since Version
+	until Version // zero: to this day
+	gate  bool
+}{
+	{name: "SessionStart", since: Version{1, 0, 128}},
+	{name: "UserPromptSubmit", since: Version{1, 0, 128}, gate: true},
+	{name: "PreToolUse", since: Version{1, 0, 128}},
+	// The nearest gate before the next call where PostToolBatch is not known.
+	{name: "PostToolUse", since: Version{1, 0, 128}, until: postToolBatch, gate: true},
+	{name: "PostToolBatch", since: postToolBatch, gate: true},
+	{name: "PreCompact", since: Version{1, 0, 128}, gate: true},
+	{name: "PostCompact", since: Version{2, 1, 78}},
+	{name: "SubagentStart", since: Version{2, 0, 76}, gate: true},
+	{name: "SubagentStop", since: Version{1, 0, 128}},
+	{name: "Stop", since: Version{1, 0, 128}},
+	{name: "StopFailure", since: Version{2, 1, 78}},
+	{name: "SessionEnd", since: Version{1, 0, 128}},
+}
+
+var postToolBatch = Version{2, 1, 118}
+
+// execForm is the first version that takes a hook's arguments apart from its command and runs it without a shell: not
+// in 2.1.138, in 2.1.139. Older ones run the bare command and ignore "args".
+var execForm = Version{2, 1, 139}
+
+type handler struct {
+	Type          string   `json:"type"`
+	Command       string   `json:"command"`
+	Args          []string `json:"args,omitempty"`
+	Timeout       int      `json:"timeout"`
+	StatusMessage string   `json:"statusMessage,omitempty"`
+}
+
+type group struct {
+	Hooks []handler `json:"hooks"`
+}
+
+// Hooks are our handlers in the shape of a settings file's "hooks" object, for the events that v knows; the zero Version
+// is taken for the newest. The same handler written in two settings files runs once, so everyone must write them from
+// here. For a version that is too old the object is empty.
+func Hooks(self string, v Version) json.RawMessage {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for _, e := range events {
+		if !v.IsZero() && (v.Less(e.since) || !e.until.IsZero() && !v.Less(e.until)) || v.IsZero() && !e.until.IsZero() {
+			continue
+		}
+		h := handler{Type: "command", Command: self, Args: []string{"hook"}, Timeout: shortTimeout}
+		if e.gate {
+			h.Timeout, h.StatusMessage = gateTimeout, gateStatus
+		}
+		if !v.IsZero() && v.Less(execForm) {
+			h.Command, h.Args = quote(self)+" hook", nil
+		}
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:%s", e.name, compact([]group{{Hooks: []handler{h}}}))
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// quote makes s one word of a POSIX shell.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// compact is v as JSON, with < > & as they are.
+func compact(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // strings and numbers always encode
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
