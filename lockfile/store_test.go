@@ -1,0 +1,468 @@
+package lockfile
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"afteryou/turn"
+)
+
+// The test binary, started again with one of these in ROLE, is another process that uses the same store.
+func TestMain(m *testing.M) {
+	switch role := os.Getenv("ROLE"); role {
+	case "":
+		os.Exit(m.Run())
+	case "count":
+		count(os.Getenv("DIR"))
+	case "hold":
+		hold(os.Getenv("DIR"))
+	case "open":
+		_, err := Open(os.Getenv("DIR"))
+		if err == nil {
+			var s *Store
+			s, _ = Open(os.Getenv("DIR"))
+			_, err = s.Update(context.Background(), touch)
+		}
+		fmt.Println(err)
+	case "idle":
+		fmt.Println("ready")
+		time.Sleep(time.Hour)
+	default:
+		fmt.Fprintf(os.Stderr, "no role %q\n", role)
+		os.Exit(2)
+	}
+}
+
+func touch(s *turn.State) error {
+	s.Pool("p").Name = fmt.Sprint(time.Now())
+	return nil
+}
+
+const rounds = 50
+
+// count adds one to a number in the state, rounds times.
+func count(dir string) {
+	s, err := Open(dir)
+	for range rounds {
+		if err == nil {
+			_, err = s.Update(context.Background(), func(st *turn.State) error {
+				n, _ := strconv.Atoi(st.Pool("p").Name)
+				st.Pool("p").Name = strconv.Itoa(n + 1)
+				return nil
+			})
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// hold takes the lock and keeps it, which no code of ours does.
+func hold(dir string) {
+	s, err := Open(dir)
+	if err == nil {
+		_, err = s.Update(context.Background(), func(*turn.State) error {
+			fmt.Println("ready")
+			time.Sleep(time.Hour)
+			return nil
+		})
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+func open(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(filepath.Join(t.TempDir(), "afteryou"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// other starts another process in a role and waits until it says that it is ready.
+func other(t *testing.T, role, dir string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "ROLE="+role, "DIR="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("%s says %q, %v; want ready", role, line, err)
+	}
+	return cmd
+}
+
+func name(t *testing.T, s *Store) string {
+	t.Helper()
+	v, err := s.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	return v.State.Pool("p").Name
+}
+
+func set(t *testing.T, s *Store, name string) *View {
+	t.Helper()
+	v, err := s.Update(context.Background(), func(st *turn.State) error { st.Pool("p").Name = name; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	return v
+}
+
+func TestUpdatesOfManyProcessesAreAllKept(t *testing.T) {
+	s := open(t)
+	const processes = 6
+	var cmds []*exec.Cmd
+	for range processes {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "ROLE=count", "DIR="+s.Dir())
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		cmds = append(cmds, cmd)
+	}
+	for _, cmd := range cmds {
+		if err := cmd.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := name(t, s), strconv.Itoa(processes*rounds); got != want {
+		t.Errorf("the number is %s after %s additions", got, want)
+	}
+}
+
+func TestFilesAreClosedToOthers(t *testing.T) {
+	s := open(t)
+	set(t, s, "x")
+	s.Log("a line")
+	for path, want := range map[string]os.FileMode{"": 0o700, "state.json": 0o600, "lock": 0o600, "log": 0o600} {
+		fi, err := os.Stat(filepath.Join(s.Dir(), path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fi.Mode().Perm(); got != want {
+			t.Errorf("mode of %q is %04o, want %04o", path, got, want)
+		}
+	}
+}
+
+func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
+	s := open(t)
+	v := set(t, s, "x")
+	set(t, s, "x")
+	if s.Wait(context.Background(), v, time.Now(), time.Millisecond) {
+		t.Error("Wait says that the state changed")
+	}
+}
+
+func TestAnUpdateThatFailsWritesNothing(t *testing.T) {
+	s := open(t)
+	set(t, s, "before")
+	_, err := s.Update(context.Background(), func(st *turn.State) error { st.Pool("p").Name = "after"; return errors.ErrUnsupported })
+	if !errors.Is(err, errors.ErrUnsupported) || name(t, s) != "before" {
+		t.Errorf("Update says %v and leaves %q; want the error and %q", err, name(t, s), "before")
+	}
+}
+
+// Replaced many times within one tick of the file system's clock, the file may get its old inode, size and time back;
+// the view's open file keeps its inode from being used again.
+func TestWaitSeesEveryReplacement(t *testing.T) {
+	s := open(t)
+	for i := range 200 {
+		v := set(t, s, fmt.Sprint(i%2))
+		set(t, s, fmt.Sprint(i%2+2))
+		set(t, s, fmt.Sprint(i%2))
+		if !s.Wait(context.Background(), v, time.Now(), time.Millisecond) {
+			t.Fatalf("round %d: two replacements went unseen", i)
+		}
+		v.Close()
+	}
+}
+
+func TestWaitWakesForTheFirstState(t *testing.T) {
+	s := open(t)
+	v, err := s.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	woke := make(chan bool)
+	go func() { woke <- s.Wait(context.Background(), v, time.Now().Add(time.Minute), time.Millisecond) }()
+	set(t, s, "first")
+	if !<-woke {
+		t.Error("Wait returned false")
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	s := open(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if v := set(t, s, "x"); s.Wait(ctx, v, time.Now().Add(time.Hour), time.Hour) {
+		t.Error("Wait returned true")
+	}
+}
+
+// 1. Another process takes the lock. 2. It is stopped, as by ^Z, so that it can't let go. 3. Update gives up in time.
+// 4. The process is killed. 5. Update works: the kernel let the lock go.
+func TestALockHeldForEverStopsNobody(t *testing.T) {
+	s := open(t)
+	holder := other(t, "hold", s.Dir())
+	if err := holder.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Update(context.Background(), touch); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Update says %v, want a deadline exceeded", err)
+	}
+	if err := holder.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	holder.Wait()
+	if _, err := s.Update(context.Background(), touch); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestACrashBeforeTheRenameLeavesTheOldState(t *testing.T) {
+	s := open(t)
+	set(t, s, "old")
+	if err := os.WriteFile(filepath.Join(s.Dir(), "state.tmp"), []byte(`{"version":1,"pools":{"p":{"na`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := name(t, s); got != "old" {
+		t.Errorf("the state is %q, want the old one", got)
+	}
+	set(t, s, "new")
+	if got := name(t, s); got != "new" {
+		t.Errorf("the state is %q, want the new one", got)
+	}
+}
+
+func TestACorruptStateIsSetAsideAndSaid(t *testing.T) {
+	for what, content := range map[string]string{
+		"an empty file": "", "half a file": `{"version":1,"pools":{"p`, "no JSON": "hello", "no version": "{}", "a list": "[]",
+		"another shape": `{"version":1,"pools":3}`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := open(t)
+			if err := os.WriteFile(s.path(), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var corrupt *CorruptError
+			if _, err := s.View(); !errors.As(err, &corrupt) {
+				t.Errorf("View says %v, want a CorruptError", err)
+			}
+			v, err := s.Update(context.Background(), func(st *turn.State) error { st.Pool("p").Name = "new"; return nil })
+			if !errors.As(err, &corrupt) || v == nil {
+				t.Fatalf("Update says %v, want a CorruptError and a state", err)
+			}
+			v.Close()
+			if kept, err := os.ReadFile(corrupt.Aside); err != nil || string(kept) != content {
+				t.Errorf("set aside is %q, %v; want %q", kept, err, content)
+			}
+			if got := name(t, s); got != "new" {
+				t.Errorf("the state is %q, want the new one", got)
+			}
+		})
+	}
+}
+
+func TestANewerStateIsLeftAlone(t *testing.T) {
+	for _, content := range []string{`{"version":9}`, `{"version":9,"pools":["another","layout"]}`} {
+		s := open(t)
+		if err := os.WriteFile(s.path(), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var newer *NewerError
+		if _, err := s.Update(context.Background(), touch); !errors.As(err, &newer) || newer.Version != 9 {
+			t.Errorf("Update says %v, want a NewerError of 9", err)
+		}
+		if got, _ := os.ReadFile(s.path()); string(got) != content {
+			t.Errorf("the file is %q, want %q", got, content)
+		}
+	}
+}
+
+func TestAHostileDirectoryIsRefused(t *testing.T) {
+	for what, c := range map[string]struct {
+		make func(dir string) error
+		want string
+	}{
+		"a symlink": {func(dir string) error { return os.Symlink(t.TempDir(), dir) }, "is a symlink"},
+		"open to others": {func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777))
+		}, "is writable by others (mode 0777)"},
+		"a file": {func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, "not a directory"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "afteryou")
+			if err := c.make(dir); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Open says %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestADirectoryThatOthersMayReadIsClosed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "afteryou")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err != nil {
+		t.Fatal(err)
+	}
+	if fi, _ := os.Stat(dir); fi.Mode().Perm() != 0o700 {
+		t.Errorf("mode is %04o, want 0700", fi.Mode().Perm())
+	}
+}
+
+func TestAHostileStateFileIsNotFollowed(t *testing.T) {
+	t.Run("a symlink", func(t *testing.T) {
+		s := open(t)
+		target := filepath.Join(t.TempDir(), "precious")
+		if err := errors.Join(os.WriteFile(target, []byte("precious"), 0o600), os.Symlink(target, s.path())); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Update(context.Background(), touch); err == nil {
+			t.Error("Update followed it")
+		}
+		if got, _ := os.ReadFile(target); string(got) != "precious" {
+			t.Errorf("the target is %q", got)
+		}
+	})
+	t.Run("a named pipe", func(t *testing.T) {
+		s := open(t)
+		if err := syscall.Mkfifo(s.path(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Update(context.Background(), touch); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("Update says %v", err)
+		}
+	})
+}
+
+// Root may read and write everything, so another user has to look.
+func TestADirectoryOfAnotherOwnerOrMode(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Log("not root: the user who runs the tests looks, and only at a directory without permissions")
+	}
+	nobody := 65534
+	for what, c := range map[string]struct {
+		mode  os.FileMode
+		owner int
+		want  string
+	}{
+		"another's":  {0o700, 0, "belongs to uid 0, not to you"},
+		"unreadable": {0o000, nobody, "<nil>"}, // it is ours: given back its mode
+		"unwritable": {0o500, nobody, "<nil>"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			if os.Getuid() != 0 && c.owner == 0 {
+				t.Log("no other user to own it")
+				return
+			}
+			base, err := os.MkdirTemp("/tmp", "afteryou-test-") // a place that nobody may enter
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(base) })
+			self := filepath.Join(base, "test")
+			data, err := os.ReadFile(os.Args[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(base, "afteryou")
+			err = errors.Join(os.Chmod(base, 0o755), os.WriteFile(self, data, 0o755), os.Mkdir(dir, 0o700))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(self)
+			if os.Getuid() == 0 {
+				if err := os.Chown(dir, c.owner, c.owner); err != nil {
+					t.Fatal(err)
+				}
+				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(nobody), Gid: uint32(nobody)}}
+			}
+			if err := os.Chmod(dir, c.mode); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Env = []string{"ROLE=open", "DIR=" + dir}
+			out, err := cmd.CombinedOutput()
+			if got := strings.TrimSpace(string(out)); err != nil || !strings.Contains(got, c.want) {
+				t.Errorf("it says %q, %v; want %q", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestAliveTellsAProcessFromItsSuccessor(t *testing.T) {
+	cmd := other(t, "idle", "")
+	p := Identify(cmd.Process.Pid)
+	if p.Start == 0 {
+		t.Fatalf("Identify(%d) knows no start time", p.PID)
+	}
+	if !Alive(p) {
+		t.Errorf("Alive(%v) is false while it runs", p)
+	}
+	if successor := (turn.Process{PID: p.PID, Start: p.Start + 1}); Alive(successor) {
+		t.Errorf("Alive(%v) is true for another start time", successor)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	// Not waited for yet, it is a zombie sooner or later, and then dead all the same.
+	for deadline := time.Now().Add(time.Minute); Alive(p); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("Alive(%v) is true for a killed process", p)
+		}
+	}
+	cmd.Wait()
+	if Alive(p) {
+		t.Errorf("Alive(%v) is true for a process that was waited for", p)
+	}
+	if Alive(turn.Process{}) {
+		t.Error("Alive is true for no process")
+	}
+}
+
+func TestTheLogIsOneLineAMessageAndBounded(t *testing.T) {
+	s := open(t)
+	s.Log("one\ntwo")
+	path := filepath.Join(s.Dir(), "log")
+	if got, _ := os.ReadFile(path); !strings.HasSuffix(string(got), " one two\n") {
+		t.Errorf("the log is %q", got)
+	}
+	if err := os.WriteFile(path, make([]byte, maxLog), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Log("last")
+	s.Log("first")
+	if got, _ := os.ReadFile(path); !strings.HasSuffix(string(got), " first\n") || len(got) > 100 {
+		t.Errorf("the log has %d bytes after a full one", len(got))
+	}
+}
