@@ -27,18 +27,19 @@ type Resource struct {
 // the line, and all wait what the server said.
 func (p *Pool) Rejected(now time.Time, k Key, retryAfter time.Duration) {
 	now = p.advance(now)
+	sent := p.tried(p.caller(k), now)
+	started := p.started(k, sent)
 	if i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k }); i >= 0 {
 		g := p.Grants[i]
 		p.Grants = slices.Delete(p.Grants, i, i+1)
 		p.Queue = slices.Insert(p.Queue, 0, Ticket{Key: k, Event: g.Event, Process: g.Process, Waiter: g.Waiter, Since: g.At})
 	}
 	c := p.caller(k)
-	sent := p.tried(c, now)
 	p.Pace.unsend(k, sent)
-	c.Rejected, c.Expected = now, false
+	c.Rejected, c.Owed = now, 0
 	p.limit(now, ceil(now.Add(retryAfter)), "")
 	if retryAfter <= usage {
-		p.Pace.refused(now, sent, max(0.05, retryAfter.Seconds()), true)
+		p.Pace.refused(now, sent, max(0.05, retryAfter.Seconds()), started.After(p.Pace.Cut))
 	}
 }
 

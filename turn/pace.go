@@ -114,7 +114,8 @@ func (p *Pool) send(now, at time.Time, k Key, paced bool) {
 		c.Used = at
 	}
 	caller := p.caller(k)
-	caller.Sent, caller.Expected = at, true
+	caller.Sent = at
+	caller.Owed++
 }
 
 // resent moves a call that was sent at another time than was thought.
@@ -207,7 +208,7 @@ func (p *Pool) wait(now time.Time) (until time.Time, ok bool) {
 }
 
 // refused learns from a 429 of a call sent at a time; d: how long Claude Code waits, or the server says, before the
-// next try; fresh: it was the call's first try, not one of a row of rejected ones.
+// next try; fresh: it was the call's first try, let go since the last cut.
 func (c *Pace) refused(now, sent time.Time, d float64, fresh bool) {
 	c.Faded = false
 	switch {
@@ -220,7 +221,7 @@ func (c *Pace) refused(now, sent time.Time, d float64, fresh bool) {
 		c.Rate = min(fastest, max(slowest, c.Rate))
 		c.Level, c.At = 0, now
 		c.Hot, c.Grown, c.Cut = true, 0, now
-	case fresh && sent.After(c.Cut):
+	case fresh:
 		was := c.Rate
 		c.Rate *= cutBy
 		for _, e := range c.Empty {

@@ -106,9 +106,9 @@ func (p *Pool) Withdraw(k Key, event string) {
 		return
 	}
 	p.Grants = slices.Delete(p.Grants, i, i+1)
-	if c := p.caller(k); c.Expected {
+	if c := p.caller(k); c.Owed > 0 {
 		p.Pace.unsend(k, c.Sent)
 		p.Pace.Level = min(1, p.Pace.Level+1)
-		c.Expected = false
+		c.Owed--
 	}
 }

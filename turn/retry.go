@@ -19,10 +19,10 @@ type Retry struct {
 // last was reported before.
 type Caller struct {
 	Key
-	Sent     time.Time `json:"sent,omitzero"`      // last call counted
-	Expected bool      `json:"expected,omitempty"` // and its row was not seen yet
-	Row      time.Time `json:"row,omitzero"`       // last api-request row
-	Rejected time.Time `json:"rejected,omitzero"`  // last api_error row
+	Sent     time.Time `json:"sent,omitzero"`     // last call counted
+	Owed     int       `json:"owed,omitempty"`    // calls counted whose row was not seen yet, the last among them
+	Row      time.Time `json:"row,omitzero"`      // last api-request row
+	Rejected time.Time `json:"rejected,omitzero"` // last api_error row
 }
 
 const (
@@ -97,13 +97,13 @@ func (p *Pool) Retrying(now time.Time, k Key, r Retry) {
 	sent := p.tried(c, r.Rejected)
 	p.Pace.unsend(k, sent)
 	if !c.Sent.After(r.Rejected) {
-		c.Expected = false
+		c.Owed = 0
 	}
 	if r.long() {
 		p.limit(now, r.due(), "")
 		p.drop(k)
 	} else {
-		p.Pace.refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1)
+		p.Pace.refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1 && p.started(k, sent).After(p.Pace.Cut))
 	}
 	p.Retries = append(p.Retries, r)
 	p.advance(now)
@@ -124,6 +124,16 @@ func (p *Pool) tried(c *Caller, rejected time.Time) time.Time {
 	return rejected
 }
 
+// started is when the key's call was let go that was sent at a time: what the pace was then is what its fate tells of.
+func (p *Pool) started(k Key, sent time.Time) time.Time {
+	for _, g := range p.Grants {
+		if g.Key == k && g.At.Before(sent) {
+			return g.At
+		}
+	}
+	return sent
+}
+
 // Sent says that a call of the key was seen in its transcript (row api-request, 2.1.330) as sent at a time. It is the
 // call that the key has its turn for, or the retry it announced; else no gate stood before it, and it counts against
 // the pace from now on. Reported twice, it counts once.
@@ -139,20 +149,24 @@ func (p *Pool) Sent(now time.Time, k Key, at time.Time) {
 	}
 	c.Row = at
 	p.seen(at, k)
-	if c.Expected && !at.Before(c.Sent.Add(-early)) && at.Sub(c.Sent) < row {
+	switch {
+	case c.Owed > 0 && !at.Before(c.Sent.Add(-early)) && at.Sub(c.Sent) < row:
 		p.Pace.resent(k, c.Sent, at)
-		c.Sent, c.Expected = at, false
+		c.Sent, c.Owed = at, 0
+		return
+	case c.Owed > 1 && at.Before(c.Sent):
+		c.Owed-- // the call before the last, which is counted too
 		return
 	}
 	if i := slices.IndexFunc(p.Retries, func(r Retry) bool { return r.Key == k }); i >= 0 && at.After(p.Retries[i].due().Add(-early)) {
 		p.Retries = slices.Delete(p.Retries, i, i+1)
 	}
-	last := c.Sent
+	was := *c
 	p.send(now, at, k, false)
 	c = p.caller(k)
-	c.Expected = false
-	if last.After(at) { // an old report: the call that came after it stands
-		c.Sent = last
+	c.Owed = 0
+	if was.Sent.After(at) { // an old report: the call that came after it stands
+		c.Sent, c.Owed = was.Sent, was.Owed
 	}
 	p.advance(now)
 }
