@@ -72,6 +72,7 @@ func (p *Pool) Headers(now, sentAt time.Time, h []Resource) {
 		c.Rate, c.Hot, c.Grown = limit, false, 0
 	case math.Abs(limit/c.Limit-1) > moved:
 		c.Rate = min(fastest, max(slowest, c.Rate*limit/c.Limit))
+		c.Peak *= limit / c.Limit
 	}
 	c.Limit = limit
 	own := float64(c.Log.count(sentAt.Add(-slop-time.Millisecond), now) - 1)

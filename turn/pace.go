@@ -21,13 +21,16 @@ const (
 	spanMax   = 30 * time.Second // and at most, prove how much the bucket gave
 	tells     = 2.5              // seconds: a first retry after this long bounds the pace by itself
 	hotGrowth = 0.20             // what a confirmed call adds to the pace before its first cut
-	growth    = 0.003            // and after a cut,
-	growthMax = 0.05             // doubling up to this
-	doubling  = 6.0              // every so many confirmed calls
+	near      = 0.96             // after a cut the pace goes back to this much of what was too much,
+	nearer    = 0.3              // closing this much of the gap with a confirmed call,
+	growth    = 0.0015           // and from there on probes: what a confirmed call adds,
+	growthMax = 0.05             // up to this,
+	doubling  = 4.0              // doubling every so many confirmed calls
 	kept      = time.Minute      // how long sent calls are remembered
 	keptMost  = 300              // and how many
 	idle      = time.Minute      // nothing sent for so long: the pace is a memory
 	fadeTo    = 0.95             // and goes on with this much of itself
+	recalled  = 18               // probing as if so many calls had been confirmed: it may have been for other times
 )
 
 // Pace is what is believed about the server's bucket.
@@ -41,6 +44,7 @@ type Pace struct {
 	// Grown is how many calls that had to wait were confirmed since the last cut.
 	Grown int       `json:"grown,omitempty"`
 	Cut   time.Time `json:"cut,omitzero"`    // calls sent before say nothing about Rate
+	Peak  float64   `json:"peak,omitempty"`  // what was too much at the last cut
 	Empty Log       `json:"empty,omitempty"` // the last moments at which the bucket was seen empty
 	Since time.Time `json:"since,omitzero"`  // Log is complete from here on
 	Log   Log       `json:"log,omitempty"`   // sent calls, less those that were rejected
@@ -82,7 +86,7 @@ func (c *Pace) fade(now time.Time, waiting bool) {
 		*c = Pace{At: c.At}
 	case still > idle && c.Rate > 0 && !c.Faded:
 		c.Rate = max(slowest, c.Rate*fadeTo)
-		c.Faded, c.Hot, c.Grown = true, false, 0
+		c.Faded, c.Hot, c.Grown, c.Peak = true, false, recalled, 0
 	}
 }
 
@@ -179,14 +183,19 @@ func (c *Pace) confirm(now time.Time, i int) {
 		return
 	}
 	c.refill(now)
-	c.Grown++
 	c.Faded = false
-	g := hotGrowth
-	if !c.Hot {
-		g = min(growthMax, growth*math.Pow(2, float64(c.Grown)/doubling))
-	}
 	was := c.Rate
-	c.Rate = min(fastest, c.Rate*(1+g))
+	switch back := near * c.Peak; {
+	case c.Hot:
+		c.Grown++
+		c.Rate *= 1 + hotGrowth
+	case c.Rate < 0.999*back:
+		c.Rate += (back - c.Rate) * nearer
+	default:
+		c.Grown++
+		c.Rate *= 1 + min(growthMax, growth*math.Pow(2, float64(c.Grown)/doubling))
+	}
+	c.Rate = min(fastest, c.Rate)
 	if c.Limit > 0 && c.Grown < pressing {
 		c.Rate = min(c.Rate, max(c.Limit, was))
 	}
@@ -229,11 +238,15 @@ func (c *Pace) refused(now, sent time.Time, d float64, fresh bool) {
 				c.Rate = min(c.Rate, float64(c.Log.count(e, sent)+1)/span.Seconds())
 			}
 		}
+		c.Peak = max(min(was, c.Rate/cutBy), cutMost*was)
 		c.Rate = max(c.Rate, cutMost*was, slowest)
 		c.Hot, c.Grown, c.Cut = false, 0, now
 		fallthrough
-	default: // the bucket was empty then
-		c.Level = max(-1, min(1, c.Level+1, c.Rate*now.Sub(sent).Seconds()))
+	default:
+		// The bucket lacked part of a token then, and no more of it than comes in until the next try: the server said
+		// that there will be one, and d is not less than what it said.
+		had := max(0, 1-c.Rate*d)
+		c.Level = max(-1, min(1, c.Level+1, had+c.Rate*now.Sub(sent).Seconds()))
 	}
 	c.Empty = c.Empty.add(sent)
 	if n := len(c.Empty) - moments; n > 0 {
