@@ -20,3 +20,13 @@ func (p *Pool) Holds(k Key) bool {
 	}
 	return false
 }
+
+// Rebuffed reports whether a rejection of the key's calls was told that came at t or later.
+func (p *Pool) Rebuffed(k Key, t time.Time) bool {
+	for _, c := range p.Callers {
+		if c.Key == k {
+			return !c.Rejected.IsZero() && !c.Rejected.Before(stamp(t))
+		}
+	}
+	return false
+}

@@ -24,8 +24,8 @@ const (
 	near      = 0.96             // after a cut the pace goes back to this much of what was too much,
 	nearer    = 0.3              // closing this much of the gap with a confirmed call,
 	growth    = 0.0015           // and from there on probes: what a confirmed call adds,
-	growthMax = 0.05             // up to this,
-	doubling  = 4.0              // doubling every so many confirmed calls
+	growthMax = 0.08             // up to this,
+	doubling  = 3.5              // doubling every so many confirmed calls
 	kept      = time.Minute      // how long sent calls are remembered
 	keptMost  = 300              // and how many
 	idle      = time.Minute      // nothing sent for so long: the pace is a memory
@@ -210,7 +210,7 @@ func (p *Pool) wait(now time.Time) (until time.Time, ok bool) {
 		}
 		return c.Tries[c.nextTry()].At.Add(trial), true
 	}
-	if c.Level < 1-1e-9 {
+	if c.Level < 1-1e-6 { // so little short that a clock of milliseconds cannot tell
 		return now.Add(seconds((1 - c.Level) / c.Rate)), true
 	}
 	return p.announced(now)

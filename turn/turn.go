@@ -55,6 +55,8 @@ type Session struct {
 	Offsets map[string]int64 `json:"offsets,omitempty"`
 	// Traced says that its transcript tells of every request when it is sent (2.1.330), so that answers tell nothing new.
 	Traced bool `json:"traced,omitempty"`
+	// Asked is when each transcript's last request was sent that nothing was heard of since.
+	Asked map[string]time.Time `json:"asked,omitempty"`
 	// Answer is the id of the last answer that was counted, where requests are not told.
 	Answer string `json:"answer,omitempty"`
 }

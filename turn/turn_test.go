@@ -291,6 +291,44 @@ func TestRejections(t *testing.T) {
 			s.admit(8.1, Rules{}, 0)
 			s.holds("b/e")
 		}},
+		{"a token that lacks next to nothing is there, and nobody comes back at the same moment", func(s story) {
+			for _, lack := range []float64{1e-12, 2e-9, 1e-6, 2e-6, 1e-3} {
+				s.Pool = NewState().Pool("p")
+				s.paced(0, 5)
+				s.Pace.Level = 1 - lack
+				s.ask(0, a, "e")
+				if next := s.Admit(at(0), Rules{}); !next.IsZero() && !next.After(at(0)) {
+					s.Errorf("with %g lacking: come back at %v", lack, next)
+				}
+			}
+		}},
+		{"a row of an earlier call that comes late is no call of its own", func(s story) {
+			s.ask(0, a, "e1")
+			s.admit(0, Rules{}, 0)
+			s.Succeeded(at(.2), a)
+			s.ask(.3, a, "e2")
+			s.admit(.3, Rules{}, 0)
+			s.Sent(at(.4), a, at(.05))
+			s.Sent(at(.5), a, at(.35))
+			s.Sent(at(.6), a, at(.5))
+			if got := len(s.Pace.Log); got != 3 {
+				s.Errorf("%d calls logged, want two with a turn and one without", got)
+			}
+		}},
+		{"a call let go before the cut and sent after it does not cut again", func(s story) {
+			s.paced(0, .5)
+			for _, k := range []Key{a, b} {
+				s.Pace.Level = 1
+				s.ask(0, k, "e")
+				s.admit(0, Rules{}, 0)
+			}
+			s.rejected(.1, a, .05, 2, 1)
+			s.Sent(at(.3), b, at(.2))
+			s.rejected(.4, b, .3, 2, 1)
+			if s.Pace.Rate != .5*.9 {
+				s.Errorf("rate %g, want 0.45", s.Pace.Rate)
+			}
+		}},
 		{"a retry reported twice counts once", func(s story) {
 			s.ask(0, a, "e")
 			s.admit(0, Rules{}, 0)
