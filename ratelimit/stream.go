@@ -229,8 +229,7 @@ func (s *Stream) leave(y int) {
 }
 
 func (s *Stream) wipe() {
-	y, x := s.grid.savedY, s.grid.savedX
-	s.grid = grid{rows: s.grid.rows, savedY: y, savedX: x}
+	s.grid.y, s.grid.x, s.grid.top = 0, 0, 0
 	s.grid.eraseScreen(2)
 }
 
