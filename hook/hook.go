@@ -67,6 +67,10 @@ func read(in io.Reader) (event, error) {
 	h := fnv.New64a()
 	h.Write(data)
 	e.id = strconv.FormatUint(h.Sum64(), 36)
+	if e.Name == "PostToolUse" {
+		// The gate of versions without PostToolBatch runs once for each tool of an answer: one call, one turn.
+		e.id = e.Name
+	}
 	return e, nil
 }
 
@@ -123,7 +127,7 @@ func (h *Hook) serve(ctx context.Context, e event) error {
 // stands before a subagent's first call).
 func gates(name string) bool {
 	switch name {
-	case "UserPromptSubmit", "PostToolBatch", "PreCompact", "SubagentStart":
+	case "UserPromptSubmit", "PostToolBatch", "PostToolUse", "PreCompact", "SubagentStart":
 		return true
 	}
 	return false

@@ -99,26 +99,44 @@ func (r Report) Apply(now time.Time, s *turn.State) {
 	pool := s.Pool(session.Pool)
 	pool.SeenAlive(now, r.Key)
 	for _, row := range r.rows {
-		switch row.Kind {
-		case claude.Request:
-			session.Traced = true
-			pool.Sent(now, r.Key, row.At)
-		case claude.Answer:
-			// A version that writes no request rows is counted by its answers, late but surely. Those that a turn
-			// was given for are counted already.
-			if !session.Traced && row.MessageID != session.Answer && !pool.Holds(r.Key) {
-				pool.Sent(now, r.Key, row.At)
-			}
-			session.Answer = row.MessageID
-		case claude.Retry:
-			if row.Limit.Kind != ratelimit.None {
-				pool.Retrying(now, r.Key, turn.Retry{Key: r.Key, Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt})
-			}
-		case claude.Error:
-			if row.Limit.Kind != ratelimit.None && row.Limit.Wait {
-				pool.Ended(now, r.Key)
-				pool.Limited(now, row.Limit.ResetsAt, row.Limit.Kind.String())
-			}
+		r.tell(now, session, pool, row)
+	}
+}
+
+// tell tells one row.
+func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row claude.Row) {
+	asked := session.Asked[r.Key.Agent]
+	delete(session.Asked, r.Key.Agent)
+	switch row.Kind {
+	case claude.Request:
+		// A subagent, and an interactive session that no launcher watches, says nothing of a rejected request (2.1.330):
+		// a second one without an answer to the first tells of it afterwards.
+		if !asked.IsZero() && pool.Holds(r.Key) && !pool.Rebuffed(r.Key, asked) {
+			pool.Retrying(now, r.Key, turn.Retry{Rejected: asked, In: row.At.Sub(asked), Attempt: 1})
 		}
+		session.Traced = true
+		if session.Asked == nil {
+			session.Asked = make(map[string]time.Time)
+		}
+		session.Asked[r.Key.Agent] = row.At
+		pool.Sent(now, r.Key, row.At)
+	case claude.Answer:
+		// A version that writes no request rows is counted by its answers, late but surely. Those that a turn was
+		// given for are counted already.
+		if !session.Traced && row.MessageID != session.Answer && !pool.Holds(r.Key) {
+			pool.Sent(now, r.Key, row.At)
+		}
+		session.Answer = row.MessageID
+	case claude.Retry:
+		if row.Limit.Kind != ratelimit.None {
+			pool.Retrying(now, r.Key, turn.Retry{Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt})
+		}
+	case claude.Error:
+		pool.Ended(now, r.Key)
+		if row.Limit.Kind != ratelimit.None && row.Limit.Wait {
+			pool.Limited(now, row.Limit.ResetsAt, row.Limit.Kind.String())
+		}
+	case claude.Interrupted:
+		pool.Ended(now, r.Key)
 	}
 }
