@@ -131,6 +131,9 @@ func scenarios() (list []scenario) {
 		list = append(list, scenario{class: "reports 10 s late", calls: 12, rpm: c[0], burst: c[1], drowsy: .2})
 		list = append(list, scenario{class: "no api-request rows", calls: 12, rpm: c[0], burst: c[1], norows: true})
 	}
+	for _, c := range [][2]float64{{60, 5}, {50, 50}, {300, 50}} {
+		list = append(list, scenario{class: "outage of a minute", calls: 12, rpm: c[0], burst: c[1], outage: [2]float64{30, 90}})
+	}
 	for _, f := range []float64{1, 2, .5} {
 		for _, c := range [][2]float64{{30, 1}, {60, 5}, {50, 50}, {300, 5}} {
 			list = append(list, scenario{class: fmt.Sprintf("remembered pace x%g", f), rpm: c[0], burst: c[1], warm: f})
@@ -249,6 +252,7 @@ var bounds = map[string]bound{
 	"subagents":                 {1.15, 0, .12, 0, 0},
 	"calls without a gate":      {1.10, 0, .20, 0, 0},
 	"reports 10 s late":         {1.20, 0, .20, 0, 0},
+	"outage of a minute":        {1.45, 0, .50, 0, 0},
 	"no api-request rows":       {1.15, 0, .12, 0, 0},
 	"remembered pace x1":        {1.22, 0, .12, 0, 0},
 	"remembered pace x2":        {1.22, 0, .12, 0, 0},

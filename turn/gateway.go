@@ -14,6 +14,9 @@ const (
 	slop = 100 * time.Millisecond
 	// moved is by how much the headers' limit must change to mean something.
 	moved = 0.01
+	// A call that comes back again and again waits as Claude Code would make it wait (2.1.330): 0.5 s doubling to 32 s.
+	backOff     = 500 * time.Millisecond
+	backOffMost = 32 * time.Second
 )
 
 // Resource is what an answer's headers say of one limit (anthropic-ratelimit-requests-limit and the like).
@@ -24,23 +27,27 @@ type Resource struct {
 }
 
 // Rejected says that the gateway was answered 429 for the key's call and keeps it: the call goes back to the head of
-// the line, and all wait what the server said.
+// the line, and all wait what the server said, longer when the same call was rejected before.
 func (p *Pool) Rejected(now time.Time, k Key, retryAfter time.Duration) {
 	now = p.advance(now)
 	sent := p.tried(p.caller(k), now)
 	started := p.started(k, sent)
+	times := 1
 	if i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k }); i >= 0 {
 		g := p.Grants[i]
+		times += g.Rejected
 		p.Grants = slices.Delete(p.Grants, i, i+1)
-		p.Queue = slices.Insert(p.Queue, 0, Ticket{Key: k, Event: g.Event, Process: g.Process, Waiter: g.Waiter, Since: g.At})
+		p.Queue = slices.Insert(p.Queue, 0, Ticket{Key: k, Event: g.Event, Process: g.Process, Waiter: g.Waiter, Since: g.At, Rejected: times})
 	}
-	c := p.caller(k)
 	p.Pace.unsend(k, sent)
+	c := p.caller(k)
 	c.Rejected, c.Owed = now, 0
-	p.limit(now, ceil(now.Add(retryAfter)), "")
-	if retryAfter <= usage {
-		p.Pace.refused(now, sent, max(0.05, retryAfter.Seconds()), started.After(p.Pace.Cut))
+	wait := max(0, retryAfter)
+	if wait <= usage {
+		wait = max(wait, min(backOffMost, backOff<<min(times-1, 10)))
+		p.Pace.refused(now, sent, wait.Seconds(), times == 1 && started.After(p.Pace.Cut))
 	}
+	p.limit(now, ceil(now.Add(wait)), "")
 }
 
 // Headers takes in what the answer to a call sent at sentAt said. Since then at most the limit's refill came into the

@@ -16,11 +16,12 @@ const (
 // Grant is a turn that was given: one call to the model, its retries by Claude Code included.
 type Grant struct {
 	Key
-	Event   string    `json:"event,omitempty"`
-	Process Process   `json:"process,omitzero"`
-	Waiter  Process   `json:"waiter,omitzero"`
-	At      time.Time `json:"at,omitzero"`
-	Seen    time.Time `json:"seen,omitzero"` // last sign of life
+	Event    string    `json:"event,omitempty"`
+	Process  Process   `json:"process,omitzero"`
+	Waiter   Process   `json:"waiter,omitzero"`
+	At       time.Time `json:"at,omitzero"`
+	Seen     time.Time `json:"seen,omitzero"`      // last sign of life
+	Rejected int       `json:"rejected,omitempty"` // as in Ticket
 }
 
 // Succeeded says that the key's call was answered: the turn is given back, and the call counts as accepted.

@@ -6,9 +6,15 @@ import (
 	"time"
 )
 
-// The numbers of the policy ceil. They are the best of some 500 variants tried in simulation, where the mean time to
-// finish and the rejections per answer were weighed over small and large buckets, fast and slow calls, changing
-// limits and unseen consumers (see sim_test.go). All of them may be off by a third without much harm.
+// The policy ceil learns one number per pool, the pace in calls per second, and mirrors one token of the server's
+// bucket. Until a 429 calls go as fast as others are accepted. The first 429 sets the pace; it grows by a fifth per
+// call until it overshoots once. From then on a 429 cuts it by a tenth, or to what two moments of an empty bucket
+// prove to be the most; it goes back near what was too much at once, then probes, slowly first. Nobody starts while
+// a retry that Claude Code announced is due: left out, rejections double and sessions die.
+//
+// The numbers are the best of some hundreds of variants in simulation (sim_test.go), by the time to finish and the
+// rejections per answer over small and large buckets, fast and slow calls, changing limits and unseen consumers. The
+// optimum is flat: probing faster buys 0.2 % of the time for 0.4 rejections in a hundred answers.
 const (
 	trial     = time.Second      // a call not rejected for that long was accepted: 429s come in 10 to 20 ms, reports of them in 0.5 s
 	mostTries = 16               // before the first 429, never more calls on trial: at most so many are rejected at once

@@ -15,6 +15,8 @@ type Ticket struct {
 	Since   time.Time `json:"since,omitzero"`
 	// Paced says that the policy made the call wait: only such calls tell that the pace could be higher.
 	Paced bool `json:"paced,omitempty"`
+	// Rejected is how often in a row the call came back to the line (gateway).
+	Rejected int `json:"rejected,omitempty"`
 }
 
 // Ask joins the end of the queue. An event that stands there already keeps its place (and takes the new waiter), and
@@ -33,7 +35,7 @@ func (p *Pool) Ask(now time.Time, t Ticket) {
 		return
 	}
 	p.drop(t.Key)
-	t.Since, t.Paced = now, false
+	t.Since, t.Paced, t.Rejected = now, false, 0
 	p.Queue = append(p.Queue, t)
 }
 
@@ -59,7 +61,7 @@ func (p *Pool) Admit(now time.Time, r Rules) (next time.Time) {
 		}
 		t := p.Queue[first]
 		p.Queue = slices.Delete(p.Queue, first, first+1)
-		p.Grants = append(p.Grants, Grant{Key: t.Key, Event: t.Event, Process: t.Process, Waiter: t.Waiter, At: now, Seen: now})
+		p.Grants = append(p.Grants, Grant{Key: t.Key, Event: t.Event, Process: t.Process, Waiter: t.Waiter, At: now, Seen: now, Rejected: t.Rejected})
 		p.send(now, now, t.Key, t.Paced)
 	}
 	return time.Time{}

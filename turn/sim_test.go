@@ -31,9 +31,10 @@ type scenario struct {
 	tpm      float64 // input tokens per minute, if limited
 	tburst   float64
 	cuts     []cut
-	agents   float64 // share of steps in which every third session calls thrice at once
-	unseen   float64 // share of the limit that another machine takes
-	ungated  float64 // share of steps with a call that no hook precedes
+	outage   [2]float64 // s: in between everything is rejected, retry-after 1
+	agents   float64    // share of steps in which every third session calls thrice at once
+	unseen   float64    // share of the limit that another machine takes
+	ungated  float64    // share of steps with a call that no hook precedes
 	gateway  bool
 	headers  float64 // factor by which the headers are wrong; 0: none
 	warm     float64 // remembered pace, as a share of the limit
@@ -290,6 +291,9 @@ func (s *sim) other() {
 
 // take is the server: 0, or the seconds until the call would fit.
 func (s *sim) take(cost float64) float64 {
+	if s.outage[0] <= s.now && s.now < s.outage[1] {
+		return 1
+	}
 	costs := []float64{1, cost}
 	lack := 0.0
 	for i, b := range s.buckets {
@@ -549,7 +553,7 @@ func (s *sim) ideal() float64 {
 		}
 		own = max(own, t)
 	}
-	best := own
+	best := own + s.outage[1] - s.outage[0]
 	for i, b := range s.buckets {
 		need := []float64{calls, tokens}[i]
 		if !s.empty {
