@@ -1,12 +1,15 @@
 package claude
 
 import (
+	"bytes"
 	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 )
 
 // Binary is the real Claude Code.
@@ -16,15 +19,15 @@ type Binary struct{ Path string }
 var ErrNotFound = errors.New("Claude Code not found\nhint: install it, or set AFTERYOU_CLAUDE to its path")
 
 // Find looks for the real Claude Code: AFTERYOU_CLAUDE, then PATH, then the usual install places. self is our own
-// executable, which is passed over under any name, as a link or as a copy. A script that calls us is not recognized: package
-// wrapper breaks that loop.
+// executable, which is passed over under any name, as a link or as a copy; so is a small script that names it. A script
+// that gets to us in another way is taken for Claude Code: package wrapper breaks that loop.
 func Find(self string, getenv func(string) string) (Binary, error) {
 	me := newOurselves(self)
 	if path := getenv("AFTERYOU_CLAUDE"); path != "" {
 		if err := executable(path); err != nil {
 			return Binary{}, fmt.Errorf("AFTERYOU_CLAUDE: %w", err)
 		}
-		if me.is(path) {
+		if me.program(path) { // a script is the user's own choice
 			return Binary{}, fmt.Errorf("AFTERYOU_CLAUDE: %q is afteryou itself\nhint: set it to the real claude", path)
 		}
 		return Binary{path}, nil
@@ -64,6 +67,12 @@ func executable(path string) error {
 	return nil
 }
 
+// callsUs finds, in a script, the line of a shim: exec '/home/u/.local/bin/afteryou' run -- "$@".
+var callsUs = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^[^#\n]*\bafteryou['"]?\s+run\b`) })
+
+// maxScript bounds the scripts that are looked into: a shim has a few lines.
+const maxScript = 4 << 10
+
 // ourselves recognizes our own executable.
 type ourselves struct {
 	fi os.FileInfo // nil: unknown
@@ -77,7 +86,10 @@ func newOurselves(self string) ourselves {
 	return ourselves{fi: fi}
 }
 
-func (o ourselves) is(path string) bool {
+// is reports whether path is our executable, or a shim that calls it.
+func (o ourselves) is(path string) bool { return o.program(path) || shim(path) }
+
+func (o ourselves) program(path string) bool {
 	fi, err := os.Stat(path)
 	if err != nil || o.fi == nil {
 		return false
@@ -92,4 +104,13 @@ func (o ourselves) is(path string) bool {
 	}
 	info, err := buildinfo.ReadFile(path)
 	return err == nil && (info.Path == "afteryou" || strings.HasPrefix(info.Path, "afteryou/"))
+}
+
+func shim(path string) bool {
+	fi, err := os.Stat(path)
+	if err != nil || fi.Size() > maxScript {
+		return false
+	}
+	data, err := os.ReadFile(path)
+	return err == nil && bytes.HasPrefix(data, []byte("#!")) && callsUs().Match(data)
 }

@@ -8,8 +8,8 @@ const defaultURL = "https://api.anthropic.com"
 // PoolKey tells who pays for a session with this environment: where it sends its requests, and as whom. visible may be
 // shown; secret is material for a keyed hash, and is not to be stored. The order is Claude Code's own.
 //
-// No credential file is read: a login is known by the directory that holds it. What the user's settings files say (apiKeyHelper,
-// env) is not seen here; a hook is, as Claude Code puts settings' env into its environment.
+// No credential file is read: a login is known by the directory that holds it. What the user's settings files say
+// (apiKeyHelper, env) is not seen.
 func PoolKey(getenv func(string) string) (visible, secret string) {
 	is := func(name string) bool {
 		switch strings.ToLower(strings.TrimSpace(getenv(name))) {

@@ -16,8 +16,8 @@ import (
 type RowKind int
 
 const (
-	// Request: a request is sent at this moment, a retry too. Only the main conversation and subagents write these rows; compaction
-	// and titles do not (2.1.330), and 2.1.200 does not know them.
+	// Request: a request is sent at this moment, a retry too. Compaction writes none (2.1.330), and 2.1.200 does not
+	// know these rows.
 	Request RowKind = iota + 1
 	// Retry: a request was rejected and will be sent again. Written in -p only (2.1.330).
 	Retry
@@ -25,7 +25,8 @@ const (
 	Answer
 	// Error: the turn died of an error.
 	Error
-	// Interrupted: the user stopped the turn with Esc, at a moment when something of it had been shown already. No hook fires.
+	// Interrupted: the user stopped the turn with Esc. Not written where nothing of the turn had been shown yet: then
+	// the prompt goes back to the input box.
 	Interrupted
 )
 
@@ -150,7 +151,7 @@ func wanted(line []byte) bool {
 			return true
 		}
 		// A row of bookkeeping, unless an older version began its messages thus.
-		return len(line) < 64<<10 && (bytes.Contains(line, assistantMark) || bytes.Contains(line, retryMark))
+		return len(line) < 64<<10 && (bytes.Contains(line, assistantMark) || bytes.Contains(line, retryMark) || bytes.Contains(line, interruptedMark))
 	}
 	head := line[:min(len(line), 400)]
 	if bytes.Contains(head, attachmentMark) {

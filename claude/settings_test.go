@@ -1,0 +1,206 @@
+package claude
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// few stands for our hooks where their number does not matter.
+const few = `{"Stop":[{"hooks":[{"type":"command","command":"/a","args":["hook"],"timeout":10}]}]}`
+
+func TestMergeSettings(t *testing.T) {
+	files := map[string]string{
+		"s.json":     `{"env":{"TOKEN":"secret"},"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]}]}}`,
+		"broken":     `{"env":`,
+		"array.json": `[1]`,
+		"empty":      "",
+	}
+	read := func(name string) ([]byte, error) {
+		if data, ok := files[name]; ok {
+			return []byte(data), nil
+		}
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	const ours = `{"hooks":[{"type":"command","command":"/a","args":["hook"],"timeout":10}]}`
+	for _, tt := range []struct {
+		name     string
+		args     []string
+		want     []string // "FILE" stands for the private file
+		settings string
+		err      string
+	}{
+		{name: "no settings", args: []string{"-p", "hello"}, want: []string{"--settings", `{"hooks":` + few + `}`, "-p", "hello"}},
+		{name: "no arguments", want: []string{"--settings", `{"hooks":` + few + `}`}},
+		{name: "inline", args: []string{"--settings", ` {"b": 1, "a":2} `, "hi"},
+			want: []string{"--settings", `{"b":1,"a":2,"hooks":` + few + `}`, "hi"}},
+		{name: "inline with an equals sign", args: []string{`--settings={"a":1}`}, want: []string{`--settings={"a":1,"hooks":` + few + `}`}},
+		{name: "the last of two counts", args: []string{"--settings", `{"a":1}`, "x", "--settings", `{"b":1}`},
+			want: []string{"--settings", `{"a":1}`, "x", "--settings", `{"b":1,"hooks":` + few + `}`}},
+		{name: "the user's hooks come first",
+			args: []string{"--settings", `{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]}],"Foo":[]},"z":0}`},
+			want: []string{"--settings", `{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]},` + ours + `],"Foo":[]},"z":0}`}},
+		{name: "our own are there already, written otherwise",
+			args: []string{"--settings", `{"hooks":{"Stop":[{"matcher":"","hooks":[{"timeout":10,"args":["hook"],"command":"/a","type":"command"}]}]}}`},
+			want: []string{"--settings", `{"hooks":{"Stop":[{"matcher":"","hooks":[{"timeout":10,"args":["hook"],"command":"/a","type":"command"}]}]}}`}},
+		{name: "our own for one tool only",
+			args: []string{"--settings", `{"hooks":{"Stop":[{"matcher":"Bash",` + ours[1:] + `]}}`},
+			want: []string{"--settings", `{"hooks":{"Stop":[{"matcher":"Bash",` + ours[1:] + `,` + ours + `]}}`}},
+		{name: "a file", args: []string{"--settings", "s.json", "hi"}, want: []string{"--settings", "FILE", "hi"},
+			settings: `{"env":{"TOKEN":"secret"},"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]},` + ours + `]}}`},
+		{name: "a file with an equals sign", args: []string{"--settings=s.json"}, want: []string{"--settings=FILE"},
+			settings: `{"env":{"TOKEN":"secret"},"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]},` + ours + `]}}`},
+		{name: "an empty file", args: []string{"--settings", "empty"}, want: []string{"--settings", "FILE"}, settings: `{"hooks":` + few + `}`},
+		{name: "numbers and escapes stay as they are", args: []string{"--settings", `{"n":1e400,"s":"\u003c","f":1.0}`},
+			want: []string{"--settings", `{"n":1e400,"s":"\u003c","f":1.0,"hooks":` + few + `}`}},
+		{name: "hooks twice: the last counts", args: []string{"--settings", `{"hooks":{"A":[]},"hooks":{}}`},
+			want: []string{"--settings", `{"hooks":{"A":[]},"hooks":` + few + `}`}},
+		{name: "settings as another flag's value", args: []string{"--append-system-prompt", "--settings", "s.json"},
+			want: []string{"--settings", `{"hooks":` + few + `}`, "--append-system-prompt", "--settings", "s.json"}},
+		{name: "settings behind a double dash", args: []string{"--", "--settings", "s.json"},
+			want: []string{"--settings", `{"hooks":` + few + `}`, "--", "--settings", "s.json"}},
+
+		{name: "a file that is not there", args: []string{"--settings", "nowhere"}, err: "open nowhere"},
+		{name: "a file that is no JSON", args: []string{"--settings", "broken"}, err: `"broken": unexpected end`},
+		{name: "a file that is no object", args: []string{"--settings", "array.json"}, err: "cannot unmarshal array"},
+		{name: "inline that is no JSON", args: []string{"--settings", "{a}"}, err: "invalid character"},
+		{name: "hooks that are no object", args: []string{"--settings", `{"hooks":[]}`}, err: "hooks:"},
+		{name: "hooks that are null", args: []string{"--settings", `{"hooks":null}`}, err: "null"},
+		{name: "an event that is no list", args: []string{"--settings", `{"hooks":{"Stop":{}}}`}, err: "hooks of Stop"},
+		{name: "a flag of tomorrow", args: []string{"--quantum"}, err: "does not know"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := slices.Clone(tt.args)
+			m, err := MergeSettings(tt.args, json.RawMessage(few), read)
+			if !slices.Equal(tt.args, before) {
+				t.Errorf("the caller's arguments became %q", tt.args)
+			}
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("MergeSettings(%q): error %v, want %q", tt.args, err, tt.err)
+				}
+				if !slices.Equal(m.Args, tt.args) || m.Settings != nil {
+					t.Errorf("MergeSettings(%q) failed and gave %q", tt.args, m.Args)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatalf("MergeSettings(%q): %v", tt.args, err)
+			}
+			got := m.Args
+			if m.Settings != nil {
+				got = m.WithFile("FILE")
+			}
+			if !slices.Equal(got, tt.want) || string(m.Settings) != tt.settings {
+				t.Errorf("MergeSettings(%q)\n got %q, settings %s\nwant %q, settings %s", tt.args, got, m.Settings, tt.want, tt.settings)
+			}
+			if m.Settings == nil {
+				again, err := MergeSettings(got, json.RawMessage(few), read)
+				if err != nil || !slices.Equal(again.Args, got) {
+					t.Errorf("MergeSettings once more\n got %q, %v\nwant %q", again.Args, err, got)
+				}
+			}
+		})
+	}
+}
+
+func TestMergeSettingsWithoutAFileIsNotFound(t *testing.T) {
+	_, err := MergeSettings([]string{"--settings", "x"}, json.RawMessage(few), func(string) ([]byte, error) { return nil, fs.ErrNotExist })
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want %v", err, fs.ErrNotExist)
+	}
+}
+
+func TestHooks(t *testing.T) {
+	for _, tt := range []struct {
+		version string
+		want    string // events, a gate with *
+		form    string
+	}{
+		{"", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure SessionEnd", "exec"},
+		{"2.1.330", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure SessionEnd", "exec"},
+		{"2.1.138", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure SessionEnd", "shell"},
+		{"2.1.78", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure SessionEnd", "shell"},
+		{"2.0.76", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* SubagentStart* SubagentStop Stop SessionEnd", "shell"},
+		{"1.0.128", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* SubagentStop Stop SessionEnd", "shell"},
+		{"0.2.9", "", ""},
+	} {
+		t.Run("version "+tt.version, func(t *testing.T) {
+			v, _ := ParseVersion(tt.version)
+			raw := Hooks("/it's/afteryou", v)
+			o, err := members(raw)
+			if err != nil {
+				t.Fatalf("Hooks: %v in %s", err, raw)
+			}
+			var got []string
+			for _, m := range o {
+				var groups []group
+				if err := json.Unmarshal(m.value, &groups); err != nil || len(groups) != 1 || len(groups[0].Hooks) != 1 {
+					t.Fatalf("Hooks of %s: %s, %v", m.name, m.value, err)
+				}
+				h, name := groups[0].Hooks[0], m.name
+				if h.StatusMessage != "" {
+					name += "*"
+					if h.Timeout < 6*60*60 {
+						t.Errorf("gate %s has timeout %d", m.name, h.Timeout)
+					}
+				} else if h.Timeout != shortTimeout {
+					t.Errorf("%s has timeout %d", m.name, h.Timeout)
+				}
+				got = append(got, name)
+				want := handler{Command: "/it's/afteryou", Args: []string{"hook"}}
+				if tt.form == "shell" {
+					want = handler{Command: `'/it'\''s/afteryou' hook`}
+				}
+				if h.Type != "command" || h.Command != want.Command || !slices.Equal(h.Args, want.Args) {
+					t.Errorf("handler %+v, want %+v", h, want)
+				}
+			}
+			if s := strings.Join(got, " "); s != tt.want {
+				t.Errorf("Hooks(%v)\n got %s\nwant %s", v, s, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzMergeSettings(f *testing.F) {
+	f.Add(`{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]}]},"a":[1,{"b":null}]}`, false)
+	f.Add(`{"hooks":{"Stop":[]},"hooks":{"Stop":[null]}}`, true)
+	f.Add(`{"\u0068ooks":{},"x":"<&>\u2028"}`, false)
+	f.Fuzz(func(t *testing.T, settings string, file bool) {
+		args, read := []string{"--settings", settings, "hello"}, func(string) ([]byte, error) { return nil, fs.ErrNotExist }
+		if file {
+			args[1] = "file"
+			read = func(string) ([]byte, error) { return []byte(settings), nil }
+		}
+		m, err := MergeSettings(args, json.RawMessage(few), read)
+		if err != nil {
+			if !slices.Equal(m.Args, args) {
+				t.Errorf("error %v, but the arguments became %q", err, m.Args)
+			}
+			return
+		}
+		out := m.Settings
+		if out == nil {
+			out = []byte(m.Args[1])
+		}
+		var before, after map[string]any
+		if err := json.Unmarshal(out, &after); err != nil {
+			t.Fatalf("%q became %q: %v", settings, out, err)
+		}
+		if json.Unmarshal([]byte(settings), &before) == nil {
+			for k, v := range before {
+				if k != "hooks" && string(compact(v)) != string(compact(after[k])) {
+					t.Errorf("%q: %q became %v", settings, k, after[k])
+				}
+			}
+		}
+		again, err := MergeHooks(out, json.RawMessage(few))
+		if err != nil || string(again) != string(out) {
+			t.Errorf("%q merged once more is %q, %v", out, again, err)
+		}
+	})
+}
