@@ -15,7 +15,7 @@ import (
 // notices who died; the others only look whether the state changed, and step in, the later the further back they stand,
 // when those before them do nothing.
 const (
-	firstPoll = 10 * time.Millisecond // the state was replaced, for the first in line
+	firstPoll = 10 * time.Millisecond // the state was replaced, for the first in line, where the system does not tell
 	otherPoll = 40 * time.Millisecond // the same for the others; a turn is noticed within 50 ms
 	lookEvery = 50 * time.Millisecond // the transcripts of those who have the turn grew
 	tendEvery = 250 * time.Millisecond
@@ -35,6 +35,7 @@ type waiter struct {
 func (w *waiter) wait(ctx context.Context, reports []observe.Report) error {
 	ctx, cancel := context.WithTimeout(ctx, w.MaxWait)
 	defer cancel()
+	var watch *lockfile.Watch // none for the turn that is given at once
 	for {
 		var granted bool
 		var place int
@@ -52,7 +53,11 @@ func (w *waiter) wait(ctx context.Context, reports []observe.Report) error {
 			v.Close()
 			return nil
 		}
-		reports, err = w.sleep(ctx, v, place, next)
+		if watch == nil {
+			watch = w.Store.Watch()
+			defer watch.Close()
+		}
+		reports, err = w.sleep(ctx, watch, v, place, next)
 		if errors.Is(err, errGranted) {
 			return nil
 		}
@@ -71,7 +76,7 @@ var (
 //
 // While nothing happens nothing is written: what there is to do is tried on the waiter's own copy of the state, which
 // it can play on as it likes. The further back in line, the later it does what those before should have done.
-func (w *waiter) sleep(ctx context.Context, v *lockfile.View, place int, next time.Time) ([]observe.Report, error) {
+func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.View, place int, next time.Time) ([]observe.Report, error) {
 	defer func() { v.Close() }()
 	tend := time.Now().Add(tendEvery)
 	for {
@@ -87,7 +92,7 @@ func (w *waiter) sleep(ctx context.Context, v *lockfile.View, place int, next ti
 				until = look
 			}
 		}
-		changed := w.Store.Wait(ctx, v, until, poll)
+		changed := watch.Wait(ctx, v, until, poll)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

@@ -96,7 +96,7 @@ func (s *Store) Dir() string { return s.dir }
 
 func (s *Store) path() string { return filepath.Join(s.dir, "state.json") }
 
-// View reads the state as it is now, without the lock. The View stays good for [Store.Wait] until it is closed. A state
+// View reads the state as it is now, without the lock. The View stays good for [Watch.Wait] until it is closed. A state
 // that does not exist yet is empty; a corrupt one is a [CorruptError] with nothing set aside, since only a change may do that.
 func (s *Store) View() (*View, error) {
 	v, data, err := s.read()

@@ -111,6 +111,13 @@ func other(t *testing.T, role, dir string) *exec.Cmd {
 	return cmd
 }
 
+func watch(t *testing.T, s *Store) *Watch {
+	t.Helper()
+	w := s.Watch()
+	t.Cleanup(w.Close)
+	return w
+}
+
 func name(t *testing.T, s *Store) string {
 	t.Helper()
 	v, err := s.View()
@@ -173,7 +180,7 @@ func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
 	s := open(t)
 	v := set(t, s, "x")
 	set(t, s, "x")
-	if s.Wait(context.Background(), v, time.Now(), time.Millisecond) {
+	if watch(t, s).Wait(context.Background(), v, time.Now(), time.Millisecond) {
 		t.Error("Wait says that the state changed")
 	}
 }
@@ -191,11 +198,12 @@ func TestAnUpdateThatFailsWritesNothing(t *testing.T) {
 // the view's open file keeps its inode from being used again.
 func TestWaitSeesEveryReplacement(t *testing.T) {
 	s := open(t)
+	w := watch(t, s)
 	for i := range 200 {
 		v := set(t, s, fmt.Sprint(i%2))
 		set(t, s, fmt.Sprint(i%2+2))
 		set(t, s, fmt.Sprint(i%2))
-		if !s.Wait(context.Background(), v, time.Now(), time.Millisecond) {
+		if !w.Wait(context.Background(), v, time.Now(), time.Millisecond) {
 			t.Fatalf("round %d: two replacements went unseen", i)
 		}
 		v.Close()
@@ -209,7 +217,8 @@ func TestWaitWakesForTheFirstState(t *testing.T) {
 		t.Fatal(err)
 	}
 	woke := make(chan bool)
-	go func() { woke <- s.Wait(context.Background(), v, time.Now().Add(time.Minute), time.Millisecond) }()
+	w := watch(t, s)
+	go func() { woke <- w.Wait(context.Background(), v, time.Now().Add(time.Minute), time.Millisecond) }()
 	set(t, s, "first")
 	if !<-woke {
 		t.Error("Wait returned false")
@@ -220,7 +229,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	s := open(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if v := set(t, s, "x"); s.Wait(ctx, v, time.Now().Add(time.Hour), time.Hour) {
+	if v := set(t, s, "x"); watch(t, s).Wait(ctx, v, time.Now().Add(time.Hour), time.Hour) {
 		t.Error("Wait returned true")
 	}
 }

@@ -25,22 +25,27 @@ func (v *View) Close() {
 	}
 }
 
-// Wait blocks until the state is no longer the one of v (true), or until the time comes or ctx ends (false). It looks
-// every so often by one stat, and never parses.
-func (s *Store) Wait(ctx context.Context, v *View, until time.Time, every time.Duration) bool {
+// Watch notices when the state of a store is replaced. It belongs to one goroutine.
+type Watch struct {
+	store *Store
+	bell  *bell
+}
+
+// Watch starts to notice. Whoever starts it closes it.
+func (s *Store) Watch() *Watch { return &Watch{s, newBell(s.dir)} }
+
+// Close ends the watch.
+func (w *Watch) Close() { w.bell.close() }
+
+// Wait blocks until the state is no longer the one of v (true), or until the time comes or ctx ends (false). It never
+// parses. Where the system tells of changes it sleeps until then; elsewhere it looks every so often, by one stat.
+func (w *Watch) Wait(ctx context.Context, v *View, until time.Time, every time.Duration) bool {
 	var seen fs.FileInfo
 	if v.file != nil {
 		seen, _ = v.file.Stat() // on an open descriptor; a failure reads as "changed" below
 	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-timer.C:
-		}
-		now, err := os.Lstat(s.path())
+	for ctx.Err() == nil {
+		now, err := os.Lstat(w.store.path())
 		if (err == nil) != (v.file != nil) || err == nil && (seen == nil || !os.SameFile(now, seen)) {
 			return true
 		}
@@ -48,6 +53,8 @@ func (s *Store) Wait(ctx context.Context, v *View, until time.Time, every time.D
 		if left <= 0 {
 			return false
 		}
-		timer.Reset(min(left, every))
+		// Whatever was missed, and a clock that was set: at the latest after a second everything is looked at anew.
+		w.bell.wait(ctx, min(left, time.Second), every)
 	}
+	return false
 }
