@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
@@ -128,7 +129,7 @@ func catch() caught {
 		case syscall.SIGWINCH, syscall.SIGCONT: // above
 		case syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU: // once caught, the Go runtime never lets them stop us again
 		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPROF: // of our own making: children, preemption, profiles
-		case 32, 33: // the C library's and the Go runtime's
+		case 32, 33, 34: // the C library's; the Go runtime does not let them be caught
 		default:
 			if !signal.Ignored(sig) { // nohup: the program ignores it as well
 				signal.Notify(c.forward, sig)
@@ -178,6 +179,9 @@ func (s *Session) keep(cmd Command, sigs caught, ready chan<- error) {
 		case <-sigs.size:
 			s.resize()
 		case <-sigs.cont:
+			if !s.raw && !foreground(s.in) {
+				s.forwardPending(sigs)
+			}
 			s.continued()
 		case sig := <-sigs.forward:
 			s.forward(sig.(syscall.Signal))
@@ -474,6 +478,26 @@ func (s *Session) forward(sig syscall.Signal) {
 		s.order(orderGroup, int(sig))
 	} else {
 		s.order(orderSignal, int(sig))
+	}
+}
+
+// pendingGrace is how long SIGCONT waits for the signals that were sent before it.
+const pendingGrace = 20 * time.Millisecond
+
+// forwardPending passes on what was sent while we were stopped. A shell's kill sends a stopped job SIGTERM and then
+// SIGCONT, but the Go runtime may deliver them in the other order: the program, in the background, would go on, read, and
+// be stopped again before it got its SIGTERM. If a signal comes later than this all the same, the job stays stopped and
+// the signal waits in it.
+func (s *Session) forwardPending(sigs caught) {
+	grace := time.NewTimer(pendingGrace)
+	defer grace.Stop()
+	for {
+		select {
+		case sig := <-sigs.forward:
+			s.forward(sig.(syscall.Signal))
+		case <-grace.C:
+			return
+		}
 	}
 }
 

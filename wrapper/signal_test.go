@@ -1,0 +1,211 @@
+package wrapper
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestExitStatus(t *testing.T) {
+	s := newScreen(t)
+	s.start(as("exits"))
+	go s.read()
+	for line := s.said(); line != "done"; line = s.said() {
+		t.Error(line)
+	}
+	if code := s.exit(); code != 0 {
+		t.Errorf("got %d: %s", code, s.all())
+	}
+}
+
+func TestDeathBySignal(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSEGV, syscall.SIGTERM, syscall.SIGABRT} {
+		s := wrapped(t, "sh", "-c", fmt.Sprintf("kill -%d $$", sig))
+		if code, want := s.exit(), 128+int(sig); code != want {
+			t.Errorf("%v: got %d, want %d", sig, code, want)
+		}
+	}
+}
+
+func TestSignalsReachTheProgram(t *testing.T) {
+	s := wrapped(t, as("signals")...)
+	if line := s.said(); !strings.HasPrefix(line, "ready ") {
+		t.Fatal(line)
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+		syscall.SIGALRM, syscall.SIGPIPE, syscall.SIGCONT, syscall.SIGTERM} {
+		if err := s.cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := s.said(), strconv.Itoa(int(sig)); got != want {
+			t.Errorf("sent %s, program got %s", want, got)
+		}
+	}
+	if code := s.exit(); code != 0 {
+		t.Errorf("exit code: got %d, want 0", code)
+	}
+}
+
+// Every signal that would kill us is the program's, kills it, and leaves the terminal as it was.
+func TestTerminalIsRestoredAfterASignal(t *testing.T) {
+	for sig := syscall.Signal(1); sig <= lastSignal; sig++ {
+		switch sig {
+		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT,
+			syscall.SIGCHLD, syscall.SIGURG, syscall.SIGWINCH, syscall.SIGPROF:
+			continue // they don't kill, or have a test of their own, or are ours
+		case 32, 33, 34: // the C library's and the Go runtime's
+			continue
+		}
+		if unix.SignalName(sig) == "SIGINFO" || unix.SignalName(sig) == "SIGIO" && lastSignal == 31 {
+			continue // ignored on macOS
+		}
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			s := newScreen(t)
+			before := odd(t, s)
+			s.wrap("sh", "-c", "printf ready; exec sleep 1000")
+			s.expect("ready")
+			if err := s.cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if code, want := s.exit(), 128+int(sig); code != want {
+				t.Errorf("exit code: got %d, want %d", code, want)
+			}
+			if after := settings(t, s); after != before {
+				t.Errorf("settings: got %+v, want %+v", after, before)
+			}
+		})
+	}
+}
+
+// odd gives the terminal settings that nobody would mistake for defaults.
+func odd(t *testing.T, s *screen) unix.Termios {
+	t.Helper()
+	termios := settings(t, s)
+	termios.Iflag |= unix.IXANY | unix.IXOFF
+	termios.Lflag &^= unix.ECHOCTL
+	termios.Cc[unix.VINTR] = 'k'
+	termios.Cc[unix.VTIME] = 3
+	if err := setTermios(s.fd(), termios); err != nil {
+		t.Fatal(err)
+	}
+	return settings(t, s)
+}
+
+func TestProgramFindsTheTerminalsSettings(t *testing.T) {
+	s := newScreen(t)
+	before := odd(t, s)
+	s.wrap(as("settings")...)
+	if got, want := s.said(), fmt.Sprintf("%+v <nil> nonblock false", before); got != want {
+		t.Errorf("the program's settings: got %s, want %s", got, want)
+	}
+	s.exit()
+	if after := settings(t, s); after != before { // though the program left its own dirty
+		t.Errorf("settings: got %+v, want %+v", after, before)
+	}
+}
+
+func TestTerminalIsRestoredAfterAPanic(t *testing.T) {
+	s := newScreen(t)
+	before := odd(t, s)
+	s.start(as("panic", as("hangup")...))
+	go s.read()
+	if code := s.exit(); code != 2 {
+		t.Errorf("exit code: got %d, want the Go runtime's 2", code)
+	}
+	eventually(t, "settings restored", func() bool { return settings(t, s) == before })
+	if got := s.said(); got != "hangup" {
+		t.Errorf("the program got %q, want a hang-up", got)
+	}
+	s.gone()
+}
+
+func TestTerminalIsRestoredAfterSIGKILL(t *testing.T) {
+	s := newScreen(t)
+	before := odd(t, s)
+	s.wrap(as("hangup")...)
+	s.expect("ready")
+	if now := settings(t, s); now == before {
+		t.Error("the terminal is not raw")
+	}
+	_ = s.cmd.Process.Kill()
+	eventually(t, "settings restored", func() bool { return settings(t, s) == before })
+	if got := s.said(); got != "hangup" {
+		t.Errorf("the program got %q, want a hang-up", got)
+	}
+	s.gone()
+}
+
+func TestHangUp(t *testing.T) {
+	t.Run("the program is told and we end with its code", func(t *testing.T) {
+		s := wrapped(t, as("hangup")...)
+		s.expect("ready")
+		s.master.Close()
+		if got := s.said(); got != "hangup" {
+			t.Errorf("the program got %q, want a hang-up", got)
+		}
+		if got := s.said(); got != "true" {
+			t.Errorf("the program's input has ended: got %q", got)
+		}
+		if code := s.exit(); code != 23 {
+			t.Errorf("exit code: got %d, want 23", code)
+		}
+		s.gone()
+	})
+	t.Run("while it prints", func(t *testing.T) {
+		s := wrapped(t, "yes")
+		s.expect("y\r\ny")
+		s.master.Close()
+		if code := s.exit(); code != 129 && code != 1 { // yes may see the write fail first
+			t.Errorf("exit code: got %d, want 129 or 1", code)
+		}
+		s.gone()
+	})
+	t.Run("while it prints and nobody reads", func(t *testing.T) {
+		s := newScreen(t)
+		s.start(as("wrap", "yes"))
+		eventually(t, "the terminal is full", func() bool {
+			n, err := unix.IoctlGetInt(s.fd(), unix.TIOCINQ)
+			return err == nil && n > 1000
+		})
+		s.master.Close()
+		s.exit()
+		s.gone()
+	})
+	t.Run("to a program that ignores it", func(t *testing.T) {
+		s := wrapped(t, "sh", "-c", "trap '' HUP; printf ready; while read x; do :; done; exit 9")
+		s.expect("ready")
+		s.master.Close()
+		if code := s.exit(); code != 9 {
+			t.Errorf("exit code: got %d, want 9", code)
+		}
+		s.gone()
+	})
+}
+
+// Somebody kills the process between us and the program.
+func TestMonitorIsKilled(t *testing.T) {
+	s := newScreen(t)
+	before := odd(t, s)
+	s.wrap(as("signals")...)
+	var pid int
+	if _, err := fmt.Sscanf(s.said(), "ready %d", &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if code := s.exit(); code != 98 {
+		t.Errorf("exit code: got %d, want an error", code)
+	}
+	if after := settings(t, s); after != before {
+		t.Errorf("settings: got %+v, want %+v", after, before)
+	}
+	if got := s.said(); got != strconv.Itoa(int(syscall.SIGHUP)) {
+		t.Errorf("the program got %s, want a hang-up", got)
+	}
+}
