@@ -129,6 +129,7 @@ func TestScreen(t *testing.T) {
 		{"an overload", "✻ 529 Overloaded · retrying in 3s · attempt 3/10", "overload 3s 3/10 wait"},
 		{"a usage limit", "✻ 5-hour limit reached · retrying in 20s (5:17pm) · attempt 1/300", "usage limit 20s 1/300 wait"},
 		{"a spend limit", "✻ 429 This organization has reached its spend limit · retrying in 3s · attempt 3/10", "spend limit 3s 3/10"},
+		{"another spend limit", "✻ 429 You have reached your specified API usage limits. · retrying in 9s · attempt 5/10", "spend limit 9s 5/10"},
 		{"-p on standard error", "API error · retrying in 3s · attempt 1 of 10", "API error 3s 1/10 wait"},
 		{"a server error is no limit", "✻ 500 Internal server error · retrying in 3s · attempt 3/10", ""},
 		{"a countdown that is quoted", "● ✻ API error · retrying in 8s · attempt 1/10", ""},
@@ -139,6 +140,7 @@ func TestScreen(t *testing.T) {
 
 		{"a turn that died", "● API Error: Request rejected (429) · This request would exceed your rate limit", "rate limit wait dead"},
 		{"a spend limit that ended it", "● API Error: Request rejected (429) · This organization has reached its spend limit", "spend limit dead"},
+		{"another spend limit that ended it", "● API Error: Request rejected (429) · You have reached your specified API usage limits.", "spend limit dead"},
 		{"an overload that ended it", "● API Error: 529 Overloaded. This is a server-side issue, usually temporary", "overload wait dead"},
 		{"repeated overloads", "  ⎿  API Error: Repeated 529 Overloaded errors.", "overload wait dead"},
 		{"the server's own limit", "API Error: Server is temporarily limiting requests (not your usage limit)", "rate limit wait dead"},

@@ -43,7 +43,7 @@ func Screen(text string) (Limit, bool) {
 func waiting(reason, in, attempt, most string) (Limit, bool) {
 	l := Limit{Wait: true, Message: reason}
 	switch {
-	case strings.Contains(reason, "spend limit"):
+	case spendText().MatchString(strings.TrimPrefix(reason, "429 ")):
 		l.Kind, l.Wait = Spend, false
 	case strings.HasSuffix(reason, " limit reached"):
 		l.Kind = UsageWindow

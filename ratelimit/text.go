@@ -15,6 +15,7 @@ var (
 			`[Cc]redit balance (?:is )?too low` +
 			`|[Yy]our credit balance is too low` +
 			`|[Ss]pend limit reached` +
+			`|You have reached your specified API usage limits` +
 			`|This organization has reached its (?:\w+ )?spend limit` +
 			`|You've hit your (?:org's )?(?:\w+ )?spend limit` +
 			`|(?:You're|Your org(?:anization)? is) out of usage\b)`)
