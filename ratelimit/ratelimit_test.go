@@ -64,6 +64,46 @@ func TestRowsOfTheRealProgram(t *testing.T) {
 	golden(t, "rows.jsonl", got.String())
 }
 
+// TestSharedCaptures reads what package realclaude recorded: no row of a limit is passed over, whatever its message.
+func TestSharedCaptures(t *testing.T) {
+	files, err := filepath.Glob("../testdata/claude-*/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Skip("no captures")
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch filepath.Ext(file) {
+		case ".jsonl":
+			for line := range bytes.Lines(data) {
+				l, at, ok := Row(line)
+				check(t, l, ok)
+				limit := bytes.Contains(line, []byte(`"status":429`)) || bytes.Contains(line, []byte(`"apiErrorStatus":429`)) ||
+					bytes.Contains(line, []byte(`"status":529`)) || bytes.Contains(line, []byte(`"apiErrorStatus":529`))
+				if ok != limit || ok && at.IsZero() {
+					t.Errorf("%s: Row(%s) = %+v at %v, %v", file, line, l, at, ok)
+				}
+				if spend := bytes.Contains(line, []byte(spendCode)); spend && l.Kind != Spend {
+					t.Errorf("%s: Row(%s) = %v, want a spend limit", file, line, l.Kind)
+				}
+			}
+		case ".pty":
+			one := feed(data, 1)
+			if got := feed(data, 61); got != one {
+				t.Errorf("%s in pieces of 61 bytes:\n got\n%s\nwant\n%s", file, got, one)
+			}
+			if strings.Contains(file, "countdown") && one == "" {
+				t.Errorf("%s: no countdown found", file)
+			}
+		}
+	}
+}
+
 func TestRow(t *testing.T) {
 	const dead = `{"type":"assistant","isApiErrorMessage":true,"timestamp":"2026-11-23T19:00:00Z",%s"message":{"content":[{"type":"text","text":%q}]}}`
 	for _, tt := range []struct {
@@ -78,6 +118,8 @@ func TestRow(t *testing.T) {
 			"You've hit your org's monthly spend limit · Your session limit resets 5:00pm"), "spend limit dead"},
 		{"credits without a reset", fmt.Sprintf(dead, "", "You're out of usage credits · run /usage-credits to buy more"), "spend limit dead"},
 		{"credits with a reset", fmt.Sprintf(dead, "", "You're out of usage credits · resets 5pm"), "usage limit wait dead"},
+		{"a spend limit in other words", fmt.Sprintf(dead, `"apiErrorStatus":429,"apiErrorCode":"enforced_spend_limit_reached",`, "API Error: Request rejected (429) · Enough."),
+			"spend limit dead"},
 		{"an unknown wording with the status", fmt.Sprintf(dead, `"apiErrorStatus":429,`, "Slow down."), "rate limit wait dead"},
 		{"an unknown wording with a reset", fmt.Sprintf(dead, `"apiErrorStatus":429,"apiErrorParams":{"rate_limit_info":{"resetsAt":1795462121}},`, "Slow down."),
 			"usage limit 2026-11-23T19:28:41Z wait dead"},

@@ -22,6 +22,7 @@ type row struct {
 	IsApiErrorMessage bool   `json:"isApiErrorMessage"`
 	ApiErrorStatus    int    `json:"apiErrorStatus"`
 	ApiError          string `json:"apiError"`
+	ApiErrorCode      string `json:"apiErrorCode"`
 	Quota             window `json:"quotaLimits"`
 	Params            struct {
 		Info window `json:"rate_limit_info"`
@@ -41,6 +42,9 @@ type rowError struct {
 	Status     int     `json:"status"`
 	RateLimits *window `json:"rateLimits"`
 }
+
+// spendCode is the API's word for a spend limit, whatever the message says.
+const spendCode = "enforced_spend_limit_reached"
 
 var (
 	retryMark = []byte(`"api_error"`)
@@ -92,7 +96,7 @@ func (r *row) retry() (Limit, bool) {
 	case e.RateLimits != nil:
 		l.Kind = UsageWindow
 		l.ResetsAt, _ = epoch(e.RateLimits.ResetsAt)
-	case strings.Contains(e.Message, "enforced_spend_limit_reached"):
+	case strings.Contains(e.Message, spendCode):
 		l.Kind, l.Wait = Spend, false
 	default:
 		l.Kind = Requests
@@ -102,6 +106,9 @@ func (r *row) retry() (Limit, bool) {
 
 func (r *row) death() (Limit, bool) {
 	text := r.text()
+	if r.ApiErrorCode == spendCode {
+		return Limit{Kind: Spend, Dead: true, Message: text}, true
+	}
 	l, ok := said(text)
 	if !ok {
 		l = Limit{Dead: true, Wait: true, Message: text}

@@ -63,7 +63,7 @@ func said(text string) (Limit, bool) {
 	switch {
 	case requestsText().MatchString(text):
 		l.Kind = Requests
-		if strings.Contains(text, "enforced_spend_limit_reached") {
+		if strings.Contains(text, spendCode) {
 			l.Kind, l.Wait = Spend, false
 		}
 	case overloadText().MatchString(text):
