@@ -169,7 +169,7 @@ func TestHangUp(t *testing.T) {
 		s := newScreen(t)
 		s.start(as("wrap", "yes"))
 		eventually(t, "the terminal is full", func() bool {
-			n, err := unix.IoctlGetInt(s.fd(), unix.TIOCINQ)
+			n, err := unix.IoctlGetInt(s.fd(), bytesWaitingRequest)
 			return err == nil && n > 1000
 		})
 		s.master.Close()
