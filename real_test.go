@@ -14,6 +14,7 @@ import (
 
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
+	"afteryou/turn"
 )
 
 // patience bounds the wait for what must happen some time, on any machine.
@@ -411,4 +412,90 @@ func TestRealDemo(t *testing.T) {
 	if r.Ideal < 1 || r.Native == nil || r.Native.Answers != 4 || r.Afteryou == nil || r.Afteryou.Answers != 4 || r.Afteryou.Dead != 0 {
 		t.Errorf("demo prints %s", out)
 	}
+}
+
+// counted reads how many calls the state counts in the one limit there is, and how many turns are held.
+func (m *machine) counted() (calls, turns int) {
+	m.t.Helper()
+	data, err := os.ReadFile(filepath.Join(m.stateDir(), "state.json"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	var s turn.State
+	if err := json.Unmarshal(data, &s); err != nil {
+		m.t.Fatal(err)
+	}
+	for _, p := range s.Pools {
+		calls += len(p.Pace.Log)
+		turns += len(p.Grants)
+	}
+	return calls, turns
+}
+
+// counts waits until the state counts as many calls as the server answered, and nobody holds a turn.
+func (m *machine) counts() {
+	m.t.Helper()
+	var calls, turns, want int
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		want = len(m.api.Answers())
+		if calls, turns = m.counted(); calls == want && turns == 0 {
+			return
+		}
+	}
+	m.t.Errorf("the state counts %d calls and %d turns; want %d and none", calls, turns, want)
+}
+
+// No gate hook precedes the calls of ! shell mode and those of a compaction after its first (2.1.330).
+func TestRealCallsWithoutAGateAreCounted(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(1)})
+	terminal := m.open(m.session("one"))
+	m.ask(terminal, "hello")
+	m.sees(terminal, "done")
+	m.counts()
+	before := len(m.api.Answers())
+	m.ask(terminal, "!echo hi")
+	m.until("the call of ! mode", func([]fakeapi.Request) bool { return len(m.api.Answers()) > before })
+	m.counts()
+	before = len(m.api.Answers())
+	m.ask(terminal, "/compact")
+	m.until("the compaction", func([]fakeapi.Request) bool { return len(m.api.Answers()) > before })
+	m.counts()
+	m.ask(terminal, "hello again")
+	m.until("another answer", func([]fakeapi.Request) bool { return len(m.api.Answers()) > before+1 })
+	m.counts()
+}
+
+// A subagent's calls wait for turns of their own: with strict turns none overlaps another.
+func TestRealSubagentsTakeTurns(t *testing.T) {
+	t.Parallel()
+	agents := func(r fakeapi.Request) fakeapi.Answer {
+		if r.Agent == "" && r.Results == 0 && r.Prompts == 1 {
+			spawn := fakeapi.Tool{Name: "Agent", Input: map[string]any{"description": "look", "prompt": "look", "subagent_type": "general-purpose"}}
+			return fakeapi.Answer{Tools: []fakeapi.Tool{spawn, spawn}}
+		}
+		if r.Agent != "" && r.Results == 0 {
+			return fakeapi.Bash("echo subagent")
+		}
+		return fakeapi.Say("done")
+	}
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Slow(0, 500*time.Millisecond, agents)}, "AFTERYOU_TURNS=strict")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	r, err := realclaude.Print(ctx, m.session("one"), "--permission-mode", "bypassPermissions", "hello")
+	if err != nil || r.Code != 0 {
+		t.Fatalf("the session says %+v, %v", r, err)
+	}
+	log := m.api.Log()
+	if both := fakeapi.Overlapping(log); len(both) != 0 {
+		t.Errorf("calls overlap: %+v", both)
+	}
+	subagents := make(map[string]int)
+	for _, r := range log {
+		subagents[r.Agent]++
+	}
+	if len(subagents) != 3 {
+		t.Errorf("calls by agent: %v, want those of the session and of two subagents", subagents)
+	}
+	m.counts()
 }
