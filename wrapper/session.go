@@ -2,15 +2,11 @@ package wrapper
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"sync/atomic"
 	"syscall"
-	"time"
 
-	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 )
 
@@ -114,37 +110,6 @@ func (s *Session) Wait() (Status, error) {
 	return s.status, s.err
 }
 
-// caught are the signals on their way to us. A full channel drops a signal, as the kernel merges equal ones.
-type caught struct {
-	size, cont, forward chan os.Signal
-}
-
-func catch() caught {
-	c := caught{make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan os.Signal, 64)}
-	signal.Notify(c.size, syscall.SIGWINCH)
-	signal.Notify(c.cont, syscall.SIGCONT)
-	for sig := syscall.Signal(1); sig <= lastSignal; sig++ {
-		switch sig {
-		case syscall.SIGKILL, syscall.SIGSTOP: // cannot be caught
-		case syscall.SIGWINCH, syscall.SIGCONT: // above
-		case syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU: // once caught, the Go runtime never lets them stop us again
-		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPROF: // of our own making: children, preemption, profiles
-		case 32, 33, 34: // the C library's; the Go runtime does not let them be caught
-		default:
-			if !signal.Ignored(sig) { // nohup: the program ignores it as well
-				signal.Notify(c.forward, sig)
-			}
-		}
-	}
-	return c
-}
-
-func (c caught) stop() {
-	signal.Stop(c.size)
-	signal.Stop(c.cont)
-	signal.Stop(c.forward)
-}
-
 // keep is the session's life, in one goroutine.
 func (s *Session) keep(cmd Command, sigs caught, ready chan<- error) {
 	err := s.begin(cmd)
@@ -188,131 +153,6 @@ func (s *Session) keep(cmd Command, sigs caught, ready chan<- error) {
 		}
 	}
 	s.finish(sigs)
-}
-
-// begin makes the pty and starts the program. On an error the terminal may be raw, and nothing else is left.
-func (s *Session) begin(cmd Command) error {
-	ptmx, tty, err := pty.Open()
-	if err != nil {
-		return fmt.Errorf("opening a pty: %w", err)
-	}
-	defer tty.Close()
-	// Our own descriptor, because the Go runtime polls its own: it would be woken for every key in vain. Non-blocking, to
-	// learn that there is nothing to read.
-	s.master, err = unix.FcntlInt(ptmx.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	ptmx.Close()
-	if err != nil {
-		return fmt.Errorf("opening a pty: %w", err)
-	}
-	if err := s.start(cmd, tty); err != nil {
-		unix.Close(s.master)
-		return err
-	}
-	s.watch, s.keys = newSideCopy(s.options.Watch), newSideCopy(s.options.Keys)
-	go s.copyOutput()
-	if s.raw {
-		s.order(orderGuard, 0, s.user, s.rawMode)
-		s.startInput()
-	}
-	return nil
-}
-
-func (s *Session) start(cmd Command, tty *os.File) error {
-	if err := unix.SetNonblock(s.master, true); err != nil {
-		return fmt.Errorf("preparing the pty: %w", err)
-	}
-	// The program's side blocks: Fd sees to it.
-	if err := setTermios(int(tty.Fd()), s.user); err != nil {
-		return fmt.Errorf("preparing the pty: %w", err)
-	}
-	copySize(s.in, s.master)
-	if foreground(s.in) {
-		var err error
-		if s.rawMode, err = makeRaw(s.in); err != nil {
-			return fmt.Errorf("setting %s raw: %w", s.options.In.Name(), err)
-		}
-		s.raw = true
-	} else {
-		s.background = true
-	}
-
-	ordersR, orders, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("opening a pipe: %w", err)
-	}
-	defer ordersR.Close()
-	reports, reportsW, err := os.Pipe()
-	if err != nil {
-		orders.Close()
-		return fmt.Errorf("opening a pipe: %w", err)
-	}
-	defer reportsW.Close()
-	stderr := tty
-	if e := s.options.Err; e != nil {
-		if fd, err := descriptor(e); err == nil && !sameTerminal(fd, s.in) {
-			stderr = e
-		}
-	}
-	if s.monitor, err = startMonitor(cmd, s.raw, tty, stderr, ordersR, reportsW, s.in); err == nil {
-		reportsW.Close() // or the monitor's end would not be seen
-		if s.pid, err = readStart(reports); err != nil {
-			reap(s.monitor)
-		}
-	}
-	if err != nil {
-		orders.Close()
-		reports.Close()
-		return fmt.Errorf("starting %s: %w", cmd.Path, err)
-	}
-	s.orders = orders
-	go s.readReports(reports)
-	return nil
-}
-
-func startMonitor(cmd Command, fg bool, tty, stderr, orders, reports *os.File, terminal int) (pid int, err error) {
-	self, err := executable()
-	if err != nil {
-		return 0, err
-	}
-	errFD, err := descriptor(stderr)
-	if err != nil {
-		return 0, err
-	}
-	files := []uintptr{tty.Fd(), tty.Fd(), uintptr(errFD)}
-	// The program gets every other descriptor that it would get without us, under its number (think of <(…) in a shell).
-	// The monitor's own three go into the gaps.
-	slot := func(fd int) int {
-		for inherited(len(files)) {
-			files = append(files, uintptr(len(files)))
-		}
-		files = append(files, uintptr(fd))
-		return len(files) - 1
-	}
-	a := monitorArgs{foreground: fg, path: cmd.Path, dir: cmd.Dir}
-	a.orders, a.reports, a.terminal = slot(int(orders.Fd())), slot(int(reports.Fd())), slot(terminal)
-	return syscall.ForkExec(self, a.list(cmd.Args), &syscall.ProcAttr{
-		Env: cmd.env(), Files: files,
-		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0},
-	})
-}
-
-// inherited says whether a descriptor is passed on to programs we start.
-func inherited(fd int) bool {
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	return err == nil && flags&unix.FD_CLOEXEC == 0
-}
-
-var errNoMonitor = errors.New("the monitor ended at once; main must call wrapper.Monitor first")
-
-func readStart(reports *os.File) (pid int, err error) {
-	var r message
-	if err := binary.Read(reports, binary.LittleEndian, &r); err != nil {
-		return 0, errNoMonitor
-	}
-	if r.Kind != reportStarted {
-		return 0, syscall.Errno(r.Value)
-	}
-	return int(r.Value), nil
 }
 
 func reap(pid int) {
@@ -430,7 +270,9 @@ func (s *Session) resume() {
 
 func (s *Session) takeTerminal() {
 	if s.raw {
-		_ = setTermios(s.in, s.rawMode) // a SIGSTOP gave us no chance to restore it, and a shell has changed it
+		// A SIGSTOP gave us no chance to restore it, and a shell has changed it; or SIGCONT came out of the blue, and this
+		// changes nothing.
+		_ = setTermios(s.in, s.rawMode)
 	} else {
 		user, err := getTermios(s.in)
 		if err != nil {
@@ -444,9 +286,9 @@ func (s *Session) takeTerminal() {
 		}
 		s.user, s.rawMode, s.raw = user, rawMode, true
 		s.order(orderGuard, 0, s.user, s.rawMode)
+		s.order(orderForeground, 0) // as a shell gives a job the terminal
 	}
 	s.background = false
-	s.order(orderForeground, 0)
 	s.startInput()
 }
 
@@ -467,37 +309,6 @@ func (s *Session) restore() {
 func (s *Session) resize() {
 	if !s.masterClosed {
 		copySize(s.in, s.master)
-	}
-}
-
-// forward passes a signal on. Who sent it to our whole group meant the program's whole group, but only SIGHUP (from a
-// shell) and the keys of a terminal that is not raw are surely sent so.
-func (s *Session) forward(sig syscall.Signal) {
-	group := sig == syscall.SIGHUP || !s.raw && (sig == syscall.SIGINT || sig == syscall.SIGQUIT)
-	if group {
-		s.order(orderGroup, int(sig))
-	} else {
-		s.order(orderSignal, int(sig))
-	}
-}
-
-// pendingGrace is how long SIGCONT waits for the signals that were sent before it.
-const pendingGrace = 20 * time.Millisecond
-
-// forwardPending passes on what was sent while we were stopped. A shell's kill sends a stopped job SIGTERM and then
-// SIGCONT, but the Go runtime may deliver them in the other order: the program, in the background, would go on, read, and
-// be stopped again before it got its SIGTERM. If a signal comes later than this all the same, the job stays stopped and
-// the signal waits in it.
-func (s *Session) forwardPending(sigs caught) {
-	grace := time.NewTimer(pendingGrace)
-	defer grace.Stop()
-	for {
-		select {
-		case sig := <-sigs.forward:
-			s.forward(sig.(syscall.Signal))
-		case <-grace.C:
-			return
-		}
 	}
 }
 

@@ -1,0 +1,137 @@
+package wrapper
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// begin makes the pty and starts the program. On an error the terminal may be raw, and nothing else is left.
+func (s *Session) begin(cmd Command) error {
+	ptmx, tty, err := pty.Open()
+	if err != nil {
+		return fmt.Errorf("opening a pty: %w", err)
+	}
+	defer tty.Close()
+	// Our own descriptor, because the Go runtime polls its own: it would be woken for every key in vain. Non-blocking, to
+	// learn that there is nothing to read.
+	s.master, err = unix.FcntlInt(ptmx.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	ptmx.Close()
+	if err != nil {
+		return fmt.Errorf("opening a pty: %w", err)
+	}
+	if err := s.start(cmd, tty); err != nil {
+		unix.Close(s.master)
+		return err
+	}
+	s.watch, s.keys = newSideCopy(s.options.Watch), newSideCopy(s.options.Keys)
+	go s.copyOutput()
+	if s.raw {
+		s.order(orderGuard, 0, s.user, s.rawMode)
+		s.startInput()
+	}
+	return nil
+}
+
+func (s *Session) start(cmd Command, tty *os.File) error {
+	if err := unix.SetNonblock(s.master, true); err != nil {
+		return fmt.Errorf("preparing the pty: %w", err)
+	}
+	// The program's side blocks: Fd sees to it.
+	if err := setTermios(int(tty.Fd()), s.user); err != nil {
+		return fmt.Errorf("preparing the pty: %w", err)
+	}
+	copySize(s.in, s.master)
+	if foreground(s.in) {
+		var err error
+		if s.rawMode, err = makeRaw(s.in); err != nil {
+			return fmt.Errorf("setting %s raw: %w", s.options.In.Name(), err)
+		}
+		s.raw = true
+	} else {
+		s.background = true
+	}
+
+	ordersR, orders, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("opening a pipe: %w", err)
+	}
+	defer ordersR.Close()
+	reports, reportsW, err := os.Pipe()
+	if err != nil {
+		orders.Close()
+		return fmt.Errorf("opening a pipe: %w", err)
+	}
+	defer reportsW.Close()
+	stderr := tty
+	if e := s.options.Err; e != nil {
+		if fd, err := descriptor(e); err == nil && !sameTerminal(fd, s.in) {
+			stderr = e
+		}
+	}
+	if s.monitor, err = startMonitor(cmd, s.raw, tty, stderr, ordersR, reportsW, s.in); err == nil {
+		reportsW.Close() // or the monitor's end would not be seen
+		if s.pid, err = readStart(reports); err != nil {
+			reap(s.monitor)
+		}
+	}
+	if err != nil {
+		orders.Close()
+		reports.Close()
+		return fmt.Errorf("starting %s: %w", cmd.Path, err)
+	}
+	s.orders = orders
+	go s.readReports(reports)
+	return nil
+}
+
+func startMonitor(cmd Command, fg bool, tty, stderr, orders, reports *os.File, terminal int) (pid int, err error) {
+	self, err := executable()
+	if err != nil {
+		return 0, err
+	}
+	errFD, err := descriptor(stderr)
+	if err != nil {
+		return 0, err
+	}
+	files := []uintptr{tty.Fd(), tty.Fd(), uintptr(errFD)}
+	// The program gets every other descriptor that it would get without us, under its number (think of <(…) in a shell).
+	// The monitor's own three go into the gaps.
+	slot := func(fd int) int {
+		for inherited(len(files)) {
+			files = append(files, uintptr(len(files)))
+		}
+		files = append(files, uintptr(fd))
+		return len(files) - 1
+	}
+	a := monitorArgs{foreground: fg, path: cmd.Path, dir: cmd.Dir}
+	a.orders, a.reports, a.terminal = slot(int(orders.Fd())), slot(int(reports.Fd())), slot(terminal)
+	return syscall.ForkExec(self, a.list(cmd.Args), &syscall.ProcAttr{
+		Env: cmd.env(), Files: files,
+		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0},
+	})
+}
+
+// inherited says whether a descriptor is passed on to programs we start.
+func inherited(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC == 0
+}
+
+var errNoMonitor = errors.New("the monitor ended at once; main must call wrapper.Monitor first")
+
+func readStart(reports *os.File) (pid int, err error) {
+	var r message
+	if err := binary.Read(reports, binary.LittleEndian, &r); err != nil {
+		return 0, errNoMonitor
+	}
+	if r.Kind != reportStarted {
+		return 0, syscall.Errno(r.Value)
+	}
+	return int(r.Value), nil
+}
