@@ -285,7 +285,7 @@ func signalsRole([]string) int {
 	c := make(chan os.Signal, 64)
 	signal.Notify(c)
 	signal.Reset(syscall.SIGURG) // preemption
-	side("ready %d", syscall.Getppid())
+	side("ready %d %d", syscall.Getppid(), syscall.Getpid())
 	for sig := range c {
 		if sig == syscall.SIGURG {
 			continue

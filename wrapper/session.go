@@ -164,9 +164,9 @@ func reap(pid int) {
 }
 
 func (s *Session) readReports(f *os.File) {
-	defer f.Close()
-	defer close(s.reports)
 	reports := s.reports // keep sets the field to nil
+	defer close(reports)
+	defer f.Close()
 	for {
 		var r message
 		if err := binary.Read(f, binary.LittleEndian, &r); err != nil {
@@ -341,6 +341,10 @@ func (s *Session) finish(sigs caught) {
 	s.pokeW.Close()
 	s.orders.Close() // ends the monitor
 	reap(s.monitor)
+	if s.reports != nil {
+		for range s.reports { // until it is closed; nothing it could still say matters
+		}
+	}
 	sigs.stop()
 	s.watch.end()
 	s.keys.end()
