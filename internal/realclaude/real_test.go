@@ -2,7 +2,6 @@ package realclaude
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,7 +125,7 @@ func TestRealRetriesInTheTurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := pick(t, path, "api_error"); len(got) != 1 {
+	if got := chosen(t, path, []string{"api_error"}); len(got) != 1 {
 		t.Errorf("%d api_error rows, want 1", len(got))
 	}
 }
@@ -221,26 +220,4 @@ func TestTerminalClosesWhatItStarted(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond) // not as proof: between two looks
 	}
-}
-
-// pick gives the rows of a transcript whose subtype or type is one of kinds.
-func pick(t *testing.T, path string, kinds ...string) []json.RawMessage {
-	t.Helper()
-	rows, err := Rows(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []json.RawMessage
-	for _, row := range rows {
-		var r struct{ Type, Subtype string }
-		if err := json.Unmarshal(row, &r); err != nil {
-			t.Fatalf("row %s: %v", row, err)
-		}
-		for _, kind := range kinds {
-			if r.Type == kind || r.Subtype == kind {
-				list = append(list, row)
-			}
-		}
-	}
-	return list
 }
