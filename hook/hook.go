@@ -105,7 +105,7 @@ func (h *Hook) serve(ctx context.Context, e event) error {
 	case err == nil:
 		keys := []turn.Key{e.key()}
 		if s := v.State.Sessions[e.Session]; s != nil && gates(e.Name) {
-			keys = append(keys, observe.Callers(v.State.Pool(s.Pool))...)
+			keys = append(keys, observe.Callers(v.State, s.Pool)...)
 		}
 		reports = observe.Read(v.State, keys...)
 		v.Close()

@@ -104,7 +104,7 @@ func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.V
 			v.Close()
 			v = fresh
 		} else if place <= 1 {
-			if reports := observe.Read(v.State, observe.Callers(v.State.Pool(w.poolID))...); len(reports) > 0 {
+			if reports := observe.Read(v.State, observe.Callers(v.State, w.poolID)...); len(reports) > 0 {
 				return reports, nil
 			}
 		}
@@ -158,8 +158,20 @@ func (w *waiter) withdraw(cause error) error {
 func (w *waiter) after(now time.Time, s *turn.State, p *turn.Pool, reports []observe.Report) {
 	k := w.event.key()
 	switch w.event.Name {
-	case "PreToolUse", "Stop", "SubagentStop", "PostCompact":
+	case "PreToolUse", "Stop", "PostCompact":
 		p.Succeeded(now, k)
+	case "SubagentStop":
+		// A compaction runs its calls as subagents that nothing announces, and writes none of them down (2.1.330): the
+		// first has the turn of PreCompact, the others only this to be counted by.
+		main := turn.Key{Session: k.Session}
+		switch {
+		case p.Knows(k):
+			p.Succeeded(now, k)
+		case p.Holds(main):
+			p.Succeeded(now, main)
+		default:
+			p.Sent(now, k, now)
+		}
 	case "SessionStart":
 		// After a compaction the session starts again: the turn that PreCompact took is over.
 		p.Ended(now, k)

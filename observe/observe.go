@@ -8,6 +8,7 @@ package observe
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,21 +68,26 @@ func Read(s *turn.State, keys ...turn.Key) []Report {
 	return reports
 }
 
-// Callers are those of whom news may come: who has a turn or waits for a retry in the pool.
-func Callers(p *turn.Pool) []turn.Key {
+// Callers are those of whom news may come: the sessions of the pool, one of which may have called without a gate, and
+// the subagents that have a turn or wait for a retry.
+func Callers(s *turn.State, pool string) []turn.Key {
 	var keys []turn.Key
-	seen := make(map[turn.Key]bool)
-	add := func(k turn.Key) {
-		if !seen[k] {
-			seen[k] = true
+	for id, session := range s.Sessions {
+		if session.Pool == pool {
+			keys = append(keys, turn.Key{Session: id})
+		}
+	}
+	subagent := func(k turn.Key) {
+		if k.Agent != "" && !slices.Contains(keys, k) {
 			keys = append(keys, k)
 		}
 	}
+	p := s.Pool(pool)
 	for _, g := range p.Grants {
-		add(g.Key)
+		subagent(g.Key)
 	}
 	for _, r := range p.Retries {
-		add(r.Key)
+		subagent(r.Key)
 	}
 	return keys
 }

@@ -1,6 +1,9 @@
 package turn
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Leave drops the session with everything it had in any pool: it ended.
 func (s *State) Leave(now time.Time, session string) {
@@ -13,20 +16,17 @@ func (s *State) Leave(now time.Time, session string) {
 
 // Holds reports whether the key has a turn, whichever event asked for it.
 func (p *Pool) Holds(k Key) bool {
-	for _, g := range p.Grants {
-		if g.Key == k {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.Key == k })
 }
 
 // Rebuffed reports whether a rejection of the key's calls was told that came at t or later.
 func (p *Pool) Rebuffed(k Key, t time.Time) bool {
-	for _, c := range p.Callers {
-		if c.Key == k {
-			return !c.Rejected.IsZero() && !c.Rejected.Before(stamp(t))
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Callers, func(c Caller) bool {
+		return c.Key == k && !c.Rejected.IsZero() && !c.Rejected.Before(stamp(t))
+	})
+}
+
+// Knows reports whether anything was heard of the key's calls lately.
+func (p *Pool) Knows(k Key) bool {
+	return p.Holds(k) || slices.ContainsFunc(p.Callers, func(c Caller) bool { return c.Key == k })
 }
