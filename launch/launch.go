@@ -73,7 +73,9 @@ func (l Launch) Run() (wrapper.Status, error) {
 	if err != nil {
 		return wrapper.Status{}, err
 	}
-	cmd := wrapper.Command{Path: bin.Path, Args: append([]string{"claude"}, l.Args...), Env: l.Env}
+	// What is found may be a script that leads back to us, so that the mark is set whatever is started.
+	env := with(l.Env, launcherEnv, strconv.Itoa(depth)+":"+getenv("CLAUDE_PID"))
+	cmd := wrapper.Command{Path: bin.Path, Args: append([]string{"claude"}, l.Args...), Env: env}
 	kind := claude.Sort(l.Args)
 	if l.Off || nested || kind == claude.Other {
 		return wrapper.Status{}, wrapper.Exec(cmd)
@@ -82,7 +84,6 @@ func (l Launch) Run() (wrapper.Status, error) {
 	if err != nil {
 		l.Warn(err)
 	}
-	cmd.Env = with(cmd.Env, launcherEnv, strconv.Itoa(depth)+":"+getenv("CLAUDE_PID"))
 	if lookup(cmd.Env, watchdogEnv) == "" {
 		cmd.Env = with(cmd.Env, watchdogEnv, "1")
 	}
