@@ -15,7 +15,7 @@ type Request struct {
 	Path    string
 	Query   url.Values
 	Header  http.Header
-	Session string // x-claude-code-session-id
+	Session string // x-claude-code-session-id; of versions that do not send it (2.0.76), from metadata.user_id
 	Agent   string // x-claude-code-agent-id; empty outside subagents
 	Arrived time.Time
 
@@ -81,7 +81,10 @@ type body struct {
 	Stream    bool              `json:"stream"`
 	MaxTokens int               `json:"max_tokens"`
 	Tools     []json.RawMessage `json:"tools"`
-	Messages  []struct {
+	Metadata  struct {
+		UserID string `json:"user_id"`
+	} `json:"metadata"`
+	Messages []struct {
 		Role    string  `json:"role"`
 		Content content `json:"content"`
 	} `json:"messages"`
@@ -111,6 +114,9 @@ func (r *Request) parse(data []byte) error {
 	}
 	r.Body = data
 	r.Model, r.Stream, r.MaxTokens, r.Tools, r.Messages = b.Model, b.Stream, b.MaxTokens, len(b.Tools), len(b.Messages)
+	if _, id, ok := strings.Cut(b.Metadata.UserID, "_session_"); ok && r.Session == "" {
+		r.Session = id
+	}
 	for _, m := range b.Messages {
 		if m.Role != "user" {
 			continue

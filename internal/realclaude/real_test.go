@@ -59,7 +59,7 @@ func TestEnvInheritsNothingButPATH(t *testing.T) {
 			t.Errorf("Env has %q:\n%s", bad, all)
 		}
 	}
-	for _, good := range []string{"HOME=/h\n", "PATH=" + os.Getenv("PATH") + "\n", Login + "\n", "XDG_STATE_HOME=/s\n", "ANTHROPIC_BASE_URL=http://127.0.0.1:1\n"} {
+	for _, good := range []string{"HOME=/h\n", "PATH=" + os.Getenv("PATH") + "\n", Login + "\n", "XDG_STATE_HOME=/s\n", "ANTHROPIC_BASE_URL=http://127.0.0.1:1\n", "HTTPS_PROXY=http://127.0.0.1:9\n"} {
 		if !strings.Contains(all, good) {
 			t.Errorf("Env lacks %q:\n%s", good, all)
 		}

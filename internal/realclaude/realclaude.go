@@ -42,6 +42,9 @@ func Env(home, baseURL string, extra ...string) []string {
 		"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
 		"DISABLE_AUTOUPDATER=1",
 		"DISABLE_TELEMETRY=1",
+		// Whatever else a version asks for (2.0.76 does) ends on loopback too, where nothing listens on the discard port.
+		"HTTPS_PROXY=http://127.0.0.1:9",
+		"NO_PROXY=127.0.0.1,localhost",
 		"CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL=1", // 2.1.330 asks for it at its first start all the same
 	}
 	login := slices.ContainsFunc(extra, func(e string) bool {
@@ -80,6 +83,10 @@ func Home(dir, cwd string) error {
 		"bypassPermissionsModeAccepted": true,
 		"customApiKeyResponses":         map[string][]string{"approved": {Key}, "rejected": {}},
 		"projects":                      projects,
+		// Interactive sessions of any version would fetch it at their first start.
+		"officialMarketplaceAutoInstallAttempted":  true,
+		"officialMarketplaceAutoInstalled":         false,
+		"officialMarketplaceAutoInstallFailReason": "policy_blocked",
 	})
 	if err != nil {
 		return err

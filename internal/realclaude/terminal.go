@@ -131,12 +131,13 @@ func (t *Terminal) WaitReady(ctx context.Context) error {
 	return t.WaitUntil(ctx, "the prompt", Ready)
 }
 
-// Ready says that a screen shows Claude Code's prompt: a line that begins with ❯ under a ruled line. Dialogs mark their
-// choice with the same sign. Seen on 2.1.330.
+// Ready says that a screen shows Claude Code's prompt: a line that begins with ❯ (in 2.0.76 with >) under a ruled
+// line. Dialogs mark their choice with the same sign. Seen on 2.1.330.
 func Ready(screen string) bool {
 	lines := strings.Split(screen, "\n")
 	for i, line := range lines {
-		if i > 0 && strings.HasPrefix(line, "❯") && strings.HasPrefix(lines[i-1], "────") {
+		prompt := strings.HasPrefix(line, "❯") || strings.HasPrefix(line, ">")
+		if i > 0 && prompt && strings.HasPrefix(lines[i-1], "────") {
 			return true
 		}
 	}
