@@ -104,8 +104,9 @@ func (h *Hook) serve(ctx context.Context, e event) error {
 	switch {
 	case err == nil:
 		keys := []turn.Key{e.key()}
-		if s := v.State.Sessions[e.Session]; s != nil && gates(e.Name) {
-			keys = append(keys, observe.Callers(v.State, s.Pool)...)
+		if gates(e.Name) {
+			_, secret := h.Pool()
+			keys = append(keys, observe.Callers(v.State, v.State.PoolID(secret))...)
 		}
 		reports = observe.Read(v.State, keys...)
 		v.Close()
