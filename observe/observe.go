@@ -127,9 +127,13 @@ func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row 
 		session.Asked[r.Key.Agent] = row.At
 		pool.Sent(now, r.Key, row.At)
 	case claude.Answer:
-		// A version that writes no request rows is counted by its answers, late but surely. Those that a turn was
-		// given for are counted already.
-		if !session.Traced && row.MessageID != session.Answer && !pool.Holds(r.Key) {
+		// A version that writes no request rows is counted by its answers, late but surely. The one that a turn was
+		// given for is counted already.
+		switch {
+		case session.Traced || row.MessageID == session.Answer:
+		case pool.Holds(r.Key):
+			pool.Untold(r.Key)
+		default:
 			pool.Sent(now, r.Key, row.At)
 		}
 		session.Answer = row.MessageID

@@ -30,3 +30,8 @@ func (p *Pool) Rebuffed(k Key, t time.Time) bool {
 func (p *Pool) Knows(k Key) bool {
 	return p.Holds(k) || slices.ContainsFunc(p.Callers, func(c Caller) bool { return c.Key == k })
 }
+
+// Untold says that no row tells when the key's calls so far were sent: its version writes none.
+func (p *Pool) Untold(k Key) {
+	p.caller(k).Owed = 0
+}

@@ -1,0 +1,151 @@
+package observe
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"afteryou/turn"
+)
+
+// The rows are those of 2.1.330, shortened to what is read of them.
+func request(at time.Time, id string) string {
+	return fmt.Sprintf(`{"type":"api-request","sessionId":"s","id":%q,"timestamp":%q,"querySource":"repl_main_thread"}`, id, stamp(at))
+}
+
+func answer(at time.Time, id string) string {
+	return fmt.Sprintf(`{"parentUuid":"p","isSidechain":false,"message":{"id":%q,"type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],"usage":{"input_tokens":1,"output_tokens":1}},"type":"assistant","timestamp":%q}`, id, stamp(at))
+}
+
+func interrupted(at time.Time) string {
+	return fmt.Sprintf(`{"parentUuid":"p","isSidechain":false,"type":"user","message":{"role":"user","content":[{"type":"text","text":"[Request interrupted by user]"}]},"timestamp":%q}`, stamp(at))
+}
+
+func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+
+// scene is a session that has the turn and writes a transcript.
+type scene struct {
+	*testing.T
+	now   time.Time
+	state *turn.State
+	key   turn.Key
+	file  string
+}
+
+func newScene(t *testing.T) *scene {
+	s := &scene{T: t, now: time.Now(), state: turn.NewState(), key: turn.Key{Session: "s"}, file: filepath.Join(t.TempDir(), "s.jsonl")}
+	s.state.Sessions = map[string]*turn.Session{"s": {Pool: "p", Transcript: s.file}}
+	s.pool().Ask(s.now, turn.Ticket{Key: s.key, Event: "e"})
+	s.pool().Admit(s.now, turn.Rules{})
+	return s
+}
+
+func (s *scene) pool() *turn.Pool { return s.state.Pool("p") }
+
+func (s *scene) write(rows ...string) {
+	s.Helper()
+	f, err := os.OpenFile(s.file, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err == nil {
+		_, err = f.WriteString(strings.Join(rows, "\n") + "\n")
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// look reads and tells at a time after the beginning.
+func (s *scene) look(after time.Duration) {
+	for _, r := range Read(s.state, s.key) {
+		r.Apply(s.now.Add(after), s.state)
+	}
+}
+
+func (s *scene) rejections() (n int) {
+	for _, c := range s.pool().Callers {
+		if !c.Rejected.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+func TestARowIsToldOnce(t *testing.T) {
+	s := newScene(t)
+	s.write(request(s.now.Add(time.Second), "1"), request(s.now.Add(5*time.Second), "2"))
+	first, second := Read(s.state, s.key), Read(s.state, s.key)
+	if len(first) != 1 || len(second) != 1 {
+		t.Fatalf("%d and %d reports, want one each", len(first), len(second))
+	}
+	first[0].Apply(s.now.Add(6*time.Second), s.state)
+	rate, calls := s.pool().Pace.Rate, len(s.pool().Pace.Log)
+	second[0].Apply(s.now.Add(6*time.Second), s.state)
+	if s.pool().Pace.Rate != rate || len(s.pool().Pace.Log) != calls {
+		t.Errorf("told twice: %+v", s.pool().Pace)
+	}
+	if len(Read(s.state, s.key)) != 0 {
+		t.Error("there is still something to read")
+	}
+}
+
+func TestASecondRequestWithoutAnAnswerTellsOfARejection(t *testing.T) {
+	s := newScene(t)
+	s.write(request(s.now.Add(20*time.Millisecond), "1"), request(s.now.Add(5*time.Second), "2"))
+	s.look(6 * time.Second)
+	if s.rejections() != 1 || s.pool().Pace.Rate == 0 {
+		t.Errorf("nothing was learned: %+v", s.pool())
+	}
+}
+
+func TestASecondRequestAfterAnAnswerTellsOfNone(t *testing.T) {
+	s := newScene(t)
+	s.write(request(s.now.Add(20*time.Millisecond), "1"), answer(s.now.Add(time.Second), "m1"), request(s.now.Add(5*time.Second), "2"))
+	s.look(6 * time.Second)
+	if s.rejections() != 0 || s.pool().Pace.Rate != 0 {
+		t.Errorf("a rejection was made up: %+v", s.pool())
+	}
+}
+
+func TestAnInterruptGivesTheTurnBack(t *testing.T) {
+	s := newScene(t)
+	s.write(request(s.now.Add(20*time.Millisecond), "1"), interrupted(s.now.Add(time.Second)))
+	s.look(2 * time.Second)
+	if s.pool().Holds(s.key) {
+		t.Error("the session still has the turn")
+	}
+}
+
+// Versions without request rows are counted by their answers.
+func TestAnswersWithoutATurnAreCounted(t *testing.T) {
+	s := newScene(t)
+	s.write(answer(s.now.Add(time.Second), "m1"))
+	s.look(time.Second)
+	s.pool().Succeeded(s.now.Add(time.Second), s.key)
+	s.write(answer(s.now.Add(2*time.Second), "m2"), answer(s.now.Add(2*time.Second), "m2"))
+	s.look(3 * time.Second)
+	if got := len(s.pool().Pace.Log); got != 2 {
+		t.Errorf("%d calls are counted, want 2: the one with a turn and m2", got)
+	}
+}
+
+func TestSubagentsWriteBesideTheirSession(t *testing.T) {
+	got := Transcript(&turn.Session{Transcript: "/dir/s.jsonl"}, turn.Key{Session: "s", Agent: "a"})
+	if want := "/dir/s/subagents/agent-a.jsonl"; got != want {
+		t.Errorf("Transcript = %q, want %q", got, want)
+	}
+}
+
+func TestCallersAreTheSessionsOfThePoolAndItsBusySubagents(t *testing.T) {
+	s := newScene(t)
+	s.state.Sessions["other"] = &turn.Session{Pool: "another"}
+	s.pool().Ask(s.now, turn.Ticket{Key: turn.Key{Session: "s", Agent: "a"}, Event: "e"})
+	s.pool().Admit(s.now.Add(2*time.Second), turn.Rules{})
+	if got := fmt.Sprint(Callers(s.state, "p")); got != "[{s } {s a}]" {
+		t.Errorf("Callers = %s", got)
+	}
+}
