@@ -26,6 +26,38 @@ type Resource struct {
 	Cost      float64 // of a call, on average
 }
 
+// Costs is what a call of the pool takes from the limits of tokens, on average.
+type Costs struct {
+	Input  float64 `json:"input,omitempty"` // without what came from the cache
+	Output float64 `json:"output,omitempty"`
+}
+
+// learn is how much of the average the last call makes up.
+const learn = 0.1
+
+// Used says what a call took; a zero is not known.
+func (c *Costs) Used(input, output float64) {
+	mix := func(mean *float64, is float64) {
+		switch {
+		case is <= 0:
+		case *mean == 0:
+			*mean = is
+		default:
+			*mean += learn * (is - *mean)
+		}
+	}
+	mix(&c.Input, input)
+	mix(&c.Output, output)
+}
+
+// ClassPool is the id of the pool for one class of models of the pool with that id: each class has limits of its own.
+func ClassPool(id, class string) string { return id + "/" + class }
+
+// Accepted says that the server took the key's call: it answers, and the turn goes on.
+func (p *Pool) Accepted(now time.Time, k Key) {
+	p.confirmKey(p.advance(now), k)
+}
+
 // Rejected says that the gateway was answered 429 for the key's call and keeps it: the call goes back to the head of
 // the line, and all wait what the server said, longer when the same call was rejected before.
 func (p *Pool) Rejected(now time.Time, k Key, retryAfter time.Duration) {
@@ -80,8 +112,10 @@ func (p *Pool) Headers(now, sentAt time.Time, h []Resource) {
 	case math.Abs(limit/c.Limit-1) > moved:
 		c.Rate = min(fastest, max(slowest, c.Rate*limit/c.Limit))
 		c.Peak *= limit / c.Limit
+		c.Cut = now // what calls of before meet was another limit
 	}
 	c.Limit = limit
+	c.Spent = least < 1
 	own := float64(c.Log.count(sentAt.Add(-slop-time.Millisecond), now) - 1)
 	c.Level = max(-1, min(1, max(c.Level, least-own), most-own))
 }

@@ -57,6 +57,8 @@ type Pace struct {
 	Tries []Try     `json:"tries,omitempty"`
 	Used  time.Time `json:"used,omitzero"`   // last call
 	Limit float64   `json:"limit,omitempty"` // calls per second, as the server's headers said
+	// Spent says that they left no room for another call when they were last heard: it is their limit that binds.
+	Spent bool `json:"spent,omitempty"`
 	// Faded says that nothing was confirmed or refused since the pace became a memory.
 	Faded bool `json:"faded,omitempty"`
 }
@@ -202,7 +204,7 @@ func (c *Pace) confirm(now time.Time, i int) {
 		c.Rate *= 1 + min(growthMax, growth*math.Pow(2, float64(c.Grown)/doubling))
 	}
 	c.Rate = min(fastest, c.Rate)
-	if c.Limit > 0 && c.Grown < pressing {
+	if c.Limit > 0 && (c.Spent || c.Grown < pressing) {
 		c.Rate = min(c.Rate, max(c.Limit, was))
 	}
 }

@@ -45,7 +45,9 @@ type Process struct {
 
 // Session is what is known of one Claude Code session.
 type Session struct {
-	Pool       string    `json:"pool"`
+	Pool string `json:"pool"`
+	// Gateway says that a gateway counts its calls, in pools of their own (see [ClassPool]); its transcripts are not read.
+	Gateway    bool      `json:"gateway,omitempty"`
 	Process    Process   `json:"process"` // Claude Code itself
 	Dir        string    `json:"dir,omitempty"`
 	Transcript string    `json:"transcript,omitempty"`
@@ -72,6 +74,7 @@ type Pool struct {
 	Usage    Usage     `json:"usage,omitzero"`
 	Pace     Pace      `json:"pace,omitzero"`
 	Callers  []Caller  `json:"callers,omitempty"`
+	Costs    Costs     `json:"costs,omitzero"`
 	At       time.Time `json:"at,omitzero"` // up to when everything above was brought
 }
 
