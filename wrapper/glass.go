@@ -188,13 +188,11 @@ func (s *Session) copyInput(l *latch) {
 			s.typed = buf[:n]
 			continue
 		}
-		// Nothing although there was something: a shell was faster while we were stopped, or a hang-up.
-		if _, gone := getTermios(s.in); gone != nil {
+		// Nothing although there was something: a shell was faster while we were stopped, or a hang-up. EIO also comes in the
+		// background when nobody is there to stop us for it; nobody will ever give us the terminal then.
+		if _, gone := getTermios(s.in); gone != nil || err == unix.EIO {
 			s.terminalGone()
 			return
-		}
-		if err == unix.EIO {
-			return // in the background, and nobody is there to stop us for it
 		}
 	}
 }

@@ -271,6 +271,44 @@ func TestStopWithoutAShell(t *testing.T) {
 	}
 }
 
+// The job's parent is gone, the shell has the terminal, and nobody will ever continue the job: what reads there, ends.
+func TestReadInAnOrphanedBackground(t *testing.T) {
+	for _, ground := range []string{"fg", "bg"} {
+		j := newJob(t, ground, append([]string{"sh", "-c", `exec 9<&0; "$@" <&9 &`, "sh"}, wrappedStops("pid", "usr1", "key")...)...)
+		var pid int
+		if _, err := fmt.Sscan(j.said(), &pid); err != nil {
+			t.Fatal(err)
+		}
+		j.tell("wait") // for sh; the terminal is the shell's
+		j.want("ended 0")
+		if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil {
+			t.Fatal(err)
+		}
+		// A shell sets the terminal as it likes; in raw mode there is no line to read.
+		if err := setTermios(j.fd(), j.before); err != nil {
+			t.Fatal(err)
+		}
+		if ground == "fg" {
+			j.typeKeys("x\r") // started in the foreground it waits for a key to learn that the terminal is lost
+		}
+		// The monitor is its parent and waits for it: no zombie stays.
+		eventually(t, "the program has ended", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+		if ground == "bg" {
+			j.typeKeys("x\r")
+		}
+		j.tell("read") // nothing was taken from the shell
+		got := j.said()
+		if strings.HasPrefix(got, "key 00 ") { // its read failed before it died of the hang-up
+			got = j.said()
+		}
+		if want := `shell read "x\n" <nil>`; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		j.orders.Close() // ends the shell
+		j.gone()
+	}
+}
+
 // The terminal is hung up while the job is stopped: nothing is left behind.
 func TestHangUpWhileStopped(t *testing.T) {
 	j := newJob(t, "fg", wrappedStops("say=ready", "line")...)

@@ -358,6 +358,8 @@ func stopsRole(args []string) int {
 			if _, err := term.MakeRaw(0); err != nil {
 				side("raw: %v", err)
 			}
+		case "pid":
+			side("%d", syscall.Getpid())
 		case "line":
 			lines.Scan()
 			side("line %s", lines.Text())

@@ -235,8 +235,13 @@ func (s *Session) suspend(sig syscall.Signal) {
 	s.stopInput()
 	s.restore()
 	if sig != syscall.SIGSTOP && orphaned() {
-		// Nobody could continue us, and the kernel would not stop us. Directly run the program would not have stopped either.
-		s.resume()
+		// Nobody could continue us, and the kernel would not stop us. Directly run the program would not have stopped either:
+		// ^Z would have done nothing, and in the background its reads would have failed.
+		if foreground(s.in) {
+			s.resume()
+		} else {
+			s.hangUp()
+		}
 		return
 	}
 	// The process stops at some moment after this, and everything goes on with the SIGCONT in keep. A SIGCONT that somebody
@@ -284,7 +289,10 @@ func (s *Session) takeTerminal() {
 			s.hangUp()
 			return
 		}
-		s.user, s.rawMode, s.raw = user, rawMode, true
+		if user != s.rawMode { // it may be still: SIGSTOP, bg and fg, and a shell that leaves settings alone
+			s.user = user
+		}
+		s.rawMode, s.raw = rawMode, true
 		s.order(orderGuard, 0, s.user, s.rawMode)
 		s.order(orderForeground, 0) // as a shell gives a job the terminal
 	}
