@@ -9,8 +9,7 @@ import (
 func (s *State) Leave(now time.Time, session string) {
 	delete(s.Sessions, session)
 	for _, p := range s.Pools {
-		p.advance(now)
-		p.forget(session)
+		p.forget(p.advance(now), session)
 	}
 }
 

@@ -37,7 +37,8 @@ func (p *Pool) Succeeded(now time.Time, k Key) {
 // Ended says that the key's call is over without an answer (StopFailure, SessionEnd, an interrupt): the turn is given
 // back, Claude Code tries no more, and whether the server accepted the call nobody knows.
 func (p *Pool) Ended(now time.Time, k Key) {
-	p.advance(now)
+	now = p.advance(now)
+	p.orphan(now, func(r Retry) bool { return r.Key == k })
 	p.drop(k)
 	p.Pace.abandon(k)
 }
@@ -69,7 +70,7 @@ func (p *Pool) Sweep(now time.Time, alive func(Process) bool) {
 	p.Queue = slices.DeleteFunc(p.Queue, func(t Ticket) bool {
 		return !lives(t.Process, alive) || !lives(t.Waiter, alive)
 	})
-	p.Retries = slices.DeleteFunc(p.Retries, func(r Retry) bool { return !lives(r.Process, alive) })
+	p.orphan(now, func(r Retry) bool { return !lives(r.Process, alive) })
 	p.Grants = slices.DeleteFunc(p.Grants, func(g Grant) bool {
 		return !lives(g.Process, alive) || !p.lapse(g).After(now)
 	})

@@ -20,6 +20,7 @@ const (
 	mostTries = 16               // before the first 429, never more calls on trial: at most so many are rejected at once
 	cutBy     = 0.9              // what a 429 leaves of the pace
 	cutMost   = 0.5              // and what it leaves at least, whatever the ceiling
+	lowest    = 5.0 / 60         // calls per second, the lowest limit sold: a longer first wait tells of tokens, a window, an outage
 	slowest   = 1.0 / 120        // calls per second, the pace never falls below
 	fastest   = 100.0            // and never rises above
 	moments   = 2                // so many moments of an empty bucket are remembered
@@ -235,7 +236,7 @@ func (c *Pace) refused(now, sent time.Time, d float64, fresh bool) {
 			n := c.Log.count(sent.Add(-kept), sent)
 			c.Rate = max(1/d, float64(n)/max(10, min(kept.Seconds(), sent.Sub(c.Since).Seconds())))
 		}
-		c.Rate = min(fastest, max(slowest, c.Rate))
+		c.Rate = min(fastest, max(lowest, c.Rate))
 		c.Level, c.At = 0, now
 		c.Hot, c.Grown, c.Cut = true, 0, now
 	case fresh:

@@ -34,6 +34,7 @@ func (p *Pool) Ask(now time.Time, t Ticket) {
 	if p.Granted(t.Key, t.Event) {
 		return
 	}
+	p.orphan(now, func(r Retry) bool { return r.Key == t.Key })
 	p.drop(t.Key)
 	t.Since, t.Paced, t.Rejected = now, false, 0
 	p.Queue = append(p.Queue, t)

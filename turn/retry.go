@@ -48,6 +48,26 @@ func (r Retry) due() time.Time { return r.Rejected.Add(r.In) }
 // long says that the wait is a usage limit's: nobody else is held back.
 func (r Retry) long() bool { return r.In > usage }
 
+// said is how long the server told the call to wait, as far as the announced time gives it away: Claude Code waits for
+// that long or for its own back-off, whichever is longer, and up to a quarter more (2.1.330). Zero: it was the back-off.
+func (r Retry) said() time.Duration {
+	own := min(32*time.Second, 500*time.Millisecond<<min(max(0, r.Attempt-1), 7))
+	if least := r.In * 4 / 5; least > own {
+		return least
+	}
+	return 0
+}
+
+// orphan drops announced retries that nobody will make. What the server said to them holds for everybody all the same.
+func (p *Pool) orphan(now time.Time, which func(Retry) bool) {
+	for _, r := range p.Retries {
+		if which(r) && !r.long() {
+			p.limit(now, r.Rejected.Add(r.said()), "")
+		}
+	}
+	p.Retries = slices.DeleteFunc(p.Retries, which)
+}
+
 // nextRetry is the retry that falls due first, or -1.
 func (p *Pool) nextRetry() int {
 	first := -1

@@ -111,7 +111,7 @@ func (s *State) Forget(now time.Time, alive func(Process) bool) {
 		if one == nil || !lives(one.Process, alive) {
 			delete(s.Sessions, id)
 			for _, p := range s.Pools {
-				p.forget(id)
+				p.forget(now, id)
 			}
 		}
 	}
@@ -124,10 +124,10 @@ func (s *State) Forget(now time.Time, alive func(Process) bool) {
 }
 
 // forget drops all that a session has in the pool. Its calls stay counted: the server counted them too.
-func (p *Pool) forget(session string) {
+func (p *Pool) forget(now time.Time, session string) {
 	p.Queue = slices.DeleteFunc(p.Queue, func(t Ticket) bool { return t.Session == session })
 	p.Grants = slices.DeleteFunc(p.Grants, func(g Grant) bool { return g.Session == session })
-	p.Retries = slices.DeleteFunc(p.Retries, func(r Retry) bool { return r.Session == session })
+	p.orphan(now, func(r Retry) bool { return r.Session == session })
 	p.Callers = slices.DeleteFunc(p.Callers, func(c Caller) bool { return c.Session == session })
 }
 
