@@ -210,7 +210,7 @@ func parseRow(line []byte) (Row, bool) {
 	case raw.Type == "system" && raw.Subtype == "api_error":
 		row.Kind = Retry
 		var ok bool
-		if row.Limit, _, ok = ratelimit.Row(line); !ok {
+		if row.Limit, _, ok = ratelimit.Row(line, time.Local); !ok {
 			row.Limit = ratelimit.Limit{Attempt: raw.RetryAttempt, MaxAttempts: raw.MaxRetries, Wait: true}
 			if ms := raw.RetryInMs; ms > 0 && ms < 1e9 {
 				row.Limit.RetryIn = time.Duration(ms * float64(time.Millisecond))
@@ -219,7 +219,7 @@ func parseRow(line []byte) (Row, bool) {
 	case raw.Type == "assistant" && raw.IsError:
 		row.Kind = Error
 		var ok bool
-		if row.Limit, _, ok = ratelimit.Row(line); !ok {
+		if row.Limit, _, ok = ratelimit.Row(line, time.Local); !ok {
 			row.Limit = ratelimit.Limit{Dead: true}
 		}
 	case raw.Type == "assistant" && raw.Message.Model != "<synthetic>":

@@ -144,7 +144,7 @@ func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row 
 	case claude.Error:
 		pool.Ended(now, r.Key)
 		if row.Limit.Kind != ratelimit.None && row.Limit.Wait {
-			pool.Limited(now, row.Limit.ResetsAt, row.Limit.Kind.String())
+			pool.Limited(now, row.Limit.Reset(), row.Limit.Kind.String())
 		}
 	case claude.Interrupted:
 		pool.Ended(now, r.Key)

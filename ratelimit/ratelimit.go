@@ -1,9 +1,9 @@
 // Package ratelimit reads what Claude Code and the API say about limits: a transcript row, a line of the live screen,
 // a response's headers.
 //
-// Everything here is a function of the bytes it is given: (value, ok), never a guess. The package does not decide
-// what to do about a limit, reads no file and no clock, and knows nothing about sessions. A time of day ("resets
-// 6:12pm") is left unread for now; the transcript carries the same moment as an epoch.
+// Everything here is a function of what it is given: (value, ok), never a guess. The package does not decide what to do
+// about a limit, reads no clock and no file but the zone database, and knows nothing about sessions. Where a text names
+// the time of a day, the caller says when and in which zone it was written; where it names no time, the limit has none.
 package ratelimit
 
 import (
@@ -16,13 +16,14 @@ type Kind int
 
 const (
 	None        Kind = iota
-	Requests         // requests or tokens per minute: a 429 on an API key, or the server limiting for a moment
+	Requests         // requests per minute, or what was not said: a 429 on an API key, or the server limiting for a moment
 	Overload         // the service has too much to do (529), whoever asks
 	UsageWindow      // a subscription's window (five hours, a week) is used up
 	Spend            // money: credit, spend limit, usage credits; waiting does not lift it
 	// Unnamed is an error that Claude Code tries again without saying which: its screen names it from the third try on
 	// (2.1.330). Mostly a 429, but a lost connection looks the same.
 	Unnamed
+	Tokens // input or output tokens per minute: a 429 on an API key
 )
 
 func (k Kind) String() string {
@@ -39,6 +40,8 @@ func (k Kind) String() string {
 		return "spend limit"
 	case Unnamed:
 		return "API error"
+	case Tokens:
+		return "token limit"
 	}
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
@@ -53,11 +56,22 @@ type Limit struct {
 	Attempt, MaxAttempts int
 	// ResetsAt is when a usage window opens again; zero where nothing was said.
 	ResetsAt time.Time
+	// Within is how long after ResetsAt that may be: a text names the minute, and in the hour that clocks show twice not
+	// which of the two. 0 where the source is exact.
+	Within time.Duration
 	// Wait is whether waiting lifts the limit.
 	Wait bool
 	// Dead is whether the turn is over. After a usage limit Claude Code may still start another by itself.
 	Dead    bool
 	Message string
+}
+
+// Reset is when the usage window has surely opened again; zero where nothing was said.
+func (l Limit) Reset() time.Time {
+	if l.ResetsAt.IsZero() {
+		return time.Time{}
+	}
+	return l.ResetsAt.Add(l.Within)
 }
 
 // maxWait bounds the durations and the times that are believed.

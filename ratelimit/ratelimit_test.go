@@ -14,6 +14,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
+// noon is when texts are read that name a time of day.
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
 const captures = "testdata/claude-2.1.330"
 
 func (l Limit) line() string {
@@ -54,7 +57,7 @@ func TestRowsOfTheRealProgram(t *testing.T) {
 	}
 	var got strings.Builder
 	for line := range bytes.Lines(data) {
-		l, at, ok := Row(line)
+		l, at, ok := Row(line, time.UTC)
 		if !ok {
 			got.WriteString("-\n")
 			continue
@@ -81,7 +84,7 @@ func TestSharedCaptures(t *testing.T) {
 		switch filepath.Ext(file) {
 		case ".jsonl":
 			for line := range bytes.Lines(data) {
-				l, at, ok := Row(line)
+				l, at, ok := Row(line, time.UTC)
 				check(t, l, ok)
 				limit := bytes.Contains(line, []byte(`"status":429`)) || bytes.Contains(line, []byte(`"apiErrorStatus":429`)) ||
 					bytes.Contains(line, []byte(`"status":529`)) || bytes.Contains(line, []byte(`"apiErrorStatus":529`))
@@ -117,7 +120,7 @@ func TestRow(t *testing.T) {
 		{"a monthly spend limit with a decoy reset", fmt.Sprintf(dead, `"apiErrorStatus":429,"quotaLimits":{"resetsAt":1795462121},`,
 			"You've hit your org's monthly spend limit · Your session limit resets 5:00pm"), "spend limit dead"},
 		{"credits without a reset", fmt.Sprintf(dead, "", "You're out of usage credits · run /usage-credits to buy more"), "spend limit dead"},
-		{"credits with a reset", fmt.Sprintf(dead, "", "You're out of usage credits · resets 5pm"), "usage limit wait dead"},
+		{"credits with a reset", fmt.Sprintf(dead, "", "You're out of usage credits · resets 5pm"), "usage limit 2026-11-24T17:00:00Z wait dead"},
 		{"a spend limit in other words", fmt.Sprintf(dead, `"apiErrorStatus":429,"apiErrorCode":"enforced_spend_limit_reached",`, "API Error: Request rejected (429) · Enough."),
 			"spend limit dead"},
 		{"an unknown wording with the status", fmt.Sprintf(dead, `"apiErrorStatus":429,`, "Slow down."), "rate limit wait dead"},
@@ -131,7 +134,7 @@ func TestRow(t *testing.T) {
 		{"half a row", `{"type":"system","subtype":"api_error","error":{"status":429}`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l, _, ok := Row([]byte(tt.row))
+			l, _, ok := Row([]byte(tt.row), time.UTC)
 			if got := brief(l, ok); got != tt.want {
 				t.Errorf("Row(%s)\n got %q\nwant %q", tt.row, got, tt.want)
 			}
@@ -187,19 +190,33 @@ func TestScreen(t *testing.T) {
 		{"repeated overloads", "  ⎿  API Error: Repeated 529 Overloaded errors.", "overload wait dead"},
 		{"the server's own limit", "API Error: Server is temporarily limiting requests (not your usage limit)", "rate limit wait dead"},
 		{"rate limit reached", "API Error: Rate limit reached", "rate limit wait dead"},
-		{"a session limit", "  ⎿  You've hit your 5-hour limit · resets 6:12pm (UTC)", "usage limit wait dead"},
-		{"a session limit abroad", "You've hit your session limit · resets 8pm (America/New_York)", "usage limit wait dead"},
-		{"a model's limit", "You've hit your Opus limit · resets 3:45pm", "usage limit wait dead"},
-		{"the notice below the prompt", "  ⚠ Usage limit reached · limit resets 7:28pm", "usage limit wait dead"},
-		{"continuing by itself", "Continuing automatically at 5:15pm · Esc to cancel", "usage limit wait dead"},
-		{"set to continue", "● Usage limit reached · set to continue automatically at 5:15pm", "usage limit wait dead"},
-		{"an older dot", "5-hour limit reached ∙ resets 5am", "usage limit wait dead"},
-		{"an older sentence", "Claude usage limit reached. Your limit will reset at 7pm (America/Chicago).", "usage limit wait dead"},
-		{"extra usage", "You're out of extra usage · resets 11:30am (Asia/Colombo)", "usage limit wait dead"},
+		{"a session limit", "  ⎿  You've hit your 5-hour limit · resets 6:12pm (UTC)", "usage limit 2026-11-23T18:12:00Z wait dead"},
+		{"a session limit abroad", "You've hit your session limit · resets 8pm (America/New_York)", "usage limit 2026-11-24T01:00:00Z wait dead"},
+		{"a model's limit", "You've hit your Opus limit · resets 3:45pm", "usage limit 2026-11-23T15:45:00Z wait dead"},
+		{"the notice below the prompt", "  ⚠ Usage limit reached · limit resets 7:28pm", "usage limit 2026-11-23T19:28:00Z wait dead"},
+		{"continuing by itself", "Continuing automatically at 5:15pm · Esc to cancel", "usage limit 2026-11-23T17:15:00Z wait dead"},
+		{"set to continue", "● Usage limit reached · set to continue automatically at 5:15pm", "usage limit 2026-11-23T17:15:00Z wait dead"},
+		{"an older dot", "5-hour limit reached ∙ resets 5am", "usage limit 2026-11-24T05:00:00Z wait dead"},
+		{"an older sentence", "Claude usage limit reached. Your limit will reset at 7pm (America/Chicago).", "usage limit 2026-11-24T01:00:00Z wait dead"},
+		{"extra usage", "You're out of extra usage · resets 11:30am (Asia/Colombo)", "usage limit 2026-11-24T06:00:00Z wait dead"},
 		{"credit", "  ⎿  Credit balance too low · Add funds: https://platform.claude.com/settings/billing", "spend limit dead"},
 		{"an older credit", "Credit balance is too low", "spend limit dead"},
 		{"a daily spend limit", "spend limit reached (daily; resets 5pm)", "spend limit dead"},
 
+		{"a limit without a name", "You've hit your limit · resets 9pm · progress saved", "usage limit 2026-11-23T21:00:00Z wait dead"},
+		{"a limit without a time", "You've hit your weekly limit", "usage limit wait dead"},
+		{"a limit of the organization", "You've hit your org's monthly usage limit · resets Dec 1 at 12am (UTC)", "usage limit 2026-12-01T00:00:00Z wait dead"},
+		{"stopped again", "  ⚠ Usage limit reached again · set to continue automatically at 5:15pm", "usage limit 2026-11-23T17:15:00Z wait dead"},
+		{"a limit of tokens", "● API Error: Request rejected (429) · This request would exceed your organization's rate limit of 30,000 input tokens per minute.", "token limit wait dead"},
+		{"no usage left in the organization", "Your org is out of usage · contact your admin", "spend limit dead"},
+		{"a seat without usage", "Your seat type doesn't include usage credits", "spend limit dead"},
+		{"a spend limit of a channel", "You've hit your channel's monthly spend limit · your weekly limit resets 5pm", "spend limit dead"},
+		{"a spend limit that resets on a day", "API Error: 429 spend limit reached · resets Aug 8", "spend limit dead"},
+
+		{"the fast mode's limit", "You've hit your fast limit · resets in 4m", ""},
+		{"the fast mode's other wording", "Fast limit reached, fast mode paused · resets in 4m", ""},
+		{"wrapping up", "Usage limit reached · wrapping up", ""},
+		{"another model takes over", "Fable limit reached · continuing on Opus uses usage credits", ""},
 		{"nearly used up", "You've used 98% of your session limit · resets 5pm", ""},
 		{"approaching", "Approaching your 5-hour usage limit · resets 5pm", ""},
 		{"the context", "Context limit reached · /compact or /clear to continue", ""},
@@ -211,7 +228,7 @@ func TestScreen(t *testing.T) {
 		{"nothing", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l, ok := Screen(tt.line)
+			l, ok := Screen(tt.line, noon, time.UTC)
 			if got := brief(l, ok); got != tt.want {
 				t.Errorf("Screen(%q)\n got %q\nwant %q", tt.line, got, tt.want)
 			}
@@ -262,7 +279,7 @@ func FuzzRow(f *testing.F) {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
-		l, _, ok := Row(line)
+		l, _, ok := Row(line, time.UTC)
 		check(t, l, ok)
 	})
 }
@@ -272,7 +289,7 @@ func FuzzScreen(f *testing.F) {
 	f.Add("● API Error: Request rejected (429) · This request would exceed your rate limit")
 	f.Add("  ⎿  You've hit your 5-hour limit · resets 6:12pm (UTC)")
 	f.Fuzz(func(t *testing.T, line string) {
-		l, ok := Screen(line)
+		l, ok := Screen(line, noon, time.UTC)
 		check(t, l, ok)
 	})
 }

@@ -55,8 +55,9 @@ var (
 // nothing of a limit, such as the retry after a lost connection.
 //
 // Retries are written as they happen in -p only: an interactive session and a subagent write none (2.1.330). The error
-// that ends a turn is written everywhere.
-func Row(line []byte) (Limit, time.Time, bool) {
+// that ends a turn is written everywhere. A time of day in its text, where it carries no exact one, is read as of the row's
+// time, in the zone local unless another is named.
+func Row(line []byte, local *time.Location) (Limit, time.Time, bool) {
 	if !bytes.Contains(line, retryMark) && !bytes.Contains(line, errorMark) {
 		return Limit{}, time.Time{}, false
 	}
@@ -70,7 +71,7 @@ func Row(line []byte) (Limit, time.Time, bool) {
 	case r.Type == "system" && r.Subtype == "api_error":
 		l, ok = r.retry()
 	case r.Type == "assistant" && r.IsApiErrorMessage:
-		l, ok = r.death()
+		l, ok = r.death(local)
 	}
 	if !ok {
 		return Limit{}, time.Time{}, false
@@ -98,20 +99,22 @@ func (r *row) retry() (Limit, bool) {
 		l.ResetsAt, _ = epoch(e.RateLimits.ResetsAt)
 	case strings.Contains(e.Message, spendCode):
 		l.Kind, l.Wait = Spend, false
+	case tokensText().MatchString(e.Message):
+		l.Kind = Tokens
 	default:
 		l.Kind = Requests
 	}
 	return l, true
 }
 
-func (r *row) death() (Limit, bool) {
-	text := r.text()
+func (r *row) death(local *time.Location) (Limit, bool) {
+	said := text(r.Message.Content)
 	if r.ApiErrorCode == spendCode {
-		return Limit{Kind: Spend, Dead: true, Message: text}, true
+		return Limit{Kind: Spend, Dead: true, Message: said}, true
 	}
-	l, ok := said(text)
+	l, ok := Text(said, r.Timestamp, local)
 	if !ok {
-		l = Limit{Dead: true, Wait: true, Message: text}
+		l = Limit{Dead: true, Wait: true, Message: said}
 		var word string
 		json.Unmarshal(r.Error, &word) // another shape is no word
 		switch {
@@ -133,21 +136,21 @@ func (r *row) death() (Limit, bool) {
 	}
 	for _, w := range []window{r.Quota, r.Params.Info} {
 		if at, ok := epoch(w.ResetsAt); ok {
-			l.Kind, l.ResetsAt = UsageWindow, at
+			l.Kind, l.ResetsAt, l.Within = UsageWindow, at, 0
 		}
 	}
 	return l, true
 }
 
-// text is the message's first text.
-func (r *row) text() string {
+// text is the first text of a message's content.
+func text(content json.RawMessage) string {
 	var blocks []struct {
 		Type string `json:"type"`
 		Text string `json:"text"`
 	}
-	if json.Unmarshal(r.Message.Content, &blocks) != nil {
+	if json.Unmarshal(content, &blocks) != nil {
 		var s string
-		json.Unmarshal(r.Message.Content, &s) // another shape has no text
+		json.Unmarshal(content, &s) // another shape has no text
 		return s
 	}
 	for _, b := range blocks {

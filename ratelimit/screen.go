@@ -23,13 +23,17 @@ var countdown = sync.OnceValue(func() *regexp.Regexp {
 // glyphs are the frames of the spinner.
 const glyphs = "·✢✳✶✻✽*"
 
+// limitReached is a countdown's reason where a usage limit is what it waits for.
+var limitReached = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[\w-]+ ){1,2}limit reached$`) })
+
 // bullet is what stands before a line of the conversation, or before the notice under the prompt.
 var bullet = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:● |\s+⎿\s+|\s*⚠ )`) })
 
 // Screen reads one line as Claude Code renders it, from its first column: its countdown, or an error that ended a turn. The
 // latter stand in the conversation and are painted again whenever it is scrolled: only the transcript tells when they
-// were said, and whether it was Claude Code that said them.
-func Screen(text string) (Limit, bool) {
+// were said, and whether it was Claude Code that said them. A time of day is read as of now, in the zone local unless
+// another is named.
+func Screen(text string, now time.Time, local *time.Location) (Limit, bool) {
 	if len(text) > 4096 {
 		return Limit{}, false
 	}
@@ -37,7 +41,7 @@ func Screen(text string) (Limit, bool) {
 	if m := countdown().FindStringSubmatch(text); m != nil {
 		return waiting(m[1], m[2], m[3], m[4])
 	}
-	return said(text[len(bullet().FindString(text)):])
+	return Text(text[len(bullet().FindString(text)):], now, local)
 }
 
 func waiting(reason, in, attempt, most string) (Limit, bool) {
@@ -45,8 +49,10 @@ func waiting(reason, in, attempt, most string) (Limit, bool) {
 	switch {
 	case spendText().MatchString(strings.TrimPrefix(reason, "429 ")):
 		l.Kind, l.Wait = Spend, false
-	case strings.HasSuffix(reason, " limit reached"):
+	case limitReached().MatchString(reason):
 		l.Kind = UsageWindow
+	case tokensText().MatchString(reason):
+		l.Kind = Tokens
 	case strings.HasPrefix(reason, "429 "), reason == "Rate limited":
 		l.Kind = Requests
 	case strings.HasPrefix(reason, "529 "), reason == "API overloaded":

@@ -31,12 +31,12 @@ type Stream struct {
 type state uint8
 
 const (
-	ground  state = iota
-	escape        // after ESC
-	charset       // after ESC and an intermediate byte: one byte follows
-	control       // after ESC [
-	text          // a title and the like, up to BEL or ESC \
-	textEnd       // after ESC inside of one
+	ground   state = iota
+	escape         // after ESC
+	charset        // after ESC and an intermediate byte: one byte follows
+	control        // after ESC [
+	title          // a title and the like, up to BEL or ESC \
+	titleEnd       // after ESC inside of one
 )
 
 // Feed takes the next bytes, split anywhere, and returns the last countdown that began in them: once for each rejected
@@ -112,7 +112,7 @@ func (s *Stream) sequence(p []byte) int {
 			case c == '[':
 				s.state, s.param, s.params, s.private = control, [2]int{}, 0, false
 			case c == ']', c == 'P', c == 'X', c == '^', c == '_':
-				s.state = text
+				s.state = title
 			case c >= ' ' && c <= '/':
 				s.state = charset
 			case c == '\x1b':
@@ -151,14 +151,14 @@ func (s *Stream) sequence(p []byte) int {
 			case c == '\x18' || c == '\x1a':
 				s.state = ground
 			}
-		case text:
+		case title:
 			switch c {
 			case '\a', '\x18', '\x1a':
 				s.state = ground
 			case '\x1b':
-				s.state = textEnd
+				s.state = titleEnd
 			}
-		case textEnd:
+		case titleEnd:
 			if c == '\\' {
 				s.state = ground
 				break

@@ -5,10 +5,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
-// The wordings of 2.1.330, with those that reports from other versions name. All are anchored: a sentence that quotes
-// one of them begins differently.
+// The wordings of 2.0.76 to 2.1.330, with those that reports from other versions name. All are anchored: a sentence that
+// quotes one of them begins differently.
 var (
 	spendText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^(?:API Error: (?:Request rejected )?\(?429\)?(?: ·)? )?(?:` +
@@ -17,14 +18,17 @@ var (
 			`|[Ss]pend limit reached` +
 			`|You have reached your specified API usage limits` +
 			`|This organization has reached its (?:\w+ )?spend limit` +
-			`|You've hit your (?:org's )?(?:\w+ )?spend limit` +
-			`|(?:You're|Your org(?:anization)? is) out of usage\b)`)
+			`|You've hit your (?:[\w']+ )?(?:\w+ )?spend limit` +
+			`|(?:You're|Your org(?:anization)? is) out of (?:extra )?usage\b` +
+			`|Your seat type doesn't include ` +
+			`|Your usage allocation has been disabled by your admin` +
+			`|Your group's usage limit is set to \$0)`)
 	})
 	windowText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^(?:` +
-			`You've (?:hit|reached) your (?:[\w-]+ ){1,3}limit(?: [·∙] .*)?$` +
-			`|(?:5-hour|[Ww]eekly|[Ss]ession|[Uu]sage|Opus|Sonnet|Fable) limit(?: reached)? [·∙] (?:resets|limit resets|set to continue) .*` +
-			`|You're out of (?:extra usage|usage credits) · resets .*` +
+			`You've (?:hit|reached) your (?:[\w'-]+ ){0,4}limit(?: [·∙] .*)?\.?$` +
+			`|(?:5-hour|[Ww]eekly|[Ss]ession|[Uu]sage|Opus|Sonnet|Fable) limit(?: reached)?(?: again)? [·∙] (?:resets|limit resets|set to continue) .*` +
+			`|(?:You're|Your org(?:anization)? is) out of (?:extra usage|usage credits|usage) · resets .*` +
 			`|Continuing automatically at .*` +
 			`|Claude usage limit reached\. Your limit will reset at .*` +
 			`|Claude AI usage limit reached\|(\d{9,11})$` +
@@ -41,30 +45,53 @@ var (
 	overloadText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^API Error: (?:529\b|Repeated 529\b|Overloaded)`)
 	})
+	// fastText is a limit of the fast mode: Claude Code goes on without it.
+	fastText = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:You've (?:hit|reached) your fast limit|Fast limit reached)\b`)
+	})
+	// tokensText is how the API names the limit in the message of a 429.
+	tokensText = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\b(?:input |output )?tokens per minute\b`)
+	})
+	// resetText is what stands before the time at which a window opens again.
+	resetText = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?: [·∙] (?:limit )?resets |\. Your limit will reset |[Cc]ontinu(?:e|ing) automatically )`)
+	})
 )
 
-// said reads the text in which Claude Code ends a turn.
-func said(text string) (Limit, bool) {
+// Text reads the words in which Claude Code ends a turn, or says that it waits for a usage limit: of its screen, its
+// transcript or its -p output, without what stands before them there. They were written at now, in the zone local, unless
+// they name another. A text without a time is a limit without one.
+func Text(text string, now time.Time, local *time.Location) (Limit, bool) {
+	if len(text) > 4096 || fastText().MatchString(text) {
+		return Limit{}, false
+	}
 	l := Limit{Dead: true, Message: text}
+	m := windowText().FindStringSubmatch(text)
 	// Credits that come back at a given time are a window like another.
-	back := strings.HasPrefix(text, "You're out of") && strings.Contains(text, " · resets ")
+	back := m != nil && strings.Contains(text, "out of") && strings.Contains(text, " · resets ")
 	if spendText().MatchString(text) && !back {
 		l.Kind = Spend
 		return l, true
 	}
 	l.Wait = true
-	if m := windowText().FindStringSubmatch(text); m != nil {
+	if m != nil {
 		l.Kind = UsageWindow
 		if s, err := strconv.ParseFloat(m[1], 64); err == nil {
 			l.ResetsAt, _ = epoch(s)
+		} else if i := resetText().FindStringIndex(text); i != nil {
+			l.ResetsAt, l.Within, _ = at(text[i[1]:], now, local)
 		}
 		return l, true
 	}
 	switch {
 	case requestsText().MatchString(text):
 		l.Kind = Requests
-		if strings.Contains(text, spendCode) {
+		switch {
+		case strings.Contains(text, spendCode):
 			l.Kind, l.Wait = Spend, false
+		case tokensText().MatchString(text):
+			l.Kind = Tokens
 		}
 	case overloadText().MatchString(text):
 		l.Kind = Overload
