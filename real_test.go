@@ -302,7 +302,7 @@ func TestRealSessionsWaitForALongRetryAfter(t *testing.T) {
 	m.sees(first, "retrying in")
 	second := m.open(m.session("second"))
 	m.ask(second, "hello")
-	m.waits(1, 1)
+	m.waits(0, 1)
 	if r := m.status().Pools[0]; r.CoolDown == nil || r.CoolDown.Seconds < 10 {
 		t.Errorf("status shows no cool-down: %+v", r)
 	}

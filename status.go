@@ -27,11 +27,11 @@ type poolReport struct {
 	Sessions int            `json:"sessions"`
 	CoolDown *coolDown      `json:"cool_down,omitempty"`
 	Usage    *coolDown      `json:"usage_limit,omitempty"`
-	GaveUp   bool           `json:"gave_up,omitempty"`           // limits without a time came too often in a row
-	Rate     float64        `json:"calls_per_minute"`            // 0: no limit met yet
-	Turns    []callerReport `json:"turns"`                       // who has one, oldest first
-	Waiting  []callerReport `json:"waiting"`                     // in line, first come first served
-	Retrying []callerReport `json:"waiting_in_claude,omitempty"` // rejected, and Claude Code tries again by itself
+	GaveUp   bool           `json:"gave_up,omitempty"`  // limits without a time came too often in a row
+	Rate     float64        `json:"calls_per_minute"`   // 0: no limit met yet
+	Turns    []callerReport `json:"turns"`              // who has one, oldest first
+	Waiting  []callerReport `json:"waiting"`            // in line, first come first served
+	Retrying []callerReport `json:"rejected,omitempty"` // Claude Code tries again by itself
 }
 
 type coolDown struct {
@@ -47,7 +47,7 @@ type callerReport struct {
 	Dir     string    `json:"dir,omitempty"`
 	PID     int       `json:"pid,omitempty"`
 	Since   time.Time `json:"since"`
-	Seconds float64   `json:"seconds"` // since then; for a retry, until then
+	Seconds float64   `json:"seconds"` // since then; for a rejected call, until it is tried again
 }
 
 // runStatus prints who has the turn and who waits.
@@ -101,6 +101,9 @@ func reportOf(s *turn.State, now time.Time) report {
 			return c
 		}
 		for _, g := range p.Grants {
+			if slices.ContainsFunc(p.Retries, func(r turn.Retry) bool { return r.Key == g.Key }) {
+				continue // it is shown as what it does
+			}
 			one.Turns = append(one.Turns, caller(g.Key, g.Process, g.At))
 		}
 		for i, t := range p.Queue {
@@ -109,8 +112,8 @@ func reportOf(s *turn.State, now time.Time) report {
 			one.Waiting = append(one.Waiting, c)
 		}
 		for _, t := range p.Retries {
-			c := caller(t.Key, t.Process, t.Rejected.Add(t.In))
-			c.Seconds = -c.Seconds
+			c := caller(t.Key, t.Process, t.Rejected)
+			c.Seconds = t.Rejected.Add(t.In).Sub(now).Seconds()
 			one.Retrying = append(one.Retrying, c)
 		}
 		r.Pools = append(r.Pools, one)
@@ -152,22 +155,22 @@ func (r report) write(out io.Writer, now time.Time) error {
 		}
 		fmt.Fprintln(out)
 		t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "PLACE\tSESSION\tPID\tDIRECTORY\tSINCE\tFOR")
-		line := func(place string, c callerReport) {
+		fmt.Fprintln(t, "PLACE\tSESSION\tPID\tDIRECTORY\tSINCE\t")
+		line := func(place string, c callerReport, note string) {
 			id := c.Session[:min(8, len(c.Session))]
 			if c.Agent != "" {
 				id += "/" + c.Agent[:min(8, len(c.Agent))]
 			}
-			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", place, id, c.PID, home(c.Dir), clock(c.Since, now), span(c.Seconds))
+			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", place, id, c.PID, home(c.Dir), clock(c.Since, now), note)
 		}
 		for _, c := range p.Turns {
-			line("turn", c)
+			line("turn", c, span(c.Seconds)+" ago")
 		}
 		for _, c := range p.Retrying {
-			line("retries", c)
+			line("rejected", c, "tries again in "+span(c.Seconds))
 		}
 		for _, c := range p.Waiting {
-			line(fmt.Sprint(c.Place), c)
+			line(fmt.Sprint(c.Place), c, "waits for "+span(c.Seconds))
 		}
 		if err := t.Flush(); err != nil {
 			return err
