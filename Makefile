@@ -2,27 +2,33 @@
 # test    everything, with the race detector and the real Claude Code (from npm, into a cache outside git)
 # demo    several real sessions on one small limit, without and with afteryou
 # bench   what the hook, the glass and the hand-off cost
-# lint    gofmt, vet for Linux and macOS, staticcheck, shellcheck
+# lint    gofmt, vet for Linux and macOS, staticcheck, shfmt
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+SHFMT = mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
 
 .PHONY: build test demo bench lint
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o afteryou .
 
+# What passed is summed up, with the tests that drove the real Claude Code by name; what failed is shown whole.
 test: lint
-	go test -race -timeout 12m -v ./... > test.log 2>&1; status=$$?; \
-	  grep -E '^(--- FAIL|FAIL|panic:)|_test.go:|^ok|^--- PASS: TestReal' test.log; exit $$status
+	@go test -race -timeout 12m -v ./... >test.log 2>&1; status=$$?; \
+	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|panic:|WARNING: DATA RACE)' test.log; \
+	[ $$status = 0 ] || cat test.log; exit $$status
 
 demo: build
 	./afteryou demo
 
+# script, of util-linux, is what the glass is compared with.
 bench: build
-	go test -run '^$$' -bench . -benchtime 1x ./...
+	command -v script >/dev/null || apt-get install -y bsdutils
+	go test -run '^$$' -bench . -benchtime 2s -timeout 20m . ./wrapper
 
 lint:
-	test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	go vet ./...
 	GOOS=darwin go vet ./...
 	go run $(STATICCHECK) ./...
+	go run $(SHFMT) -ln posix -d install.sh .ci/run

@@ -10,6 +10,7 @@ set -eu
 main() {
 	bin=${PREFIX:-$HOME/.local}/bin
 	state=${XDG_STATE_HOME:-$HOME/.local/state}/afteryou
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/afteryou
 	case ${1-} in
 	'') install ;;
 	--uninstall) uninstall ;;
@@ -43,7 +44,7 @@ uninstall() {
 	if [ -d "$state" ] && [ ! -L "$state" ]; then
 		rm -rf "$state"
 	fi
-	rm -rf "${XDG_CACHE_HOME:-$HOME/.cache}/afteryou/versions"
+	rm -rf "$cache"
 	echo "removed $bin/afteryou and $state"
 	echo "hint: remove the line alias claude='$bin/afteryou run --' from your shell's start-up file"
 }
