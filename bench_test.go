@@ -203,17 +203,14 @@ func BenchmarkWaiting(b *testing.B) {
 // used is the processor time of a running process, as ps tells it: on Linux from /proc, in nanoseconds.
 func used(b *testing.B, cmd *exec.Cmd) time.Duration {
 	b.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", cmd.Process.Pid))
-	if err != nil {
-		b.Fatal(err)
-	}
 	var sum time.Duration
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", cmd.Process.Pid))
 	if err != nil || len(tasks) == 0 {
 		b.Fatalf("threads of %d: %v", cmd.Process.Pid, err)
 	}
 	for _, task := range tasks {
-		if data, err = os.ReadFile(task); err != nil {
+		data, err := os.ReadFile(task)
+		if err != nil {
 			continue // a thread that ended meanwhile
 		}
 		n, err := strconv.ParseInt(strings.Fields(string(data))[0], 10, 64)

@@ -16,7 +16,7 @@ import (
 type Binary struct{ Path string }
 
 // ErrNotFound says that no Claude Code was found in any place.
-var ErrNotFound = errors.New("Claude Code not found\nhint: install it, or set AFTERYOU_CLAUDE to its path")
+var ErrNotFound = errors.New("no Claude Code found\nhint: install it, or set AFTERYOU_CLAUDE to its path")
 
 // Find looks for the real Claude Code: AFTERYOU_CLAUDE, then PATH, then the usual install places. self is our own
 // executable, which is passed over under any name, as a link or as a copy; so is a small script that names it. A script
