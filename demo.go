@@ -25,6 +25,7 @@ func runDemo(args []string, out, errs *os.File) (int, error) {
 	flags.Float64Var(&c.RPM, "rpm", 60, "the limit, in calls a minute")
 	flags.Float64Var(&c.Burst, "burst", 2, "how many calls the limit lets through at once")
 	latency := flags.Float64("latency", 0.3, "how long an answer takes, in seconds")
+	flags.BoolVar(&c.Gateway, "gateway", false, "take turns at the gateway, not by hooks alone")
 	asJSON := flags.Bool("json", false, "print the comparison as JSON")
 	if code, ok := parse(flags, args, errs); !ok {
 		return code, nil

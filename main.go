@@ -122,7 +122,7 @@ func runHook(args []string, in, out, errs *os.File) (int, error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
-	h := hook.Hook{Getenv: os.Getenv, Pool: pool(os.Getenv)}
+	h := hook.Hook{Getenv: os.Getenv, Pool: pool(hook.Direct(os.Getenv))}
 	h.Store, h.Trouble = lockfile.Open(stateDir())
 	s, err := loadSettings(configPath(), os.Getenv)
 	if err != nil && h.Store != nil {
@@ -206,6 +206,7 @@ func start(args []string, flags map[string]string, in, out, errs *os.File) (int,
 		Cache:  filepath.Join(xdg.CacheHome, "afteryou"),
 		Warn:   func(err error) { say(errs, err) },
 	}
+	l.Gateway, l.Rules = launch.Gateway(s.Gateway), s.rules()
 	if !s.Off {
 		l.Store, l.Trouble = lockfile.Open(stateDir())
 	}

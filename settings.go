@@ -23,7 +23,7 @@ type settings struct {
 	Turns   string `toml:"turns"`    // "auto", "strict" or a number of calls in flight
 	Gap     string `toml:"gap"`      // least time between two calls of one session, as Go writes durations
 	MaxWait string `toml:"max_wait"` // longest time a call is held back
-	Gateway string `toml:"gateway"`  // "off"
+	Gateway string `toml:"gateway"`  // "auto", "on" or "off"
 	Off     bool   `toml:"off"`      // be a plain exec
 }
 
@@ -38,7 +38,7 @@ func stateDir() string { return filepath.Join(xdg.StateHome, "afteryou") }
 
 // loadSettings reads file and environment over what is built in. On an error the settings hold what was good.
 func loadSettings(path string, getenv func(string) string) (settings, error) {
-	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", Gateway: "off"}
+	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", Gateway: "auto"}
 	if err := s.readFile(path); err != nil {
 		return s, err
 	}
@@ -98,8 +98,8 @@ func (s *settings) set(name, value string) error {
 		}
 		s.MaxWait = value
 	case "gateway":
-		if value != "off" {
-			return bad(`"off"`)
+		if value != "auto" && value != "on" && value != "off" {
+			return bad(`"auto", "on" or "off"`)
 		}
 		s.Gateway = value
 	case "off":

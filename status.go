@@ -89,7 +89,7 @@ func reportOf(s *turn.State, now time.Time) report {
 			one.Usage = &coolDown{p.Usage.Until, p.Usage.Until.Sub(now).Seconds(), p.Usage.Why}
 		}
 		for _, session := range s.Sessions {
-			if session.Pool == id {
+			if session.Pool == id || session.Gateway && strings.HasPrefix(id, turn.ClassPool(session.Pool, "")) {
 				one.Sessions++
 			}
 		}

@@ -99,6 +99,10 @@ func (h *Hook) serve(ctx context.Context, e event) error {
 	if h.Store == nil {
 		return h.Trouble
 	}
+	w := waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}
+	if _, ok := gateway(h.Getenv); ok {
+		return w.visit(ctx)
+	}
 	var reports []observe.Report
 	v, err := h.Store.View()
 	switch {
@@ -113,7 +117,6 @@ func (h *Hook) serve(ctx context.Context, e event) error {
 	case !errors.As(err, new(*lockfile.CorruptError)): // that one is set aside below
 		return err
 	}
-	w := waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}
 	if gates(e.Name) {
 		return w.wait(ctx, reports)
 	}

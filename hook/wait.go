@@ -240,7 +240,7 @@ func (w *waiter) register(now time.Time, s *turn.State) *turn.Session {
 			session.Offsets = map[string]int64{"": fi.Size()}
 		}
 	}
-	session.Pool, session.Process, session.Dir = w.poolID, w.process, w.event.Dir
+	session.Pool, session.Gateway, session.Process, session.Dir = w.poolID, false, w.process, w.event.Dir
 	session.Seen = now
 	return session
 }

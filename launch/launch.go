@@ -38,6 +38,8 @@ type Launch struct {
 	Trouble error
 	Off     bool // be a plain exec
 	Pool    func() (name, secret string)
+	Gateway Gateway
+	Rules   turn.Rules          // for the gateway
 	Cache   string              // directory for what was found out about Claude Code
 	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal
 }
@@ -57,6 +59,9 @@ const maxDepth = 3
 func (l Launch) Run() (wrapper.Status, error) {
 	getenv := func(name string) string { return lookup(l.Env, name) }
 	depth, nested := l.depth(getenv)
+	if !nested { // a Claude Code above may have a gateway, which is for its own calls
+		l = l.direct()
+	}
 	if depth > maxDepth {
 		return wrapper.Status{}, fmt.Errorf("starting Claude Code led back to afteryou %d times\nhint: set AFTERYOU_CLAUDE to the real claude", depth-1)
 	}
@@ -91,10 +96,20 @@ func (l Launch) Run() (wrapper.Status, error) {
 		l.Warn(fmt.Errorf("%w\nhint: this session takes no turns", err))
 		cmd.Env = with(cmd.Env, hook.WarnedEnv, "1")
 	}
-	if kind == claude.Print || !l.Screen {
-		return wrapper.Status{}, wrapper.Exec(cmd)
+	g, err := l.gateway(&cmd)
+	if err != nil {
+		return wrapper.Status{}, err
 	}
-	return l.session(cmd)
+	if g != nil {
+		defer g.Close()
+	}
+	switch plain := kind == claude.Print || !l.Screen; {
+	case plain && g == nil:
+		return wrapper.Status{}, wrapper.Exec(cmd)
+	case plain:
+		return wrapper.Child(cmd)
+	}
+	return l.session(cmd, g != nil)
 }
 
 // depth is the number of launchers from here up to the next Claude Code, this one included, and whether there was one

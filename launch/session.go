@@ -12,10 +12,10 @@ import (
 )
 
 // session runs Claude Code behind the glass and shares what its screen says of limits.
-func (l Launch) session(cmd wrapper.Command) (wrapper.Status, error) {
+func (l Launch) session(cmd wrapper.Command, gateway bool) (wrapper.Status, error) {
 	o := wrapper.Options{In: l.In, Out: l.Out, Err: l.Err}
 	var w *watcher
-	if l.Store != nil {
+	if l.Store != nil && !gateway { // which knows what the screen says, and better
 		w = &watcher{store: l.Store, pool: l.Pool, started: make(chan struct{})}
 		o.Watch = w.watch
 	}

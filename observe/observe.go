@@ -73,7 +73,7 @@ func Read(s *turn.State, keys ...turn.Key) []Report {
 func Callers(s *turn.State, pool string) []turn.Key {
 	var keys []turn.Key
 	for id, session := range s.Sessions {
-		if session.Pool == pool {
+		if session.Pool == pool && !session.Gateway {
 			keys = append(keys, turn.Key{Session: id})
 		}
 	}

@@ -24,6 +24,7 @@ type Config struct {
 	RPM, Burst      float64       // the request bucket
 	Latency         time.Duration // of one answer
 	Self            string        // the afteryou to be shown
+	Gateway         bool          // it is run with its gateway, not with its hooks alone
 	Env             []string      // added to the environment of the sessions that run through it
 }
 
@@ -72,9 +73,13 @@ func Compare(ctx context.Context, c Config, view *View) (Result, error) {
 	if r.Native, err = run(ctx, c, "each for itself", view, realclaude.Session{Path: claude}); err != nil {
 		return r, err
 	}
+	gateway := "off"
+	if c.Gateway {
+		gateway = "on"
+	}
 	r.Afteryou, err = run(ctx, c, "with afteryou", view, realclaude.Session{
 		Path: c.Self, Args: []string{"run", "--"},
-		Env: append([]string{"AFTERYOU_CLAUDE=" + claude}, c.Env...),
+		Env: append([]string{"AFTERYOU_CLAUDE=" + claude, "AFTERYOU_GATEWAY=" + gateway}, c.Env...),
 	})
 	return r, err
 }

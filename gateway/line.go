@@ -1,0 +1,466 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"afteryou/lockfile"
+	"afteryou/turn"
+)
+
+// How often the line is looked at; as in package hook, where one process waits for one turn. This one waits for many at
+// once and has its own reports to tell, so that it is one loop for all calls, which takes the lock once for all that
+// came together.
+const (
+	poll      = 10 * time.Millisecond // where the system does not tell that the state was replaced
+	tendEvery = 250 * time.Millisecond
+	stepIn    = time.Second // after each one ahead who should have acted and did not
+)
+
+// line is where the gateway's calls wait for their turns and tell what became of them.
+//
+// One goroutine does all that touches the state; close ends it.
+type line struct {
+	Config
+	self turn.Process
+	done chan struct{}
+
+	mu        sync.Mutex
+	todo      []change
+	waiting   map[*place]bool // true: asked for already
+	live      map[turn.Key]*place
+	interrupt func() // ends the loop's sleep
+	events    int
+	closed    bool
+
+	// Used by the loop alone.
+	view   *lockfile.View
+	watch  *lockfile.Watch
+	act    map[string]time.Time // by class: when there is something to do under the lock
+	begun  bool                 // the state was written once
+	logged string
+}
+
+// change is what is to be told of a place.
+type change struct {
+	of *place
+	do func(now time.Time, p *turn.Pool)
+}
+
+// place is one call to the model. Its methods return at once, except wait; what they tell is told in their order.
+type place struct {
+	line    *line
+	key     turn.Key
+	event   string
+	class   string
+	granted chan error // holds one
+	sent    bool
+	gone    bool
+	broken  bool // line.mu: what was to be told could not be
+	when    time.Time
+	limits  limits
+	costs   [2]float64 // of this call, as far as told
+}
+
+var (
+	errClosed = errors.New("the gateway is closed")
+	errBroken = errors.New("the state can't be used")
+)
+
+func newLine(c Config) *line {
+	l := &line{Config: c, self: lockfile.Self(), done: make(chan struct{}), waiting: make(map[*place]bool),
+		live: make(map[turn.Key]*place), act: make(map[string]time.Time), interrupt: func() {}}
+	go l.run()
+	return l
+}
+
+// close gives back every turn and ends the loop.
+func (l *line) close() {
+	l.mu.Lock()
+	if !l.closed {
+		for k, p := range l.live {
+			l.todo = append(l.todo, change{p, func(now time.Time, pool *turn.Pool) {
+				pool.Withdraw(k, p.event)
+				pool.Ended(now, k)
+			}})
+		}
+		l.closed = true
+	}
+	l.interrupt()
+	l.mu.Unlock()
+	<-l.done
+}
+
+// join gives a call its name: the session's, the agent's, and a number where they have several calls at once.
+func (l *line) join(session, agent, class string) *place {
+	if session == "" {
+		session = l.self.String()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := turn.Key{Session: session, Agent: agent}
+	for n := 2; l.live[k] != nil; n++ {
+		k.Agent = agent + "#" + strconv.Itoa(n)
+	}
+	l.events++
+	p := &place{line: l, key: k, class: class, granted: make(chan error, 1),
+		event: fmt.Sprintf("gateway-%d-%d", l.self.PID, l.events)}
+	l.live[k] = p
+	return p
+}
+
+// wait blocks until the call has the turn. An error says that it has none: ctx ended, or the state can't be used.
+func (p *place) wait(ctx context.Context) error {
+	l := p.line
+	l.mu.Lock()
+	switch {
+	case l.closed:
+		l.mu.Unlock()
+		return errClosed
+	case p.broken:
+		l.mu.Unlock()
+		return errBroken
+	}
+	l.waiting[p] = false
+	l.interrupt()
+	l.mu.Unlock()
+	select {
+	case err := <-p.granted:
+		return err
+	case <-ctx.Done():
+		l.mu.Lock()
+		delete(l.waiting, p)
+		l.mu.Unlock()
+		return ctx.Err()
+	}
+}
+
+// tell hands over what is to be told of the place.
+func (p *place) tell(do func(now time.Time, pool *turn.Pool)) {
+	l := p.line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.todo = append(l.todo, change{p, do})
+	l.interrupt()
+}
+
+// heard tells when the call was sent and what the headers of the answer say.
+func (p *place) heard(sent, arrived time.Time, l limits) func(now time.Time, pool *turn.Pool) {
+	p.sent, p.when, p.limits = true, sent, l
+	return func(now time.Time, pool *turn.Pool) {
+		pool.Sent(now, p.key, arrived)
+		if l.known() {
+			pool.Headers(now, sent, l.cost(pool.Costs))
+		}
+	}
+}
+
+// accepted: the server answers the call.
+func (p *place) accepted(sent, arrived time.Time, l limits) {
+	heard := p.heard(sent, arrived, l)
+	p.tell(func(now time.Time, pool *turn.Pool) {
+		heard(now, pool)
+		pool.Accepted(now, p.key)
+	})
+}
+
+// rejected: the call goes back to the head of the line, and all wait what the server said.
+func (p *place) rejected(retryAfter time.Duration, sent, arrived time.Time, l limits) {
+	heard := p.heard(sent, arrived, l)
+	p.tell(func(now time.Time, pool *turn.Pool) {
+		heard(now, pool)
+		pool.Rejected(now, p.key, retryAfter)
+	})
+}
+
+// limited: the call was rejected, and Claude Code is told so.
+func (p *place) limited(until time.Time, why string, sent, arrived time.Time, l limits) {
+	heard := p.heard(sent, arrived, l)
+	p.tell(func(now time.Time, pool *turn.Pool) {
+		heard(now, pool)
+		pool.Ended(now, p.key)
+		if !until.IsZero() {
+			pool.Limited(now, until, why)
+		}
+	})
+}
+
+// used: the answer says what it took.
+func (p *place) used(u *usage) {
+	in, out := u.input, u.output
+	if in == p.costs[0] {
+		in = 0
+	}
+	if out == p.costs[1] {
+		out = 0
+	}
+	p.costs = [2]float64{u.input, u.output}
+	sent, l := p.when, p.limits
+	p.tell(func(now time.Time, pool *turn.Pool) {
+		pool.Costs.Used(in, out)
+		if l.known() {
+			pool.Headers(now, sent, l.cost(pool.Costs))
+		}
+	})
+}
+
+// alive: the answer grows.
+func (p *place) alive() {
+	p.tell(func(now time.Time, pool *turn.Pool) { pool.SeenAlive(now, p.key) })
+}
+
+// answered: the call was answered, to its end or to that of who asked.
+func (p *place) answered() {
+	p.tell(func(now time.Time, pool *turn.Pool) { pool.Succeeded(now, p.key) })
+}
+
+// leave gives back what the place has left: the turn, or the place in line.
+func (p *place) leave() {
+	if p.gone {
+		return
+	}
+	p.gone = true
+	sent := p.sent
+	p.tell(func(now time.Time, pool *turn.Pool) {
+		if !sent {
+			pool.Withdraw(p.key, p.event)
+		}
+		pool.Ended(now, p.key)
+		p.line.mu.Lock()
+		delete(p.line.live, p.key)
+		p.line.mu.Unlock()
+	})
+}
+
+// run does what is to be done until the line is closed.
+func (l *line) run() {
+	defer close(l.done)
+	defer func() {
+		if l.watch != nil {
+			l.watch.Close()
+		}
+		if l.view != nil {
+			l.view.Close()
+		}
+	}()
+	for {
+		l.mu.Lock()
+		todo, closed := l.todo, l.closed
+		l.todo = nil
+		need := len(todo) > 0
+		var waiting []*place
+		for p, asked := range l.waiting {
+			waiting = append(waiting, p)
+			need = need || !asked
+			l.waiting[p] = true
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		l.interrupt = cancel
+		l.mu.Unlock()
+
+		if need || len(waiting) > 0 && l.due(waiting) {
+			l.update(todo, waiting)
+		}
+		if closed {
+			cancel()
+			l.fail(waiting, errClosed)
+			return
+		}
+		l.sleep(ctx, l.grant(waiting))
+		cancel()
+	}
+}
+
+// due says whether something must be done under the lock. It is tried on our own copy of the state first.
+func (l *line) due(waiting []*place) bool {
+	if l.view == nil {
+		return true
+	}
+	now := time.Now()
+	for _, p := range waiting {
+		pool := l.pool(l.view.State, p.class)
+		if pool.Granted(p.key, p.event) {
+			continue
+		}
+		if _, ok := pool.Place(p.key); !ok {
+			return true // somebody dropped the ticket: ask again
+		}
+		if now.Before(l.act[p.class]) {
+			continue
+		}
+		had := len(pool.Queue) + len(pool.Grants) + len(pool.Retries)
+		pool.Sweep(now, lockfile.Alive)
+		if len(pool.Queue)+len(pool.Grants)+len(pool.Retries) != had {
+			return true
+		}
+		queued := len(pool.Queue)
+		next := pool.Admit(now, l.Rules)
+		if len(pool.Queue) != queued {
+			return true
+		}
+		l.plan(pool, p.class, waiting, now, next)
+	}
+	return false
+}
+
+// plan notes when there is something to do for the class: at next, and every now and then, the later the further back
+// in the line its first call stands.
+func (l *line) plan(pool *turn.Pool, class string, waiting []*place, now, next time.Time) {
+	first := 0
+	for _, p := range waiting {
+		if n, ok := pool.Place(p.key); ok && p.class == class && (first == 0 || n < first) {
+			first = n
+		}
+	}
+	lag := time.Duration(max(first-1, 0)) * stepIn
+	at := now.Add(tendEvery + lag)
+	if due := next.Add(lag); !next.IsZero() && due.Before(at) {
+		at = due
+	}
+	l.act[class] = at
+}
+
+// pool is the pool of a class of models.
+func (l *line) pool(s *turn.State, class string) *turn.Pool {
+	name, secret := l.Config.Pool()
+	p := s.Pool(turn.ClassPool(s.PoolID(secret), class))
+	p.Name = name + ", " + class
+	return p
+}
+
+// update tells what is to be told, asks for those who wait and lets go who may, in one change of the state.
+func (l *line) update(todo []change, waiting []*place) {
+	v, err := l.Store.Update(context.Background(), func(s *turn.State) error {
+		now := time.Now()
+		alive := remember(lockfile.Alive)
+		if !l.begun {
+			s.Forget(now, alive)
+		}
+		pools := make(map[string]*turn.Pool)
+		of := func(p *place) *turn.Pool {
+			if pools[p.class] == nil {
+				pools[p.class] = l.pool(s, p.class)
+				pools[p.class].Sweep(now, alive)
+			}
+			return pools[p.class]
+		}
+		for _, c := range todo {
+			c.do(now, of(c.of))
+		}
+		for _, p := range waiting {
+			of(p).Ask(now, turn.Ticket{Key: p.key, Event: p.event, Process: l.self, Waiter: l.self})
+		}
+		for class, pool := range pools {
+			l.plan(pool, class, waiting, now, pool.Admit(now, l.Rules))
+		}
+		return nil
+	})
+	var corrupt *lockfile.CorruptError
+	if errors.As(err, &corrupt) {
+		l.Store.Log("%v", corrupt)
+		err = nil
+	}
+	if l.view != nil {
+		l.view.Close()
+	}
+	l.view = v
+	if err == nil {
+		l.begun = true
+		return
+	}
+	l.view = nil
+	l.log(err)
+	l.mu.Lock()
+	for _, c := range todo {
+		c.of.broken = true
+	}
+	l.mu.Unlock()
+	l.fail(waiting, errBroken)
+}
+
+// log writes what is wrong, once until it is something else.
+func (l *line) log(err error) {
+	if text := err.Error(); text != l.logged {
+		l.logged = text
+		l.Store.Log("gateway: %s; calls go without turns", text)
+	}
+}
+
+// fail lets the calls go without a turn.
+func (l *line) fail(waiting []*place, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range waiting {
+		if _, ok := l.waiting[p]; ok {
+			delete(l.waiting, p)
+			p.granted <- err
+		}
+	}
+}
+
+// grant lets go who has the turn and returns the others.
+func (l *line) grant(waiting []*place) (rest []*place) {
+	if l.view == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range waiting {
+		if _, ok := l.waiting[p]; !ok {
+			continue
+		}
+		if l.pool(l.view.State, p.class).Granted(p.key, p.event) {
+			delete(l.waiting, p)
+			p.granted <- nil
+			continue
+		}
+		rest = append(rest, p)
+	}
+	return rest
+}
+
+// sleep blocks until there may be something to do. Where nobody waits only a call can bring something.
+func (l *line) sleep(ctx context.Context, waiting []*place) {
+	if len(waiting) == 0 {
+		<-ctx.Done()
+		return
+	}
+	until := time.Now().Add(time.Minute)
+	for _, p := range waiting {
+		if at := l.act[p.class]; at.Before(until) {
+			until = at
+		}
+	}
+	if l.watch == nil {
+		l.watch = l.Store.Watch()
+	}
+	if !l.watch.Wait(ctx, l.view, until, poll) {
+		return
+	}
+	v, err := l.Store.View()
+	if err != nil {
+		return // the next change under the lock tells what is wrong
+	}
+	l.view.Close()
+	l.view = v
+}
+
+// remember asks alive only once about each process.
+func remember(alive func(turn.Process) bool) func(turn.Process) bool {
+	known := make(map[turn.Process]bool)
+	return func(p turn.Process) bool {
+		is, ok := known[p]
+		if !ok {
+			is = alive(p)
+			known[p] = is
+		}
+		return is
+	}
+}

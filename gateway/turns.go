@@ -1,0 +1,270 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+
+	"afteryou/ratelimit"
+	"afteryou/turn"
+)
+
+const (
+	// longest is what a call is held back at most for a limit: what is longer is a usage limit, for Claude Code to show.
+	longest = 10 * time.Minute
+	// onWay bounds how long after it was sent a call reaches the server, where the answer's headers do not bound it closer.
+	onWay = 50 * time.Millisecond
+	// mostError bounds what is read of an answer that may be held back, in bytes.
+	mostError = 1 << 20
+	// renew is how often a growing answer renews the lease of its turn.
+	renew = 30 * time.Second
+)
+
+// turns sends each call to the model when it has the turn.
+type turns struct {
+	base   http.RoundTripper
+	line   *line
+	bodies *bodies
+	hold   time.Duration
+}
+
+// RoundTrip sends the request, once or until it is no longer rejected for a rate limit.
+func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !calls(r) {
+		resp, err := t.base.RoundTrip(r)
+		if err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
+			resp.Body = &answer{ReadCloser: resp.Body, ctx: r.Context()}
+		}
+		return resp, err
+	}
+	deadline := time.Now().Add(t.hold)
+	kept := &body{from: t.bodies}
+	if r.Body != nil {
+		var err error
+		if kept, err = t.bodies.keep(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), class(modelOf(kept.reader())))
+	resp, err := t.send(r, p, kept, deadline)
+	if err != nil {
+		p.leave()
+		kept.drop()
+		return nil, err
+	}
+	resp.Body = &answer{ReadCloser: resp.Body, ctx: r.Context(), over: kept.drop, place: p, usage: newUsage(resp.Header), ok: resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests}
+	return resp, nil
+}
+
+// send is RoundTrip once the request is whole. The answer it returns is for Claude Code; the turn is given back when it
+// was read.
+func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) (*http.Response, error) {
+	var held *http.Response
+	for {
+		ctx, cancel := context.WithDeadline(r.Context(), deadline)
+		err := p.wait(ctx)
+		cancel()
+		if r.Context().Err() != nil {
+			return nil, r.Context().Err()
+		}
+		if err != nil && held != nil {
+			p.leave()
+			return held, nil // the real answer; Claude Code waits by itself
+		}
+		turnless := err != nil
+		if turnless {
+			p.leave()
+		}
+		out := r.Clone(r.Context())
+		if r.Body != nil {
+			out.Body = kept.reader()
+			out.GetBody = func() (io.ReadCloser, error) { return kept.reader(), nil }
+		}
+		sent := time.Now()
+		resp, err := t.base.RoundTrip(out)
+		if err != nil {
+			return nil, err
+		}
+		now := time.Now()
+		arrived := sent.Add(min(now.Sub(sent), onWay))
+		limits := resources(resp.Header)
+		limit, limited := ratelimit.Header(resp.Header.Get, resp.StatusCode, now)
+		if !limited {
+			p.accepted(sent, arrived, limits)
+			return resp, nil
+		}
+		if err := slurp(resp); err != nil {
+			return resp, nil // broken off; it is passed on as far as it came
+		}
+		if turnless || !holds(&limit, resp, now, deadline) {
+			p.limited(until(limit, now), limit.Kind.String(), sent, arrived, limits)
+			return resp, nil
+		}
+		p.rejected(limit.RetryIn, sent, arrived, limits)
+		held = resp
+	}
+}
+
+// holds says whether a rejected call is to be sent again by us: waiting must lift the limit, and soon enough. It puts
+// into l what the body says beside the headers.
+func holds(l *ratelimit.Limit, resp *http.Response, now, deadline time.Time) bool {
+	if k, ok := resp.Body.(*kept); ok && resp.Header.Get("Content-Encoding") == "" && spends(k.data, now) {
+		l.Kind, l.Wait = ratelimit.Spend, false
+	}
+	if d := l.ResetsAt.Sub(now); l.Kind == ratelimit.UsageWindow && d > l.RetryIn {
+		l.RetryIn = d
+	}
+	return !l.Dead && l.Wait && l.RetryIn <= longest && now.Add(l.RetryIn).Before(deadline)
+}
+
+// until is when the limit ends, if that was said and waiting lifts it.
+func until(l ratelimit.Limit, now time.Time) time.Time {
+	if !l.Wait || l.RetryIn <= 0 {
+		return time.Time{}
+	}
+	return now.Add(l.RetryIn)
+}
+
+// spends says whether the body of an error tells of a limit of money.
+func spends(data []byte, now time.Time) bool {
+	var e struct {
+		Error struct {
+			Message string
+			Details struct {
+				Code string `json:"error_code"`
+			}
+		}
+	}
+	if json.Unmarshal(data, &e) != nil {
+		return false
+	}
+	l, ok := ratelimit.Text(e.Error.Message, now, time.Local)
+	return ok && l.Kind == ratelimit.Spend || e.Error.Details.Code == spendCode
+}
+
+// spendCode is the API's word for a spend limit, whatever the message says.
+const spendCode = "enforced_spend_limit_reached"
+
+// kept is an answer that was read whole.
+type kept struct {
+	io.Reader
+	data []byte
+	rest io.Closer
+}
+
+func (k *kept) Close() error { return k.rest.Close() }
+
+// slurp reads an answer that may be held back, and puts it back unread. One that is too long is passed on.
+func slurp(resp *http.Response) error {
+	data, err := io.ReadAll(io.LimitReader(resp.Body, mostError))
+	var tail io.Reader = resp.Body
+	if err != nil {
+		tail = failing{err}
+	}
+	resp.Body = &kept{io.MultiReader(bytes.NewReader(data), tail), data, resp.Body}
+	return err
+}
+
+// failing breaks off where the upstream did.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// resources reads the limits that an answer's headers tell. The costs of what is counted in tokens are not its to say.
+func resources(h http.Header) (list limits) {
+	read := func(name string) (turn.Resource, bool) {
+		limit, err := strconv.ParseFloat(h.Get("Anthropic-Ratelimit-"+name+"-Limit"), 64)
+		remaining, err2 := strconv.ParseFloat(h.Get("Anthropic-Ratelimit-"+name+"-Remaining"), 64)
+		return turn.Resource{Limit: limit, Remaining: remaining}, err == nil && err2 == nil && limit > 0
+	}
+	for kind, name := range [...]string{requests: "Requests", input: "Input-Tokens", output: "Output-Tokens", total: "Tokens"} {
+		list[kind], _ = read(name)
+	}
+	return list
+}
+
+// limits are what an answer's headers tell; a zero one is not limited.
+type limits [4]turn.Resource
+
+const (
+	requests = iota
+	input
+	output
+	total
+)
+
+// cost puts in what a call takes. What is not known yet limits nothing.
+func (l limits) cost(c turn.Costs) []turn.Resource {
+	l[requests].Cost, l[input].Cost, l[output].Cost = 1, c.Input, c.Output
+	if l[input].Limit == 0 && l[output].Limit == 0 {
+		l[total].Cost = c.Input + c.Output
+	}
+	return l[:]
+}
+
+func (l limits) known() bool { return l != limits{} }
+
+// answer is the body of an answer on its way to Claude Code.
+type answer struct {
+	io.ReadCloser
+	ctx   context.Context
+	over  func()
+	place *place // nil: no call
+	usage *usage
+	ok    bool
+	done  bool
+	alive time.Time
+}
+
+func (a *answer) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	if a.place != nil && n > 0 {
+		if a.usage.feed(p[:n]) {
+			a.place.used(a.usage)
+		}
+		if now := time.Now(); now.Sub(a.alive) > renew {
+			a.alive = now
+			a.place.alive()
+		}
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		if a.place != nil && a.usage.end() {
+			a.place.used(a.usage)
+		}
+		a.finish()
+	default:
+		if c, ok := a.ctx.Value(connKey{}).(*net.TCPConn); ok && errors.Is(err, syscall.ECONNRESET) {
+			c.SetLinger(0) // as in broken
+		}
+		a.finish()
+	}
+	return n, err
+}
+
+func (a *answer) Close() error {
+	err := a.ReadCloser.Close()
+	a.finish()
+	return err
+}
+
+// finish gives the turn back.
+func (a *answer) finish() {
+	if a.done || a.place == nil {
+		return
+	}
+	a.done = true
+	if a.ok {
+		a.place.answered()
+	}
+	a.place.leave()
+	a.over()
+}

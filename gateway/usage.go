@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// mostEvent bounds what is kept of one event, in bytes: those that tell of usage are small.
+const mostEvent = 64 << 10
+
+// usage reads from a passing answer how many tokens it took, as the API counts them against its limits. It keeps a line
+// at most. An answer in an encoding tells nothing.
+type usage struct {
+	stream, plain bool
+	line          []byte
+	skip          bool // the line is too long to be one of ours
+	input, output float64
+}
+
+func newUsage(h http.Header) *usage {
+	u := &usage{}
+	if h.Get("Content-Encoding") == "" {
+		u.stream = strings.HasPrefix(h.Get("Content-Type"), "text/event-stream")
+		u.plain = strings.HasPrefix(h.Get("Content-Type"), "application/json")
+	}
+	return u
+}
+
+type tokens struct {
+	Input  float64 `json:"input_tokens"`
+	Cached float64 `json:"cache_creation_input_tokens"`
+	Output float64 `json:"output_tokens"`
+}
+
+// feed takes the next part of the answer, and says whether something became known.
+func (u *usage) feed(p []byte) (news bool) {
+	if !u.stream && !u.plain {
+		return false
+	}
+	for len(p) > 0 {
+		i := bytes.IndexByte(p, '\n')
+		part := p
+		if i >= 0 {
+			part, p = p[:i], p[i+1:]
+		} else {
+			p = nil
+		}
+		if u.skip = u.skip || len(u.line)+len(part) > mostEvent; !u.skip {
+			u.line = append(u.line, part...)
+		}
+		if i >= 0 {
+			news = u.event() || news
+			u.line, u.skip = u.line[:0], false
+		}
+	}
+	return news
+}
+
+// end says whether the rest of the answer, without a line's end, told something.
+func (u *usage) end() bool { return (u.stream || u.plain) && !u.skip && u.event() }
+
+func (u *usage) event() bool {
+	data := u.line
+	if u.stream {
+		var ok bool
+		if data, ok = bytes.CutPrefix(data, []byte("data:")); !ok {
+			return false
+		}
+	}
+	if !bytes.Contains(data, []byte(`"usage"`)) {
+		return false
+	}
+	var e struct {
+		Type    string
+		Usage   tokens
+		Message struct{ Usage tokens }
+	}
+	if json.Unmarshal(data, &e) != nil {
+		return false
+	}
+	was := *u
+	switch e.Type {
+	case "message_start":
+		u.input = e.Message.Usage.Input + e.Message.Usage.Cached
+	case "message_delta":
+		u.output = e.Usage.Output
+	case "message":
+		u.input, u.output = e.Usage.Input+e.Usage.Cached, e.Usage.Output
+	}
+	return u.input != was.input || u.output != was.output
+}

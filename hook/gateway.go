@@ -1,0 +1,73 @@
+package hook
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"afteryou/lockfile"
+	"afteryou/turn"
+)
+
+// GatewayEnv is set by a launcher whose gateway stands between Claude Code and its API: the gateway's URL and, behind a
+// space, the upstream's. It says nothing any more where ANTHROPIC_BASE_URL has become another.
+const GatewayEnv = "AFTERYOU_UPSTREAM"
+
+const urlEnv = "ANTHROPIC_BASE_URL"
+
+// gateway is the upstream of the gateway that the environment's calls go through.
+func gateway(getenv func(string) string) (upstream string, ok bool) {
+	url, upstream, ok := strings.Cut(getenv(GatewayEnv), " ")
+	return upstream, ok && url != "" && url == getenv(urlEnv)
+}
+
+// Direct is the environment as it would be without our gateway, for those who ask it where calls go.
+func Direct(getenv func(string) string) func(string) string {
+	upstream, ok := gateway(getenv)
+	if !ok {
+		return getenv
+	}
+	return func(name string) string {
+		if name == urlEnv {
+			return upstream
+		}
+		return getenv(name)
+	}
+}
+
+// visit notes that a session comes or goes whose calls a gateway counts. There is nothing to wait for, and nothing to
+// be read in its transcripts.
+func (w *waiter) visit(ctx context.Context) error {
+	change := func(s *turn.State) error {
+		s.Leave(time.Now(), w.event.Session)
+		return nil
+	}
+	switch w.event.Name {
+	case "SessionStart":
+		change = func(s *turn.State) error {
+			now := time.Now()
+			_, secret := w.Pool()
+			s.Forget(now, lockfile.Alive)
+			if s.Sessions == nil {
+				s.Sessions = make(map[string]*turn.Session)
+			}
+			s.Sessions[w.event.Session] = &turn.Session{Pool: s.PoolID(secret), Gateway: true, Process: w.process,
+				Dir: w.event.Dir, Transcript: w.event.Transcript, Since: now, Seen: now}
+			return nil
+		}
+	case "SessionEnd":
+	default:
+		return nil
+	}
+	v, err := w.Store.Update(ctx, change)
+	if v != nil {
+		v.Close()
+	}
+	var corrupt *lockfile.CorruptError
+	if errors.As(err, &corrupt) {
+		w.Store.Log("%v", corrupt)
+		err = nil
+	}
+	return err
+}

@@ -1,0 +1,109 @@
+package wrapper
+
+import (
+	"fmt"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Child runs the program beside this process, with our own descriptors and in our process group: no pty, no copies,
+// bytes untouched, as [Exec] does, but this process stays. It returns how the program ended. The terminal's job control
+// works on both alike: ^C reaches both, ^Z stops both; when the program alone is stopped, we stop with it, so that a
+// shell sees it.
+//
+// Signals sent to us are passed on. One that a shell or a terminal sends to the whole group the program gets twice,
+// except for the keys ^C and ^\: while our group is the terminal's foreground they are taken to be keys. A program that
+// outlived us would be cut off from what we do for it: on Linux our death kills it.
+func Child(cmd Command) (Status, error) {
+	if cmd.Dir != "" {
+		return Status{}, fmt.Errorf("starting %s: a directory of its own is not provided for", cmd.Path)
+	}
+	sigs := catch()
+	defer sigs.stop()
+	started := make(chan error)
+	ended := make(chan Status, 1)
+	var pid int
+	go func() {
+		// The kernel takes the end of the thread that started the program for ours.
+		runtime.LockOSThread()
+		var files []uintptr
+		for fd := range lastDescriptor() + 1 {
+			if fd < 3 || inherited(fd) {
+				files = append(files, uintptr(fd))
+			} else {
+				files = append(files, ^uintptr(0))
+			}
+		}
+		var err error
+		pid, err = syscall.ForkExec(cmd.Path, cmd.Args, &syscall.ProcAttr{Env: cmd.env(), Files: files, Sys: dieWithUs()})
+		started <- err
+		if err == nil {
+			ended <- waitChild(pid)
+		}
+	}()
+	if err := <-started; err != nil {
+		return Status{}, fmt.Errorf("starting %s: %w", cmd.Path, err)
+	}
+	for {
+		select {
+		case s := <-ended:
+			return s, nil
+		case <-sigs.size: // the kernel tells the whole group
+		case <-sigs.cont:
+			syscall.Kill(pid, syscall.SIGCONT) // sent to us alone, perhaps; to one that runs it does nothing
+		case sig := <-sigs.forward:
+			if sig == syscall.SIGPIPE {
+				break // of our own connections
+			}
+			if key := sig == syscall.SIGINT || sig == syscall.SIGQUIT; !key || !inForeground() {
+				syscall.Kill(pid, sig.(syscall.Signal)) // it may have ended just now
+			}
+		}
+	}
+}
+
+// waitChild waits for the program's end, and stops us when it was stopped alone.
+func waitChild(pid int) Status {
+	for {
+		var w syscall.WaitStatus
+		switch _, err := syscall.Wait4(pid, &w, syscall.WUNTRACED, nil); {
+		case err == syscall.EINTR:
+		case err != nil:
+			return Status{Signal: syscall.SIGKILL} // not ours any more, which only a debugger could bring about
+		case w.Exited():
+			return Status{Code: w.ExitStatus()}
+		case w.Signaled():
+			return Status{Signal: w.Signal()}
+		case w.Stopped():
+			// ^Z stopped us as well, and we go on because somebody continued both: nothing is left to do. Else the program
+			// stands still, and stays so for longer than signals take.
+			time.Sleep(pendingGrace)
+			if p, err := syscall.Wait4(pid, &w, syscall.WNOHANG|unix.WCONTINUED, nil); err == nil && p == pid {
+				if w.Exited() {
+					return Status{Code: w.ExitStatus()}
+				}
+				if w.Signaled() {
+					return Status{Signal: w.Signal()}
+				}
+				continue
+			}
+			syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+		}
+	}
+}
+
+// inForeground says whether our process group has the terminal, where there is one.
+func inForeground() bool {
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return foreground(fd)
+}
+
+// lastDescriptor is the highest descriptor that is looked at for the program to inherit; shells open few.
+func lastDescriptor() int { return 255 }
