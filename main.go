@@ -4,6 +4,8 @@
 //	afteryou run [--] ARGS…   Claude Code with ARGS, taking turns (also when called as claude)
 //	afteryou hook             called by Claude Code at each step of a session
 //	afteryou status           who has the turn, who waits, and for what
+//	afteryou install          hooks into Claude Code's settings, an alias into the shells' start-up files
+//	afteryou uninstall        takes them away again
 //	afteryou demo             several real sessions on one small limit, without and with afteryou
 //
 // See README.md for the rest.
@@ -54,6 +56,7 @@ const (
 
 const usage = `usage: afteryou run [--] ARGS…    Claude Code with ARGS, taking turns
        afteryou status [--json]  who has the turn, who waits, and for what
+       afteryou install          hooks for every session, and an alias; uninstall takes them away
        afteryou demo             real sessions on one small limit, without and with afteryou
        afteryou hook             called by Claude Code at each step of a session
        afteryou --version
@@ -79,6 +82,8 @@ func run(args []string, in, out, errs *os.File) (int, error) {
 		return runStatus(rest, out, errs)
 	case "demo":
 		return runDemo(rest, out, errs)
+	case "install", "uninstall":
+		return runInstall(rest, name == "uninstall", in, out, errs)
 	case "-h", "--help", "help":
 		fmt.Fprint(out, usage)
 		return 0, nil
@@ -178,9 +183,9 @@ func isSetting(name string) bool {
 
 // start starts Claude Code with args. Where it takes the place of this process, start does not return.
 func start(args []string, flags map[string]string, in, out, errs *os.File) (int, error) {
-	self, err := os.Executable()
+	self, err := executable()
 	if err != nil {
-		return exitFailure, fmt.Errorf("finding our own executable: %w", err)
+		return exitFailure, err
 	}
 	s, err := loadSettings(configPath(), os.Getenv)
 	if err != nil {

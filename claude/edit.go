@@ -13,6 +13,7 @@ import (
 // Handler is one command hook of a settings file.
 type Handler struct {
 	Event   string
+	Group   int    // which of the event's, from 0
 	Matcher string // of its group
 	Command string
 	Args    []string
@@ -24,13 +25,13 @@ type Handler struct {
 func (h Handler) Program() (path string, ok bool) {
 	path = h.Command
 	if len(h.Args) == 0 { // the form for a shell
-		if path, ok = strings.CutSuffix(path, " hook"); !ok {
+		if path, ok = strings.CutSuffix(strings.TrimSuffix(path, " wake"), " hook"); !ok {
 			return "", false
 		}
 		if len(path) > 1 && path[0] == '\'' && path[len(path)-1] == '\'' {
 			path = strings.ReplaceAll(path[1:len(path)-1], `'\''`, "'")
 		}
-	} else if !slices.Equal(h.Args, []string{"hook"}) {
+	} else if h.Args[0] != "hook" || len(h.Args) > 1 && !slices.Equal(h.Args[1:], []string{"wake"}) {
 		return "", false
 	}
 	return path, filepath.Base(path) == "afteryou"
@@ -205,16 +206,16 @@ func readFile(data []byte) (*file, error) {
 	if len(bytes.TrimSpace(data[start:])) == 0 {
 		data = slices.Concat(data, []byte("{}\n"))
 	}
-	var v any
-	if err := json.Unmarshal(data[start:], &v); err != nil {
+	var whole json.RawMessage
+	if err := json.Unmarshal(data[start:], &whole); err != nil {
 		return nil, whereIs(data, start, err)
-	}
-	if _, ok := v.(map[string]any); !ok {
-		return nil, errors.New("it is no object")
 	}
 	f := &file{data: data}
 	for space(data[start]) {
 		start++
+	}
+	if data[start] != '{' {
+		return nil, errors.New("it is no object")
 	}
 	f.top = f.parse(start)
 	return f, nil
@@ -307,14 +308,14 @@ func (f *file) walk(visit func(group, list, h *node, handler Handler)) error {
 		if err := f.wants(event, '[', "hooks of "+event.key); err != nil {
 			return err
 		}
-		for _, group := range event.kids {
+		for i, group := range event.kids {
 			var g struct{ Matcher string }
 			list := group.kid("hooks")
 			if json.Unmarshal([]byte(f.text(group)), &g) != nil || list == nil || f.data[list.start] != '[' {
 				continue // not ours to judge
 			}
 			for _, h := range list.kids {
-				handler := Handler{Event: event.key, Matcher: g.Matcher}
+				handler := Handler{Event: event.key, Group: i, Matcher: g.Matcher}
 				var fields struct {
 					Type, Command string
 					Args          []string

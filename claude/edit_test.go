@@ -147,21 +147,22 @@ func FuzzAddHooks(f *testing.F) {
 				}
 			}
 		}
-		var a, m any
-		if err := json.Unmarshal([]byte(strings.TrimPrefix(string(added), "\ufeff")), &a); err != nil {
-			t.Fatalf("%q became %q: %v", settings, added, err)
+		read := func(text string) (v any) {
+			dec := json.NewDecoder(strings.NewReader(strings.TrimPrefix(text, "\ufeff")))
+			dec.UseNumber()
+			if err := dec.Decode(&v); err != nil && strings.TrimSpace(text) != "" {
+				t.Fatalf("%q became %q, then %q: %v", settings, added, text, err)
+			}
+			return v
 		}
-		if json.Unmarshal(merged, &m) != nil || !reflect.DeepEqual(a, m) {
+		if !reflect.DeepEqual(read(string(added)), read(string(merged))) {
 			t.Fatalf("%q: AddHooks gives %q, MergeHooks %q", settings, added, merged)
 		}
 		back, err := RemoveHooks(added, []byte(settings), mine)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var before, after any
-		json.Unmarshal([]byte(strings.TrimPrefix(settings, "\ufeff")), &before)
-		json.Unmarshal([]byte(strings.TrimPrefix(string(back), "\ufeff")), &after)
-		if !reflect.DeepEqual(before, after) {
+		if !reflect.DeepEqual(read(settings), read(string(back))) {
 			t.Fatalf("%q became %q and then %q", settings, added, back)
 		}
 	})
