@@ -1,52 +1,117 @@
 #!/bin/sh
 # Installs afteryou for the user who runs it, or removes it again.
 #
-#   ./install.sh              build from this checkout into ~/.local/bin, and print the alias
-#   ./install.sh --uninstall  remove the binary and the shared state
+#   ./install.sh               build from this checkout, or take the binary of this archive, into ~/.local/bin
+#   ./install.sh --from FILE   take it from a release's archive, once its checksum (checksums.txt beside it) is right
+#   ./install.sh --all         and put hooks and alias into place without asking (see afteryou install --dry-run)
+#   ./install.sh --uninstall   remove alias and hooks, the binary, the shared state
 #
-# PREFIX=DIR installs into DIR/bin.
+# On a terminal it asks about hooks and alias. PREFIX=DIR installs into DIR/bin.
 set -eu
 
 main() {
 	bin=${PREFIX:-$HOME/.local}/bin
 	state=${XDG_STATE_HOME:-$HOME/.local/state}/afteryou
 	cache=${XDG_CACHE_HOME:-$HOME/.cache}/afteryou
-	case ${1-} in
-	'') install ;;
-	--uninstall) uninstall ;;
-	-h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0" ;;
-	*)
-		echo "install.sh: no option is called $1; there is --uninstall" >&2
-		exit 64
-		;;
-	esac
+	here=$(cd "$(dirname "$0")" && pwd)
+	all=
+	from=
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--all) all=1 ;;
+		--from)
+			[ $# -gt 1 ] || usage "--from needs a file"
+			from=$2
+			shift
+			;;
+		--uninstall)
+			uninstall
+			return
+			;;
+		-h | --help)
+			sed -n '2,9s/^# \{0,1\}//p' "$0"
+			return
+			;;
+		*) usage "no option is called $1; there are --from, --all, --uninstall" ;;
+		esac
+		shift
+	done
+	install
+}
+
+usage() {
+	echo "install.sh: $1" >&2
+	exit 64
+}
+
+fail() {
+	echo "install.sh: $1" >&2
+	exit 1
 }
 
 install() {
-	here=$(cd "$(dirname "$0")" && pwd)
-	if ! command -v go >/dev/null; then
-		echo "install.sh: building needs Go 1.26 or later: https://go.dev/dl" >&2
-		exit 1
-	fi
 	mkdir -p "$bin"
-	# Built beside its place and renamed, so that a running session keeps its file.
-	(cd "$here" && CGO_ENABLED=0 go build -trimpath -o "$bin/afteryou.new" .)
-	mv "$bin/afteryou.new" "$bin/afteryou"
+	# Made beside its place and renamed, so that a running session keeps its file.
+	new=$bin/afteryou.new.$$
+	trap 'rm -f "$new"' EXIT
+	if [ -n "$from" ]; then
+		extract
+	elif [ -f "$here/main.go" ]; then
+		command -v go >/dev/null || fail "building needs Go 1.26 or later: https://go.dev/dl"
+		(cd "$here" && CGO_ENABLED=0 go build -trimpath -o "$new" .)
+	elif [ -f "$here/afteryou" ]; then
+		cp "$here/afteryou" "$new"
+	else
+		fail "neither the source nor a binary is in $here"
+	fi
+	chmod 755 "$new"
+	"$new" --version >/dev/null || fail "the binary does not run on this machine"
+	mv "$new" "$bin/afteryou"
 	echo "installed $bin/afteryou"
+	if [ -n "$all" ]; then
+		"$bin/afteryou" install all --yes
+		return
+	fi
+	if [ -t 0 ] && [ -t 2 ] && "$bin/afteryou" install all; then
+		return
+	fi
 	echo
-	echo "To use it for every session, add this line to your shell's start-up file:"
+	echo "To use it for every session, run '$bin/afteryou install', or add this line to your shell's start-up file:"
 	echo
 	echo "    alias claude='$bin/afteryou run --'"
 }
 
+extract() {
+	[ -f "$from" ] || fail "$from is not there"
+	sums=$(dirname "$from")/checksums.txt
+	[ -f "$sums" ] || fail "$sums is not there: it comes with the release"
+	name=$(basename "$from")
+	want=$(awk -v name="$name" '$2 == name || $2 == "*" name { print $1 }' "$sums")
+	[ -n "$want" ] || fail "$sums does not name $name"
+	if command -v sha256sum >/dev/null; then
+		have=$(sha256sum <"$from")
+	else
+		have=$(shasum -a 256 <"$from")
+	fi
+	[ "${have%% *}" = "$want" ] || fail "the checksum of $from is wrong"
+	tar -xzOf "$from" afteryou >"$new" || fail "there is no afteryou in $from"
+}
+
 uninstall() {
+	if [ -x "$bin/afteryou" ]; then
+		status=0
+		"$bin/afteryou" uninstall all --yes || status=$?
+		# 64: a version that had no such command.
+		if [ $status != 0 ] && [ $status != 64 ]; then
+			fail "hooks or alias are left, so the binary stays"
+		fi
+	fi
 	rm -f "$bin/afteryou"
 	if [ -d "$state" ] && [ ! -L "$state" ]; then
 		rm -rf "$state"
 	fi
 	rm -rf "$cache"
 	echo "removed $bin/afteryou and $state"
-	echo "hint: remove the line alias claude='$bin/afteryou run --' from your shell's start-up file"
 }
 
 main "$@"

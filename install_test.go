@@ -211,3 +211,63 @@ func (m *machine) hookRuns(s realclaude.Session) int {
 	}
 	return strings.Count(r.Stdout, `"subtype":"hook_started"`)
 }
+
+// On a clean home: install.sh, a new shell, claude -p goes through afteryou; install.sh --uninstall, and every file is as
+// it was.
+func TestRealInstallScript(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)})
+	s := m.session("fresh")
+	home := &someone{t: t, home: filepath.Join(m.dir, "fresh")}
+	home.write(".bashrc", "export A=1\nalias claude='claude --model opus'", 0o644)
+	home.write("dotfiles/settings.json", "{\r\n\t\"env\":{ }\r\n}", 0o600)
+	mkdir(home.path(".claude"))
+	if err := os.Symlink("../dotfiles/settings.json", home.path(".claude/settings.json")); err != nil {
+		t.Fatal(err)
+	}
+	env := append(s.Env, "SHELL=/bin/bash")
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS"} {
+		value, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		env = append(env, name+"="+strings.TrimSpace(string(value)))
+	}
+	run := func(name string, args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Env = env
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+		}
+		return string(out)
+	}
+	run("./install.sh", "--all")
+	// No terminal is there for job control, and bash says so.
+	if out := run("bash", "-i", "-c", "type claude; eval 'claude -p --permission-mode bypassPermissions hello'"); !strings.Contains(out, "afteryou run -- --model opus") || !strings.Contains(out, "\ndone\n") {
+		t.Errorf("a new shell says %q", out)
+	}
+	if calls, _ := m.counted(); calls < 2 || len(m.api.Answers()) != 2 {
+		t.Errorf("the state counts %d calls, the server %d; want 2", calls, len(m.api.Answers()))
+	}
+	// 2.1.330 has written a key of its own, in its own format: only ours may go.
+	written := home.read("dotfiles/settings.json")
+	run("./install.sh", "--uninstall")
+	if got := home.read(".bashrc"); got != "export A=1\nalias claude='claude --model opus'" {
+		t.Errorf(".bashrc is %q", got)
+	}
+	if got := home.read("dotfiles/settings.json"); strings.Contains(got, "afteryou") || !strings.Contains(written, "afteryou") {
+		t.Errorf("settings are %q, and were %q", got, written)
+	} else {
+		t.Logf("settings are %q", got)
+	}
+	if to, err := os.Readlink(home.path(".claude/settings.json")); err != nil || to != "../dotfiles/settings.json" {
+		t.Errorf("the link is %q, %v", to, err)
+	}
+	for _, left := range []string{".local/bin/afteryou", ".claude/settings.json.before-afteryou"} {
+		if _, err := os.Lstat(home.path(left)); err == nil {
+			t.Errorf("%s is left", left)
+		}
+	}
+}
