@@ -51,6 +51,7 @@ func say(w io.Writer, err error) { fmt.Fprintf(w, "afteryou: %v\n", err) }
 // Exit codes of our own, beside those of Claude Code (sysexits.h for the second).
 const (
 	exitFailure = 1
+	exitWake    = 2 // of the hook, to Claude Code
 	exitUsage   = 64
 )
 
@@ -119,7 +120,8 @@ func parse(flags *flag.FlagSet, args []string, errs io.Writer) (code int, ok boo
 	return 0, true
 }
 
-// runHook serves one event of Claude Code. Its exit code is 0 whatever happens: any other would stop the session.
+// runHook serves one event of Claude Code. Its exit code is 0 whatever happens: any other would stop the session. The one
+// that waits in the background ("wake") ends with 2 to make the session go on.
 func runHook(args []string, in, out, errs *os.File) (int, error) {
 	if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
 		fmt.Fprintln(out, "usage: afteryou hook < EVENT    called by Claude Code; see afteryou --help")
@@ -137,6 +139,16 @@ func runHook(args []string, in, out, errs *os.File) (int, error) {
 		return 0, nil
 	}
 	h.Rules, h.MaxWait = s.rules(), s.maxWait()
+	if len(args) > 0 && args[0] == "wake" {
+		if s.Resume == "off" {
+			return 0, nil
+		}
+		if reason, ok := h.Wake(ctx, in); ok {
+			fmt.Fprintln(errs, reason)
+			return exitWake, nil
+		}
+		return 0, nil
+	}
 	h.Run(ctx, in, out)
 	return 0, nil
 }
@@ -212,6 +224,7 @@ func start(args []string, flags map[string]string, in, out, errs *os.File) (int,
 		Warn:   func(err error) { say(errs, err) },
 	}
 	l.Gateway, l.Rules = launch.Gateway(s.Gateway), s.rules()
+	l.Resume, l.MaxWait = s.Resume != "off", s.maxWait()
 	if !s.Off {
 		l.Store, l.Trouble = lockfile.Open(stateDir())
 	}

@@ -24,11 +24,12 @@ type settings struct {
 	Gap     string `toml:"gap"`      // least time between two calls of one session, as Go writes durations
 	MaxWait string `toml:"max_wait"` // longest time a call is held back
 	Gateway string `toml:"gateway"`  // "auto", "on" or "off"
+	Resume  string `toml:"resume"`   // "on", or "off": no session goes on by itself
 	Off     bool   `toml:"off"`      // be a plain exec
 }
 
 // names are the settings in the order in which they are documented.
-var names = [...]string{"claude", "turns", "gap", "max_wait", "gateway", "off"}
+var names = [...]string{"claude", "turns", "gap", "max_wait", "gateway", "resume", "off"}
 
 // configPath is where the settings file stands, if there is one.
 func configPath() string { return filepath.Join(xdg.ConfigHome, "afteryou", "config.toml") }
@@ -38,7 +39,7 @@ func stateDir() string { return filepath.Join(xdg.StateHome, "afteryou") }
 
 // loadSettings reads file and environment over what is built in. On an error the settings hold what was good.
 func loadSettings(path string, getenv func(string) string) (settings, error) {
-	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", Gateway: "auto"}
+	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", Gateway: "auto", Resume: "on"}
 	if err := s.readFile(path); err != nil {
 		return s, err
 	}
@@ -102,6 +103,11 @@ func (s *settings) set(name, value string) error {
 			return bad(`"auto", "on" or "off"`)
 		}
 		s.Gateway = value
+	case "resume":
+		if value != "on" && value != "off" {
+			return bad(`"on" or "off"`)
+		}
+		s.Resume = value
 	case "off":
 		off, err := strconv.ParseBool(value)
 		if err != nil {

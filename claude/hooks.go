@@ -12,7 +12,13 @@ import (
 const (
 	gateTimeout  = 6*60*60 + 60
 	shortTimeout = 10
+	// wakeTimeout is that of the handler which waits in the background for a limit to end (2.1.330 keeps to it).
+	wakeTimeout = gateTimeout + 10*60
 )
+
+// wakeSummary is the line that Claude Code shows when it goes on because of that handler (2.1.330; 2.1.78 shows the
+// message for the model).
+const wakeSummary = "afteryou: the limit is over, going on"
 
 // gateStatus is what Claude Code shows beside its spinner while a gate waits.
 const gateStatus = "afteryou: waiting for a turn"
@@ -23,7 +29,8 @@ const gateStatus = "afteryou: waiting for a turn"
 //   - those of 1.0.128 were all seen in that package, the oldest one looked at;
 //   - SubagentStart: in 2.0.43 by the changelog; not in 2.0.14, in 2.0.76;
 //   - PostCompact: in 2.1.76 by the changelog; not in 2.0.76, in 2.1.78;
-//   - StopFailure: in 2.1.78 by the changelog; not in 2.0.76, in 2.1.78;
+//   - StopFailure: in 2.1.78 by the changelog; not in 2.0.76, in 2.1.78. It wakes the session there (asyncRewake), as in
+//     2.1.330;
 //   - PostToolBatch: not in 2.1.116, in 2.1.118.
 var events = []struct {
 	name  string
@@ -58,6 +65,9 @@ type handler struct {
 	Args          []string `json:"args,omitempty"`
 	Timeout       int      `json:"timeout"`
 	StatusMessage string   `json:"statusMessage,omitempty"`
+	AsyncRewake   bool     `json:"asyncRewake,omitempty"`
+	RewakeMessage string   `json:"rewakeMessage,omitempty"`
+	RewakeSummary string   `json:"rewakeSummary,omitempty"`
 }
 
 type group struct {
@@ -81,13 +91,29 @@ func Hooks(self string, v Version) json.RawMessage {
 		if !v.IsZero() && v.Less(execForm) {
 			h.Command, h.Args = quote(self)+" hook", nil
 		}
+		hooks := []handler{h}
+		if e.name == "StopFailure" {
+			hooks = append(hooks, wake(h))
+		}
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "%q:%s", e.name, compact([]group{{Hooks: []handler{h}}}))
+		fmt.Fprintf(&b, "%q:%s", e.name, compact([]group{{Hooks: hooks}}))
 	}
 	b.WriteByte('}')
 	return b.Bytes()
+}
+
+// wake is the handler, beside h, that waits in the background and wakes the session.
+func wake(h handler) handler {
+	if h.Args == nil {
+		h.Command += " wake"
+	} else {
+		h.Args = append(h.Args[:len(h.Args):len(h.Args)], "wake")
+	}
+	h.Timeout = wakeTimeout
+	h.AsyncRewake, h.RewakeMessage, h.RewakeSummary = true, "afteryou:", wakeSummary
+	return h
 }
 
 // quote makes s one word of a POSIX shell.

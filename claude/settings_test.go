@@ -138,8 +138,21 @@ func TestHooks(t *testing.T) {
 			var got []string
 			for _, m := range o {
 				var groups []group
-				if err := json.Unmarshal(m.value, &groups); err != nil || len(groups) != 1 || len(groups[0].Hooks) != 1 {
+				handlers := 1
+				if m.name == "StopFailure" {
+					handlers = 2
+				}
+				if err := json.Unmarshal(m.value, &groups); err != nil || len(groups) != 1 || len(groups[0].Hooks) != handlers {
 					t.Fatalf("Hooks of %s: %s, %v", m.name, m.value, err)
+				}
+				if handlers == 2 {
+					w := groups[0].Hooks[1]
+					if !w.AsyncRewake || w.Timeout < 6*60*60 || !strings.HasSuffix(strings.Join(append([]string{w.Command}, w.Args...), " "), " hook wake") {
+						t.Errorf("the handler that wakes is %+v", w)
+					}
+					if path, ok := (Handler{Command: w.Command, Args: w.Args}).Program(); !ok || path != "/it's/afteryou" {
+						t.Errorf("the handler that wakes runs %q, %v", path, ok)
+					}
 				}
 				h, name := groups[0].Hooks[0], m.name
 				if h.StatusMessage != "" {

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"afteryou/claude"
 	"afteryou/hook"
@@ -38,6 +39,8 @@ type Launch struct {
 	Trouble error
 	Off     bool // be a plain exec
 	Pool    func() (name, secret string)
+	Resume  bool          // -p may be run again where a limit stopped it
+	MaxWait time.Duration // bounds how long it waits for that
 	Gateway Gateway
 	Rules   turn.Rules          // for the gateway
 	Cache   string              // directory for what was found out about Claude Code
@@ -102,6 +105,11 @@ func (l Launch) Run() (wrapper.Status, error) {
 	}
 	if g != nil {
 		defer g.Close()
+	}
+	if kind == claude.Print {
+		if status, ok, err := l.supervise(cmd, version); ok {
+			return status, err
+		}
 	}
 	switch plain := kind == claude.Print || !l.Screen; {
 	case plain && g == nil:

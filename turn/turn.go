@@ -61,6 +61,8 @@ type Session struct {
 	Asked map[string]time.Time `json:"asked,omitempty"`
 	// Answer is the id of the last answer that was counted, where requests are not told.
 	Answer string `json:"answer,omitempty"`
+	// Resumes is how often it was made to go on after a limit.
+	Resumes Resumes `json:"resumes,omitzero"`
 }
 
 // Pool is what shares one rate limit, and all that is known about it. Its methods are not safe for concurrent use:

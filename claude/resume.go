@@ -1,0 +1,90 @@
+package claude
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// PrintRun is a command line with -p that can be run again where it stopped.
+type PrintRun struct {
+	Args    []string // to start it with, which name the session
+	Session string
+	Format  string // of the output: text, json or stream-json
+	rest    []string
+}
+
+// NewPrintRun makes the command line nameable: where it does not name its session, it gets the id given. It reports
+// false where the session can't be resumed: another one is continued or forked, nothing is kept, the prompts come as a
+// stream, or we can't read the flags.
+func NewPrintRun(args []string, id string) (PrintRun, bool) {
+	r := PrintRun{Args: args, Format: "text"}
+	named, ok := false, true
+	drop := make([]bool, len(args)) // what a second run does not take: words, and the flags that name a session
+	known := walk(args, func(a arg) bool {
+		value := ""
+		if a.value >= 0 {
+			value = args[a.value][a.start:]
+		}
+		switch a.flag {
+		case "":
+			drop[a.at] = true
+		case "--session-id", "--resume", "-r":
+			named = true
+			r.Session = value
+			drop[a.at] = true
+			if a.value >= 0 {
+				drop[a.value] = true
+			}
+			ok = ok && value != "" && (args[a.at] == a.flag || strings.HasPrefix(args[a.at], "--")) // and not -pr
+		case "--continue", "-c", "--fork-session", "--no-session-persistence", "--resume-session-at", "--from-pr", "--worktree", "-w":
+			ok = false
+		case "--input-format":
+			ok = ok && value == "text"
+		case "--output-format":
+			r.Format = value
+		}
+		return true
+	})
+	if !known || !ok {
+		return PrintRun{}, false
+	}
+	for i, a := range args {
+		if !drop[i] && a != "--" {
+			r.rest = append(r.rest, a)
+		}
+	}
+	if !named {
+		r.Session = id
+		r.Args = slices.Concat([]string{"--session-id", id}, args)
+	}
+	return r, true
+}
+
+// Again is the command line that goes on with the session, with another prompt.
+func (r PrintRun) Again(prompt string) []string {
+	return slices.Concat([]string{"--resume", r.Session}, r.rest, []string{"--", prompt})
+}
+
+// FindTranscript is where a session's transcript stands, in whatever directory it was started.
+func FindTranscript(getenv func(string) string, session string) (string, bool) {
+	dir := getenv("CLAUDE_CONFIG_DIR")
+	if dir == "" {
+		dir = filepath.Join(getenv("HOME"), ".claude")
+	}
+	if session == "" || strings.ContainsAny(session, `/\*?[`) {
+		return "", false
+	}
+	projects, err := os.ReadDir(filepath.Join(dir, "projects"))
+	if err != nil {
+		return "", false
+	}
+	for _, p := range projects {
+		path := filepath.Join(dir, "projects", p.Name(), session+".jsonl")
+		if _, err := os.Stat(path); err == nil {
+			return path, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,192 @@
+package hook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"afteryou/claude"
+	"afteryou/lockfile"
+	"afteryou/observe"
+	"afteryou/ratelimit"
+	"afteryou/turn"
+)
+
+const (
+	// wakePoll is how often a sleeper looks whether the session went on without it, and what time it is: by the wall
+	// clock, for a machine may sleep too.
+	wakePoll = time.Second
+	// nativeGrace is how long after the reset of a usage limit Claude Code is given to go on by itself (2.1.234 and later
+	// do, mostly within 2 minutes).
+	nativeGrace = 3 * time.Minute
+	// settle is how long the row that tells of the error may take to get into the transcript.
+	settle = 5 * time.Second
+)
+
+// wakeReason is what the model is told. Claude Code puts it to the model as no word of the user's.
+const wakeReason = "The API limit that stopped you is over. Go on with the task from where you stopped, and do not repeat what is done already."
+
+// Wake serves StopFailure in the background (asyncRewake): it sleeps until the limit that ended the turn is over, and
+// then says what to tell the model, if the session must be made to go on. It must not where the session went on
+// meanwhile, by the person or by itself, where waiting does not lift the limit, or where it was resumed too often. Where
+// in doubt it does nothing: the person still has the session as it stopped.
+//
+// The session then asks for its turn at the gate, as for any prompt.
+func (h *Hook) Wake(ctx context.Context, in io.Reader) (reason string, ok bool) {
+	e, err := read(in)
+	if err == nil {
+		ok, err = h.wake(ctx, e)
+	}
+	if err != nil && h.Store != nil {
+		h.Store.Log("session %s stays stopped: %v", e.Session, err)
+	}
+	return wakeReason, ok
+}
+
+func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
+	// With -p the process is about to end, and an SDK host decides for itself.
+	if e.Name != "StopFailure" || e.Agent != "" || h.Getenv("CLAUDE_CODE_ENTRYPOINT") != "cli" {
+		return false, nil
+	}
+	if h.Store == nil {
+		return false, h.Trouble
+	}
+	stopped, err := h.stopped(ctx, e)
+	if err != nil {
+		return false, err
+	}
+	limit := stopped.Limit
+	switch {
+	case limit.Kind == ratelimit.None:
+		return false, nil // another error: the person's to look at
+	case !limit.Wait:
+		return false, fmt.Errorf("waiting does not lift its %v", limit.Kind)
+	case limit.Kind == ratelimit.UsageWindow && limit.ResetsAt.IsZero():
+		return false, fmt.Errorf("nothing says when its %v resets", limit.Kind)
+	}
+	w := waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}
+	cool, err := w.tell(ctx, limit)
+	if err != nil {
+		return false, err
+	}
+	for announced := false; ; {
+		now := time.Now()
+		due := limit.Reset().Add(nativeGrace)
+		if limit.Kind != ratelimit.UsageWindow {
+			if cool.GaveUp() {
+				return false, errors.New("the limit came back each time and never said how long it lasts")
+			}
+			due = cool.Until
+		}
+		if wait := due.Sub(stopped.At); wait > h.MaxWait {
+			return false, fmt.Errorf("its %v lasts until %s, longer than max_wait", limit.Kind, due.Local().Format("Jan 2 15:04"))
+		}
+		if !announced {
+			h.Store.Log("session %s stopped by a %v; goes on after %s", e.Session, limit.Kind, due.Local().Format("Jan 2 15:04:05"))
+			announced = true
+		}
+		if !now.Before(due) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return false, nil // the session ends
+		case <-time.After(min(wakePoll, max(due.Sub(now), time.Millisecond))):
+		}
+		if !lockfile.Alive(w.process) {
+			return false, nil
+		}
+		if on, err := stopped.WentOn(e.Transcript); on || err != nil {
+			return false, err
+		}
+		v, err := h.Store.View()
+		if err != nil {
+			continue // whoever writes the state next sets it right, or says what is wrong
+		}
+		v.Close()
+		if busy(v.State, w.poolID, e.key(), stopped.At) {
+			return false, nil
+		}
+		cool = v.State.Pool(w.poolID).CoolDown
+	}
+	var refused error
+	v, err := w.update(ctx, nil, func(now time.Time, s *turn.State, p *turn.Pool) {
+		switch on, err := stopped.WentOn(e.Transcript); {
+		case err != nil:
+			refused = err
+		case on || busy(s, w.poolID, e.key(), stopped.At):
+			refused = turn.ErrResumed
+		default:
+			refused = s.Sessions[e.Session].Resume(now, stopped.At, stopped.Answered)
+		}
+	})
+	if v != nil {
+		v.Close()
+	}
+	switch {
+	case err != nil:
+		return false, err
+	case errors.Is(refused, turn.ErrResumed):
+		return false, nil
+	case refused != nil:
+		return false, fmt.Errorf("it %w", refused)
+	}
+	h.Store.Log("session %s woken %v after its %v", e.Session, time.Since(stopped.At).Round(time.Second), limit.Kind)
+	return true, nil
+}
+
+// stopped finds the error that ended the turn in the transcript. Where the transcript is slow, what the event says counts.
+func (h *Hook) stopped(ctx context.Context, e event) (claude.Stopped, error) {
+	begin := time.Now()
+	for {
+		s, ok, err := claude.ReadStopped(e.Transcript)
+		if ok {
+			return s, nil
+		}
+		if time.Since(begin) > settle {
+			return s, fmt.Errorf("its transcript does not tell how the turn ended: %v", err)
+		}
+		select {
+		case <-ctx.Done():
+			return s, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// tell sees to it that the state knows the limit, as the hook of the same event does: whichever comes second changes
+// nothing. It returns the cool-down that holds now.
+func (w *waiter) tell(ctx context.Context, limit ratelimit.Limit) (turn.CoolDown, error) {
+	var cool turn.CoolDown
+	var reports []observe.Report
+	if v, err := w.Store.View(); err == nil {
+		reports = observe.Read(v.State, w.event.key())
+		v.Close()
+	}
+	v, err := w.update(ctx, reports, func(now time.Time, _ *turn.State, p *turn.Pool) {
+		if until := p.CoolDown.Until; limit.Kind != ratelimit.UsageWindow && !until.After(now) && !p.CoolDown.GaveUp() {
+			p.Limited(now, time.Time{}, limit.Kind.String())
+		}
+		cool = p.CoolDown
+	})
+	if v != nil {
+		v.Close()
+	}
+	return cool, err
+}
+
+// busy is whether the session asked for a turn since its last one died.
+func busy(s *turn.State, pool string, k turn.Key, died time.Time) bool {
+	p := s.Pool(pool)
+	if _, waits := p.Place(k); waits {
+		return true
+	}
+	for _, g := range p.Grants {
+		if g.Key == k && g.At.After(died) {
+			return true
+		}
+	}
+	return false
+}

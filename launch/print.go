@@ -1,0 +1,244 @@
+package launch
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"afteryou/claude"
+	"afteryou/lockfile"
+	"afteryou/ratelimit"
+	"afteryou/turn"
+	"afteryou/wrapper"
+)
+
+// waitsItself is the first version that waits for a retry-after of any length in the turn (watchdogEnv).
+var waitsItself = claude.Version{Major: 2, Minor: 1, Patch: 186}
+
+// exitTempFail says that the work was not done and may be tried again (sysexits.h): the bound on waiting was reached.
+const exitTempFail = 75
+
+// goOn is the prompt of a run that goes on where another stopped.
+const goOn = "The API limit that stopped you is over. Go on with the task from where you stopped, and do not repeat what is done already."
+
+// print is a session with -p that is run again, where it stopped, when a limit ends it: for versions that can't wait by
+// themselves. What a run that died writes on standard output is held back. Its standard input is the first run's alone:
+// by the time a run can die, the transcript has what stood in it.
+type print struct {
+	Launch
+	cmd   wrapper.Command
+	run   claude.PrintRun
+	began time.Time
+}
+
+// supervise runs -p to its end, over limits if need be. It reports false where it can't, with nothing started.
+func (l Launch) supervise(cmd wrapper.Command, version claude.Version) (wrapper.Status, bool, error) {
+	if !l.Resume || version.IsZero() || version.AtLeast(waitsItself) {
+		return wrapper.Status{}, false, nil
+	}
+	run, ok := claude.NewPrintRun(cmd.Args[1:], uuid())
+	if !ok {
+		return wrapper.Status{}, false, nil
+	}
+	p := print{Launch: l, cmd: cmd, run: run, began: time.Now()}
+	status, err := p.loop()
+	return status, true, err
+}
+
+func (p *print) loop() (wrapper.Status, error) {
+	// Those that arrive while no program runs end the wait.
+	sigs := make(chan os.Signal, 8)
+	signal.Notify(sigs, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer signal.Stop(sigs)
+
+	var session turn.Session // its resumes are counted here: it ends with this process
+	args, in := p.run.Args, p.In
+	for {
+		out := output{to: p.Out, format: p.run.Format, again: in == nil}
+		status, err := p.child(args, in, &out, sigs)
+		if err != nil {
+			return status, err
+		}
+		stopped, ok := p.stopped(status)
+		if !ok {
+			return status, out.flush()
+		}
+		until, err := p.cool(stopped.Limit)
+		if err == nil && until.Sub(p.began) > p.MaxWait {
+			err = fmt.Errorf("its %v lasts until %s, longer than max_wait", stopped.Limit.Kind, until.Local().Format("Jan 2 15:04:05"))
+		}
+		if err == nil {
+			err = session.Resume(time.Now(), stopped.At, stopped.Answered)
+		}
+		if err != nil {
+			p.Warn(fmt.Errorf("the session did not end: %w; go on with --resume %s", err, p.run.Session))
+			if p.run.Format == "text" {
+				return wrapper.Status{Code: exitTempFail}, nil
+			}
+			return wrapper.Status{Code: exitTempFail}, out.flush()
+		}
+		p.log("session %s stopped by a %v; goes on after %s", p.run.Session, stopped.Limit.Kind, until.Local().Format("Jan 2 15:04:05"))
+		if sig := sleep(until, sigs); sig != 0 {
+			return wrapper.Status{Signal: sig}, nil
+		}
+		args, in = p.run.Again(goOn), nil
+	}
+}
+
+// child runs Claude Code once. Signals are passed on.
+func (p *print) child(args []string, in *os.File, out io.Writer, sigs <-chan os.Signal) (wrapper.Status, error) {
+	cmd := exec.Cmd{Path: p.cmd.Path, Args: append([]string{p.cmd.Args[0]}, args...), Env: p.cmd.Env, Dir: p.cmd.Dir, Stdout: out, Stderr: p.Err}
+	if in != nil {
+		cmd.Stdin = in
+	}
+	if err := cmd.Start(); err != nil {
+		return wrapper.Status{}, fmt.Errorf("starting %s: %w", p.cmd.Path, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case sig := <-sigs:
+			cmd.Process.Signal(sig) // it may have ended just now
+		case err := <-ended:
+			var exit *exec.ExitError
+			if err != nil && !errors.As(err, &exit) {
+				return wrapper.Status{}, fmt.Errorf("running %s: %w", p.cmd.Path, err)
+			}
+			status := cmd.ProcessState.Sys().(syscall.WaitStatus) // of every Unix
+			if status.Signaled() {
+				return wrapper.Status{Signal: status.Signal()}, nil
+			}
+			return wrapper.Status{Code: status.ExitStatus()}, nil
+		}
+	}
+}
+
+// stopped is how the run died, if it died of a limit that waiting lifts.
+func (p *print) stopped(status wrapper.Status) (claude.Stopped, bool) {
+	if status.Signal != 0 || status.Code == 0 {
+		return claude.Stopped{}, false
+	}
+	path, ok := claude.FindTranscript(func(name string) string { return lookup(p.cmd.Env, name) }, p.run.Session)
+	if !ok {
+		return claude.Stopped{}, false
+	}
+	s, ok, err := claude.ReadStopped(path)
+	if err != nil || !ok || s.At.Before(p.began) || s.Limit.Kind == ratelimit.None || !s.Limit.Wait {
+		return claude.Stopped{}, false
+	}
+	return s, s.Limit.Kind != ratelimit.UsageWindow || !s.Limit.ResetsAt.IsZero()
+}
+
+// cool tells the state of the limit, and returns when it is over.
+func (p *print) cool(limit ratelimit.Limit) (time.Time, error) {
+	if p.Store == nil {
+		return time.Time{}, p.Trouble
+	}
+	var cool turn.CoolDown
+	v, err := p.Store.Update(context.Background(), func(s *turn.State) error {
+		now := time.Now()
+		name, secret := p.Pool()
+		id := s.PoolID(secret)
+		pool := s.Pool(id)
+		pool.Name = name
+		// A hook of the same session may have told it already.
+		if !pool.CoolDown.Until.After(now) || !limit.ResetsAt.IsZero() {
+			pool.Limited(now, limit.Reset(), limit.Kind.String())
+		}
+		cool = pool.CoolDown
+		return nil
+	})
+	if v != nil {
+		v.Close()
+	}
+	var corrupt *lockfile.CorruptError
+	switch {
+	case err != nil && !errors.As(err, &corrupt): // that one was set aside
+		return time.Time{}, err
+	case !limit.ResetsAt.IsZero():
+		return limit.Reset(), nil
+	case cool.GaveUp():
+		return time.Time{}, errors.New("the limit came back each time and never said how long it lasts")
+	}
+	return cool.Until, nil
+}
+
+func (p *print) log(format string, args ...any) {
+	if p.Store != nil {
+		p.Store.Log(format, args...)
+	}
+}
+
+// sleep waits until the wall clock says so, or a signal comes.
+func sleep(until time.Time, sigs <-chan os.Signal) syscall.Signal {
+	for time.Now().Before(until) {
+		select {
+		case sig := <-sigs:
+			return sig.(syscall.Signal)
+		case <-time.After(min(time.Second, max(time.Until(until), time.Millisecond))):
+		}
+	}
+	return 0
+}
+
+// output is the standard output of a run, as far as it is not shown yet. What a run writes at its end is held back, until
+// it is known whether it was the last one; a stream is shown line by line, but for what ends it with an error. A run
+// that goes on with a stream does not begin it again.
+type output struct {
+	to     io.Writer
+	format string
+	again  bool
+	held   bytes.Buffer
+	line   []byte
+}
+
+func (o *output) Write(data []byte) (int, error) {
+	if o.format != "stream-json" {
+		return o.held.Write(data)
+	}
+	n := len(data)
+	o.line = append(o.line, data...)
+	for {
+		i := bytes.IndexByte(o.line, '\n')
+		if i < 0 {
+			return n, nil
+		}
+		line := o.line[:i+1]
+		o.line = o.line[i+1:]
+		_, limit := ratelimit.Output(line, time.Now(), time.Local)
+		switch {
+		case o.again && bytes.Contains(line, []byte(`"type":"system"`)) && bytes.Contains(line, []byte(`"subtype":"init"`)):
+		case limit && !bytes.Contains(line, []byte(`"api_retry"`)) || o.held.Len() > 0:
+			o.held.Write(line)
+		default:
+			if _, err := o.to.Write(line); err != nil {
+				return n, err
+			}
+		}
+	}
+}
+
+// flush shows what was held back.
+func (o *output) flush() error {
+	if _, err := o.to.Write(append(o.held.Bytes(), o.line...)); err != nil {
+		return fmt.Errorf("writing to standard output: %w", err)
+	}
+	return nil
+}
+
+// uuid is a random one (RFC 9562, version 4).
+func uuid() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,50 @@
+package turn
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// fruitless is how often a session is resumed without an answer in between.
+	fruitless = 5
+	// mostADay is how often a session is resumed in 24 hours.
+	mostADay = 30
+)
+
+// Resumes is how often a session, whose turns died of limits, was made to go on.
+type Resumes struct {
+	Times []time.Time `json:"times,omitempty"` // of the last 24 hours, oldest first
+	Tries int         `json:"tries,omitempty"` // since its last answer
+}
+
+// ErrResumed says that somebody made the session go on already.
+var ErrResumed = errors.New("was resumed already")
+
+// Resume counts one more: the session's turn died at a time, and its last answer came at another. An error says why it
+// must not go on by itself.
+func (s *Session) Resume(now, died, answered time.Time) error {
+	r := &s.Resumes
+	now = stamp(now)
+	if n := len(r.Times); n > 0 {
+		last := r.Times[n-1]
+		if !last.Before(died) {
+			return ErrResumed
+		}
+		if answered.After(last) {
+			r.Tries = 0
+		}
+	}
+	r.Times = slices.DeleteFunc(r.Times, func(t time.Time) bool { return now.Sub(t) > 24*time.Hour })
+	switch {
+	case r.Tries >= fruitless:
+		return fmt.Errorf("was resumed %d times without getting an answer", r.Tries)
+	case len(r.Times) >= mostADay:
+		return fmt.Errorf("was resumed %d times in 24 hours", len(r.Times))
+	}
+	r.Tries++
+	r.Times = append(r.Times, now)
+	return nil
+}
