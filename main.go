@@ -127,8 +127,6 @@ func runHook(args []string, in, out, errs *os.File) (int, error) {
 		fmt.Fprintln(out, "usage: afteryou hook < EVENT    called by Claude Code; see afteryou --help")
 		return 0, nil
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	defer stop()
 	h := hook.Hook{Getenv: os.Getenv, Pool: pool(hook.Direct(os.Getenv))}
 	h.Store, h.Trouble = lockfile.Open(stateDir())
 	s, err := loadSettings(configPath(), os.Getenv)
@@ -143,13 +141,15 @@ func runHook(args []string, in, out, errs *os.File) (int, error) {
 		if s.Resume == "off" {
 			return 0, nil
 		}
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+		defer stop()
 		if reason, ok := h.Wake(ctx, in); ok {
 			fmt.Fprintln(errs, reason)
 			return exitWake, nil
 		}
 		return 0, nil
 	}
-	h.Run(ctx, in, out)
+	h.Run(context.Background(), in, out)
 	return 0, nil
 }
 
