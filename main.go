@@ -6,6 +6,7 @@
 //	afteryou status           who has the turn, who waits, and for what
 //	afteryou install          hooks into Claude Code's settings, an alias into the shells' start-up files
 //	afteryou uninstall        takes them away again
+//	afteryou doctor           what is wrong, and what cures it
 //	afteryou demo             several real sessions on one small limit, without and with afteryou
 //
 // See README.md for the rest.
@@ -58,6 +59,7 @@ const (
 const usage = `usage: afteryou run [--] ARGS…    Claude Code with ARGS, taking turns
        afteryou status [--json]  who has the turn, who waits, and for what
        afteryou install          hooks for every session, and an alias; uninstall takes them away
+       afteryou doctor           what is wrong, and what cures it
        afteryou demo             real sessions on one small limit, without and with afteryou
        afteryou hook             called by Claude Code at each step of a session
        afteryou --version
@@ -83,6 +85,8 @@ func run(args []string, in, out, errs *os.File) (int, error) {
 		return runStatus(rest, out, errs)
 	case "demo":
 		return runDemo(rest, out, errs)
+	case "doctor":
+		return runDoctor(rest, out, errs)
 	case "install", "uninstall":
 		return runInstall(rest, name == "uninstall", in, out, errs)
 	case "-h", "--help", "help":

@@ -32,6 +32,16 @@ func Find(self string, getenv func(string) string) (Binary, error) {
 		}
 		return Binary{path}, nil
 	}
+	all := All(self, getenv)
+	if len(all) == 0 {
+		return Binary{}, ErrNotFound
+	}
+	return all[0], nil
+}
+
+// All lists every Claude Code on PATH and in the usual install places, the one that Find takes first, each program once.
+func All(self string, getenv func(string) string) []Binary {
+	me := newOurselves(self)
 	var places []string
 	for _, dir := range filepath.SplitList(getenv("PATH")) {
 		// A relative place would make the answer depend on where it is asked.
@@ -47,12 +57,18 @@ func Find(self string, getenv func(string) string) (Binary, error) {
 			filepath.Join(home, ".npm-global/bin/claude"))
 	}
 	places = append(places, "/opt/homebrew/bin/claude", "/usr/local/bin/claude")
+	var all []Binary
+	seen := make(map[string]bool)
 	for _, path := range places {
-		if executable(path) == nil && !me.is(path) {
-			return Binary{path}, nil
+		if executable(path) != nil || me.is(path) {
+			continue
+		}
+		if real, err := filepath.EvalSymlinks(path); err == nil && !seen[real] {
+			seen[real] = true
+			all = append(all, Binary{path})
 		}
 	}
-	return Binary{}, ErrNotFound
+	return all
 }
 
 // executable reports why path can't be run.

@@ -60,7 +60,11 @@ func (u User) Alias() ([]Change, error) {
 			c.Note = s.File + note
 		}
 		line := "alias claude=" + quote(u.command()+" run --"+args)
-		if c.will = was; !strings.Contains(string(was), " >>>\n"+line+"\n"+blockEnd) {
+		// Our block stays where it is, unless another alias behind it takes its effect.
+		_, behind, ok := strings.Cut(string(was), " >>>\n"+line+"\n"+blockEnd)
+		if _, later := existing([]byte(behind)); ok && later == "" {
+			c.will = was
+		} else {
 			c.will = withBlock(rest, line)
 		}
 		list = append(list, c)

@@ -1,0 +1,27 @@
+package claude
+
+// Watchdog is the first version that can wait out a retry-after of any length by itself
+// (CLAUDE_CODE_RETRY_WATCHDOG, 2.1.186 by its documentation).
+func Watchdog() Version { return Version{2, 1, 186} }
+
+// ToolBatch is the first version that tells when all tools of an answer are done, so that one event stands before each
+// call to the model.
+func ToolBatch() Version { return postToolBatch }
+
+// Knows reports whether v knows an event of those that we hook. Of others nothing is known, and nobody is to worry.
+func (v Version) Knows(event string) bool {
+	for _, e := range events {
+		if e.name == event {
+			return v.AtLeast(e.since)
+		}
+	}
+	return true
+}
+
+// Settings is what matters to turns in one of Claude Code's settings files, beside its hooks.
+type Settings struct {
+	DisableAllHooks       bool
+	AllowManagedHooksOnly bool
+	APIKeyHelper          string
+	Env                   map[string]string
+}

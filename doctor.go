@@ -1,0 +1,52 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+
+	"afteryou/doctor"
+)
+
+// runDoctor looks at everything that can be wrong. It ends with 1 when something is.
+func runDoctor(args []string, out, errs *os.File) (int, error) {
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	asJSON := flags.Bool("json", false, "print JSON")
+	if code, ok := parse(flags, args, errs); !ok {
+		return code, nil
+	}
+	u, err := user()
+	if err != nil {
+		return exitFailure, err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return exitFailure, err
+	}
+	s, trouble := loadSettings(configPath(), os.Getenv)
+	found := doctor.Patient{
+		User: u, Dir: dir, State: stateDir(), Cache: cacheDir(), Managed: doctor.Managed,
+		Config: trouble, Claude: s.Claude, Gateway: s.Gateway, Off: s.Off,
+		Shell: doctor.Ask, Programs: doctor.Running,
+	}.Examine()
+	code := 0
+	for _, f := range found {
+		if f.Grade == doctor.Broken {
+			code = exitFailure
+		}
+	}
+	if *asJSON {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return code, e.Encode(map[string][]doctor.Finding{"findings": found})
+	}
+	for _, f := range found {
+		fmt.Fprintf(out, "%-7s %-9s %s\n", f.Grade, f.Check, f.Says)
+		if f.Cure != "" {
+			fmt.Fprintf(out, "%-7s %-9s cure: %s\n", "", "", f.Cure)
+		}
+	}
+	return code, nil
+}
