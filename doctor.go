@@ -25,6 +25,9 @@ func runDoctor(args []string, out, errs *os.File) (int, error) {
 		return exitFailure, err
 	}
 	s, trouble := loadSettings(configPath(), os.Getenv)
+	if trouble == nil {
+		trouble = stray(os.Environ())
+	}
 	found := doctor.Patient{
 		User: u, Dir: dir, State: stateDir(), Cache: cacheDir(), Managed: doctor.Managed,
 		Config: trouble, Claude: s.Claude, Gateway: s.Gateway, Off: s.Off,

@@ -7,6 +7,7 @@
 //	afteryou install          hooks into Claude Code's settings, an alias into the shells' start-up files
 //	afteryou uninstall        takes them away again
 //	afteryou doctor           what is wrong, and what cures it
+//	afteryou config           the settings in force, and where each comes from
 //	afteryou demo             several real sessions on one small limit, without and with afteryou
 //
 // See README.md for the rest.
@@ -60,6 +61,7 @@ const usage = `usage: afteryou run [--] ARGS…    Claude Code with ARGS, taking
        afteryou status [--json]  who has the turn, who waits, and for what
        afteryou install          hooks for every session, and an alias; uninstall takes them away
        afteryou doctor           what is wrong, and what cures it
+       afteryou config           the settings in force, and where each comes from
        afteryou demo             real sessions on one small limit, without and with afteryou
        afteryou hook             called by Claude Code at each step of a session
        afteryou --version
@@ -85,6 +87,8 @@ func run(args []string, in, out, errs *os.File) (int, error) {
 		return runStatus(rest, out, errs)
 	case "demo":
 		return runDemo(rest, out, errs)
+	case "config":
+		return runConfig(rest, out, errs)
 	case "doctor":
 		return runDoctor(rest, out, errs)
 	case "install", "uninstall":

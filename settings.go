@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +29,8 @@ type settings struct {
 	Gateway string `toml:"gateway"`  // "auto", "on" or "off"
 	Resume  string `toml:"resume"`   // "on", or "off": no session goes on by itself
 	Off     bool   `toml:"off"`      // be a plain exec
+
+	from map[string]string // where a setting was made: a file or a variable; not in it: built in
 }
 
 // names are the settings in the order in which they are documented.
@@ -40,9 +45,8 @@ func stateDir() string { return filepath.Join(xdg.StateHome, "afteryou") }
 // loadSettings reads file and environment over what is built in. On an error the settings hold what was good.
 func loadSettings(path string, getenv func(string) string) (settings, error) {
 	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", Gateway: "auto", Resume: "on"}
-	if err := s.readFile(path); err != nil {
-		return s, err
-	}
+	s.from = make(map[string]string)
+	wrong := s.readFile(path)
 	for _, name := range names {
 		key := "AFTERYOU_" + strings.ToUpper(name)
 		value := getenv(key)
@@ -50,13 +54,15 @@ func loadSettings(path string, getenv func(string) string) (settings, error) {
 			continue
 		}
 		if err := s.set(name, value); err != nil {
-			return s, fmt.Errorf("%s: %w", key, err)
+			wrong = cmp.Or(wrong, fmt.Errorf("%s: %w", key, err))
+			continue
 		}
+		s.from[name] = key
 	}
-	return s, nil
+	return s, wrong
 }
 
-// readFile takes what the file at path says. No file is no error.
+// readFile takes what is good of the file at path, and says what is wrong first. No file is no error.
 func (s *settings) readFile(path string) error {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -69,12 +75,15 @@ func (s *settings) readFile(path string) error {
 	if err := toml.Unmarshal(data, &file); err != nil {
 		return fmt.Errorf("reading settings %s: %w", path, err)
 	}
-	for name, value := range file {
-		if err := s.set(name, fmt.Sprint(value)); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+	var wrong error
+	for _, name := range slices.Sorted(maps.Keys(file)) {
+		if err := s.set(name, fmt.Sprint(file[name])); err != nil {
+			wrong = cmp.Or(wrong, fmt.Errorf("%s: %w", path, err))
+			continue
 		}
+		s.from[name] = path
 	}
-	return nil
+	return wrong
 }
 
 // set gives one setting a value, or says what is wrong with it and leaves it.
@@ -115,6 +124,9 @@ func (s *settings) set(name, value string) error {
 		}
 		s.Off = off
 	default:
+		if like, ok := nearest(name, names[:]); ok {
+			return fmt.Errorf("no setting is called %q\nhint: did you mean %q?", name, like)
+		}
 		return fmt.Errorf("no setting is called %q; there are %s", name, strings.Join(names[:], ", "))
 	}
 	return nil

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// runConfig prints the settings in force, as a config.toml, and where each was made.
+func runConfig(args []string, out, errs io.Writer) (int, error) {
+	flags := flag.NewFlagSet("config", flag.ContinueOnError)
+	asJSON := flags.Bool("json", false, "print JSON")
+	if code, ok := parse(flags, args, errs); !ok {
+		return code, nil
+	}
+	path := configPath()
+	s, wrong := loadSettings(path, os.Getenv)
+	if wrong == nil {
+		wrong = stray(os.Environ())
+	}
+	code := 0
+	if wrong != nil {
+		code = exitUsage
+	}
+	if *asJSON {
+		type one struct {
+			Value string `json:"value"`
+			From  string `json:"from"`
+		}
+		all := make(map[string]one)
+		for _, name := range names {
+			all[name] = one{s.get(name), s.origin(name)}
+		}
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		if err := e.Encode(all); err != nil {
+			return exitFailure, err
+		}
+		return code, wrong
+	}
+	there := "not there: what stands here could be in it"
+	if _, err := os.Stat(path); err == nil {
+		there = "read first; AFTERYOU_… in the environment and flags of run come after it"
+	}
+	fmt.Fprintf(out, "# %s: %s\n", path, there)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, name := range names {
+		value := strconv.Quote(s.get(name))
+		if name == "off" {
+			value = s.get(name)
+		}
+		fmt.Fprintf(t, "%s = %s\t# %s\n", name, value, s.origin(name))
+	}
+	if err := t.Flush(); err != nil {
+		return exitFailure, err
+	}
+	return code, wrong
+}
+
+// origin is where a setting was made.
+func (s settings) origin(name string) string {
+	if from := s.from[name]; from != "" {
+		return from
+	}
+	return "built in"
+}
+
+// get is a setting as set takes it.
+func (s settings) get(name string) string {
+	switch name {
+	case "claude":
+		return s.Claude
+	case "turns":
+		return s.Turns
+	case "gap":
+		return s.Gap
+	case "max_wait":
+		return s.MaxWait
+	case "gateway":
+		return s.Gateway
+	case "resume":
+		return s.Resume
+	case "off":
+		return strconv.FormatBool(s.Off)
+	}
+	return ""
+}
+
+// stray looks for a variable that is meant for us and names no setting. Those that we set ourselves are none.
+func stray(env []string) error {
+	for _, e := range env {
+		key, _, _ := strings.Cut(e, "=")
+		name, ok := strings.CutPrefix(key, "AFTERYOU_")
+		name = strings.ToLower(name)
+		if !ok || slices.Contains(names[:], name) || slices.Contains([]string{"launcher", "upstream", "warned", "test_cache"}, name) {
+			continue
+		}
+		if like, ok := nearest(name, names[:]); ok {
+			return fmt.Errorf("no setting is called %s\nhint: did you mean AFTERYOU_%s?", key, strings.ToUpper(like))
+		}
+	}
+	return nil
+}
+
+// nearest is the word that name was meant to be, if one is near enough.
+func nearest(name string, words []string) (string, bool) {
+	best, least := "", max(2, len(name)/3)+1
+	for _, w := range words {
+		if d := distance(strings.ToLower(strings.ReplaceAll(name, "-", "_")), w); d < least {
+			best, least = w, d
+		}
+	}
+	return best, best != "" && least < len(name)
+}
+
+// distance is how many letters must be put in, left out or changed to get from a to b (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			next := diagonal
+			if a[i] != b[j] {
+				next = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}

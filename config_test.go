@@ -1,0 +1,67 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+)
+
+func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
+	s := newSomeone(t, "", "AFTERYOU_GAP=3s", "AFTERYOU_OFF=1")
+	file := filepath.Join(".config", "afteryou", "config.toml")
+	out, errs, code := s.afteryou("config")
+	if code != 0 || errs != "" || !strings.HasPrefix(out, "# "+s.path(file)+": not there") {
+		t.Errorf("without a file: exit %d, %q, %q", code, out, errs)
+	}
+	s.write(file, "turns = 3\ngap = \"1s\"\n", 0o600)
+	out, errs, code = s.afteryou("config")
+	if code != 0 || errs != "" {
+		t.Errorf("exit %d, stderr %q", code, errs)
+	}
+	for _, want := range []string{`turns = "3" # ` + s.path(file), `gap = "3s" # AFTERYOU_GAP`, `max_wait = "6h" # built in`, `off = true # AFTERYOU_OFF`} {
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			t.Errorf("config prints\n%s\nwant %s", out, want)
+		}
+	}
+	// What it prints is a file that it takes.
+	var again settings
+	if err := toml.Unmarshal([]byte(out), &again); err != nil {
+		t.Errorf("config prints\n%s\nwhich is no TOML: %v", out, err)
+	}
+	for _, name := range names {
+		if !strings.Contains(out, "\n"+name+" = ") {
+			t.Errorf("config does not print %s", name)
+		}
+	}
+	s.write(file, out, 0o600)
+	s.env = s.env[:len(s.env)-2]
+	if out, errs, code := s.afteryou("config"); code != 0 || !strings.Contains(out, `gap = "3s"`) || strings.Count(out, s.path(file)) != len(names)+1 {
+		t.Errorf("its own output as file: exit %d, %s%s", code, out, errs)
+	}
+}
+
+func TestUnknownSettingsAreNamed(t *testing.T) {
+	for _, tt := range []struct{ file, env, want string }{
+		{file: "turn = 1", want: "no setting is called \"turn\"\nhint: did you mean \"turns\"?"},
+		{file: "max-wait = \"1h\"", want: `did you mean "max_wait"?`},
+		{file: "gatway = \"on\"\nturns = \"strict\"", want: `did you mean "gateway"?`},
+		{file: "colour = 1", want: "there are claude, turns"},
+		{file: "turns = [1]", want: `turns is "[1]"; it takes`},
+		{file: "turns = ", want: "config.toml: toml: line 1"},
+		{env: "AFTERYOU_TURN=1", want: "did you mean AFTERYOU_TURNS?"},
+		{env: "AFTERYOU_GAP=x", want: `AFTERYOU_GAP: gap is "x"; it takes a duration`},
+	} {
+		s := newSomeone(t, "", tt.env)
+		s.write(".config/afteryou/config.toml", tt.file, 0o600)
+		out, errs, code := s.afteryou("config")
+		if code != 64 || !strings.HasPrefix(errs, "afteryou: ") || !strings.Contains(errs, tt.want) {
+			t.Errorf("%q %q: exit %d, says %q, want %q", tt.file, tt.env, code, errs, tt.want)
+		}
+		// What is good is in force all the same.
+		if strings.Contains(tt.file, `"strict"`) && !strings.Contains(out, `turns = "strict"`) {
+			t.Errorf("%q: prints %s", tt.file, out)
+		}
+	}
+}
