@@ -41,7 +41,7 @@ type print struct {
 
 // supervise runs -p to its end, over limits if need be. It reports false where it can't, with nothing started.
 func (l Launch) supervise(cmd wrapper.Command, version claude.Version) (wrapper.Status, bool, error) {
-	if !l.Resume || version.IsZero() || version.AtLeast(waitsItself) {
+	if !l.Resume || l.Store == nil || version.IsZero() || version.AtLeast(waitsItself) {
 		return wrapper.Status{}, false, nil
 	}
 	run, ok := claude.NewPrintRun(cmd.Args[1:], uuid())

@@ -1,0 +1,373 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"afteryou/internal/fakeapi"
+	"afteryou/internal/realclaude"
+)
+
+// limitedFor answers as then does, but from the first call that begins is true of, and for as long as given, with the
+// retry-after that is left.
+func limitedFor(d time.Duration, begins func(fakeapi.Request) bool, then fakeapi.AnswerFunc) fakeapi.AnswerFunc {
+	var mu sync.Mutex
+	var until time.Time
+	return func(r fakeapi.Request) fakeapi.Answer {
+		mu.Lock()
+		defer mu.Unlock()
+		if until.IsZero() && begins(r) {
+			until = r.Arrived.Add(d)
+		}
+		if left := until.Sub(r.Arrived); left > 0 {
+			return fakeapi.RateLimited(left)
+		}
+		return then(r)
+	}
+}
+
+// withoutNetWaits makes Claude Code let a turn die of a long retry-after, and the limit known to nobody but it.
+var withoutNetWaits = []string{"CLAUDE_CODE_RETRY_WATCHDOG=0", "AFTERYOU_GATEWAY=off"}
+
+// woken counts how often the session of that name was made to go on.
+func (m *machine) woken(name string) int {
+	m.t.Helper()
+	path, err := realclaude.Transcript(filepath.Join(m.dir, name), "")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	rows, err := realclaude.Rows(path)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	n := 0
+	for _, raw := range rows {
+		var row struct {
+			Type    string
+			Message struct{ Content any }
+		}
+		if json.Unmarshal(raw, &row) != nil || row.Type != "user" {
+			continue
+		}
+		if text, ok := row.Message.Content.(string); ok && strings.Contains(text, "The API limit that stopped you is over") {
+			n++
+		}
+	}
+	return n
+}
+
+// wokenOnce wants the session to have been made to go on once, and to be left alone then.
+func (m *machine) wokenOnce(name string) {
+	m.t.Helper()
+	// The transcript is written a moment after the screen.
+	for deadline := time.Now().Add(patience); m.woken(name) == 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			m.t.Fatalf("the session is not woken; our log:\n%s", m.logged())
+		}
+	}
+	m.quietFor(2 * time.Second)
+	if n := m.woken(name); n != 1 {
+		m.t.Errorf("woken %d times, want once", n)
+	}
+}
+
+// neverWoken wants the session not to have been made to go on, and to be left alone for as long as given.
+func (m *machine) neverWoken(name string, d time.Duration) {
+	m.t.Helper()
+	m.quietFor(d)
+	if n := m.woken(name); n != 0 {
+		m.t.Errorf("woken %d times, want never", n)
+	}
+	if log := m.logged(); strings.Contains(log, " woken ") {
+		m.t.Errorf("our log says\n%s\nwant nobody woken", log)
+	}
+}
+
+// logged is what our own log says.
+func (m *machine) logged() string {
+	data, err := os.ReadFile(filepath.Join(m.stateDir(), "log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
+}
+
+// 1. A session runs a tool, and its next call is told to come back after 75 seconds: the turn dies at once, and nothing
+// says for how long. 2. Nobody types. 3. After the first blind cool-down the session is woken; what is left of the limit
+// Claude Code waits for itself. The session ends its task, and the tool ran once.
+func TestRealDeadTurnIsWoken(t *testing.T) {
+	t.Parallel()
+	const wait = 75 * time.Second
+	answer := limitedFor(wait, func(r fakeapi.Request) bool { return r.Results == 1 }, fakeapi.AgenticCommand(2, func(int) string { return "echo ran >> count" }))
+	m := newMachine(t, fakeapi.Config{Answer: answer}, withoutNetWaits...)
+	s := m.session("one")
+	terminal := m.open(s, "--permission-mode", "bypassPermissions")
+	m.ask(terminal, "hello")
+	m.sees(terminal, "Request rejected (429)")
+	died := time.Now()
+	m.sees(terminal, "done")
+	m.wokenOnce("one")
+	ids := make(map[string]bool)
+	for _, r := range m.api.Log() {
+		ids[r.Session] = true
+		t.Logf("call %.1f s after the turn died: %d, retry-after %v", r.Arrived.Sub(died).Seconds(), r.Status, r.RetryAfter)
+	}
+	if len(ids) != 1 {
+		t.Errorf("calls of %d conversations, want one", len(ids))
+	}
+	if ran, err := os.ReadFile(filepath.Join(s.Dir, "count")); strings.Count(string(ran), "ran") != 1 {
+		t.Errorf("the tool ran %q, %v; want once", ran, err)
+	}
+}
+
+// The person goes on before the limit is over: the session is not woken too.
+func TestRealDeadTurnIsNotWokenOverThePerson(t *testing.T) {
+	t.Parallel()
+	answer := fakeapi.Script(fakeapi.Agentic(1), fakeapi.RateLimited(75*time.Second))
+	m := newMachine(t, fakeapi.Config{Answer: answer}, withoutNetWaits...)
+	terminal := m.open(m.session("one"))
+	m.ask(terminal, "hello")
+	m.sees(terminal, "Request rejected (429)")
+	m.ask(terminal, "never mind")
+	m.sees(terminal, "done")
+	m.neverWoken("one", 5*time.Second)
+}
+
+// quietFor wants the server to get no more calls for that long.
+func (m *machine) quietFor(d time.Duration) {
+	m.t.Helper()
+	calls := len(m.api.Log())
+	time.Sleep(d)
+	if n := len(m.api.Log()); n != calls {
+		m.t.Errorf("%d more calls, want none", n-calls)
+	}
+}
+
+// The person goes on, and a permission dialog is open when the limit has ended: it stays as it is.
+func TestRealDeadTurnIsNotWokenIntoADialog(t *testing.T) {
+	t.Parallel()
+	const dialog = "Do you want to proceed?"
+	answer := fakeapi.Script(fakeapi.AgenticCommand(2, func(int) string { return "touch made" }), fakeapi.RateLimited(75*time.Second))
+	m := newMachine(t, fakeapi.Config{Answer: answer}, withoutNetWaits...)
+	terminal := m.open(m.session("one"), "--permission-mode", "default")
+	m.ask(terminal, "hello")
+	m.sees(terminal, "Request rejected (429)")
+	m.ask(terminal, "go on")
+	m.sees(terminal, dialog)
+	m.neverWoken("one", 5*time.Second)
+	if after := terminal.Screen(); !strings.Contains(after, dialog) {
+		t.Errorf("the dialog is gone:\n%s", after)
+	}
+}
+
+// A menu of Claude Code is open when the session is woken: it stays open, and the session goes on once it is closed.
+func TestRealMenuSurvivesTheWaking(t *testing.T) {
+	t.Parallel()
+	const menu = "Enter to continue · Esc to cancel"
+	answer := fakeapi.Script(fakeapi.Agentic(1), fakeapi.RateLimited(75*time.Second))
+	m := newMachine(t, fakeapi.Config{Answer: answer}, withoutNetWaits...)
+	terminal := m.open(m.session("one"))
+	m.ask(terminal, "hello")
+	m.sees(terminal, "Request rejected (429)")
+	esc := func() {
+		if err := terminal.Send([]byte("\x1b")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	esc()
+	time.Sleep(300 * time.Millisecond) // two keys, not one sequence
+	esc()
+	m.sees(terminal, menu)
+	for deadline := time.Now().Add(patience); !strings.Contains(m.logged(), " woken "); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the session is not woken; our log:\n%s", m.logged())
+		}
+	}
+	m.quietFor(3 * time.Second)
+	if after := terminal.Screen(); !strings.Contains(after, menu) {
+		t.Errorf("the menu is gone:\n%s", after)
+	}
+	esc()
+	m.sees(terminal, "done")
+	m.wokenOnce("one")
+}
+
+// A draft stands in the prompt when the session is woken: it stays there.
+func TestRealDraftSurvivesTheWaking(t *testing.T) {
+	t.Parallel()
+	const draft = "a draft of mine"
+	answer := fakeapi.Script(fakeapi.Agentic(1), fakeapi.RateLimited(75*time.Second))
+	m := newMachine(t, fakeapi.Config{Answer: answer}, withoutNetWaits...)
+	terminal := m.open(m.session("one"))
+	m.ask(terminal, "hello")
+	m.sees(terminal, "Request rejected (429)")
+	if err := terminal.Send([]byte(draft)); err != nil {
+		t.Fatal(err)
+	}
+	m.sees(terminal, draft)
+	m.sees(terminal, "done")
+	m.wokenOnce("one")
+	if screen := strings.ReplaceAll(terminal.Screen(), "\u00a0", " "); !strings.Contains(screen, "❯ "+draft) {
+		t.Errorf("the draft is gone from the prompt:\n%s", screen)
+	}
+	for _, r := range m.api.Log() {
+		if strings.Contains(r.LastText, draft) {
+			t.Errorf("the draft was sent: %q", r.LastText)
+		}
+	}
+}
+
+// Sessions of a subscription are stopped by one usage limit. Claude Code goes on by itself after the reset, or is woken:
+// each session once.
+func TestRealSessionsGoOnAfterAUsageLimit(t *testing.T) {
+	t.Parallel()
+	resets := time.Now().Add(30 * time.Second)
+	limited := func(r fakeapi.Request) fakeapi.Answer { return fakeapi.UsageLimited(resets, r.Arrived) }
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Until(resets, limited, fakeapi.Agentic(1))}, append([]string{realclaude.Login}, withoutNetWaits...)...)
+	var wg sync.WaitGroup
+	for _, name := range []string{"one", "two", "three"} {
+		terminal := m.open(m.session(name))
+		m.ask(terminal, "hello")
+		m.sees(terminal, "limit")
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+			defer cancel()
+			if err := terminal.WaitFor(ctx, "● done"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	m.quietFor(5 * time.Second)
+	answered := make(map[string]int)
+	for _, r := range m.api.Answers() {
+		answered[r.Session]++
+		t.Logf("%s goes on %.1f s after the reset", r.Session[:4], r.Arrived.Sub(resets).Seconds())
+	}
+	for id, n := range answered {
+		if n != 1 {
+			t.Errorf("session %s was answered %d times, want once", id, n)
+		}
+	}
+	if len(answered) != 3 {
+		t.Errorf("%d sessions were answered, want 3", len(answered))
+	}
+}
+
+// old makes the machine's Claude Code one that can't wait by itself.
+func (m *machine) old() {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(m.t.Context(), 10*time.Minute)
+	defer cancel()
+	var err error
+	if m.claude, err = realclaude.Install(ctx, "2.0.76"); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// deadly makes an old version give up at the first rejection.
+func deadly(then fakeapi.AnswerFunc) fakeapi.AnswerFunc {
+	return func(r fakeapi.Request) fakeapi.Answer {
+		a := then(r)
+		if a.Status == 429 {
+			a.Header.Set("X-Should-Retry", "false")
+		}
+		return a
+	}
+}
+
+// prompted answers as then does what a prompt leads to, and the calls by which an old version warms up with nothing.
+func prompted(then fakeapi.AnswerFunc) fakeapi.AnswerFunc {
+	return func(r fakeapi.Request) fakeapi.Answer {
+		if r.LastText == "Warmup" || r.Tools == 0 {
+			return fakeapi.Say("ok")
+		}
+		return then(r)
+	}
+}
+
+// 1. An old version runs a tool with -p, and its next call is rejected for good. 2. The run goes on in the same
+// conversation, and ends with the answer alone. The tool ran once.
+func TestRealOldPrintGoesOnOverALimit(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"text", "stream-json"} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			task := fakeapi.AgenticCommand(2, func(int) string { return "echo ran >> count" })
+			answer := limitedFor(20*time.Second, func(r fakeapi.Request) bool { return r.Results == 1 }, task)
+			m := newMachine(t, fakeapi.Config{Answer: prompted(deadly(answer))}, "AFTERYOU_GATEWAY=off")
+			m.old()
+			s := m.session("one")
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			r, err := realclaude.Print(ctx, s, "--permission-mode", "bypassPermissions", "--output-format", format, "--verbose", "hello")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Code != 0 || r.Stderr != "" {
+				t.Errorf("the session ends with %d and says %q", r.Code, r.Stderr)
+			}
+			if format == "text" && r.Stdout != "done\n" {
+				t.Errorf("standard output is %q, want the answer alone", r.Stdout)
+			}
+			if format == "stream-json" {
+				checkStream(t, r.Stdout)
+			}
+			if ran, err := os.ReadFile(filepath.Join(s.Dir, "count")); strings.Count(string(ran), "ran") != 1 {
+				t.Errorf("the tool ran %q, %v; want once", ran, err)
+			}
+		})
+	}
+}
+
+// checkStream wants one stream: one beginning, one end, which is a success, and JSON in each line.
+func checkStream(t *testing.T, stdout string) {
+	t.Helper()
+	begun, ended := 0, 0
+	for line := range strings.Lines(stdout) {
+		var row struct {
+			Type, Subtype, Result string
+			IsError               bool `json:"is_error"`
+		}
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Errorf("the line %q: %v", line, err)
+		}
+		if ended > 0 {
+			t.Errorf("behind the end comes %s", line)
+		}
+		switch {
+		case row.Type == "system" && row.Subtype == "init":
+			begun++
+		case row.Type == "result":
+			ended++
+			if row.IsError || row.Result != "done" {
+				t.Errorf("the stream ends with %s", line)
+			}
+		}
+	}
+	if begun != 1 || ended != 1 {
+		t.Errorf("the stream begins %d times and ends %d times, want once:\n%s", begun, ended, stdout)
+	}
+}
+
+func TestRealOldPrintGivesUpAtMaxWait(t *testing.T) {
+	t.Parallel()
+	answer := limitedFor(time.Minute, func(fakeapi.Request) bool { return true }, fakeapi.Agentic(1))
+	m := newMachine(t, fakeapi.Config{Answer: prompted(deadly(answer))}, "AFTERYOU_GATEWAY=off", "AFTERYOU_MAX_WAIT=5s")
+	m.old()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	r, err := realclaude.Print(ctx, m.session("one"), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Code != 75 || r.Stdout != "" || strings.Count(r.Stderr, "\n") != 1 || !strings.Contains(r.Stderr, "max_wait") {
+		t.Errorf("the session ends with %d, says %q and %q; want 75, nothing and one line on max_wait", r.Code, r.Stdout, r.Stderr)
+	}
+}
