@@ -174,6 +174,7 @@ func (p *place) accepted(sent, arrived time.Time, l limits) {
 // rejected: the call goes back to the head of the line, and all wait what the server said.
 func (p *place) rejected(retryAfter time.Duration, sent, arrived time.Time, l limits) {
 	heard := p.heard(sent, arrived, l)
+	p.sent = false // what comes next is another try
 	p.tell(func(now time.Time, pool *turn.Pool) {
 		heard(now, pool)
 		pool.Rejected(now, p.key, retryAfter)
