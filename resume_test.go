@@ -371,3 +371,48 @@ func TestRealOldPrintGivesUpAtMaxWait(t *testing.T) {
 		t.Errorf("the session ends with %d, says %q and %q; want 75, nothing and one line on max_wait", r.Code, r.Stdout, r.Stderr)
 	}
 }
+
+// An old version, whose hooks are off, stops at a limit: a prompt is typed, once.
+func TestRealOldSessionIsTypedTo(t *testing.T) {
+	t.Parallel()
+	m, terminal := oldTyped(t)
+	m.sees(terminal, "done")
+	time.Sleep(3 * time.Second) // time enough for a second one
+	if n := m.woken("one"); n != 1 {
+		t.Errorf("%d prompts in the transcript, want one", n)
+	}
+	if n := strings.Count(m.logged(), " typed "); n != 1 {
+		t.Errorf("typed %d times, want once; our log:\n%s", n, m.logged())
+	}
+}
+
+// The same with a menu open: nothing is typed into it.
+func TestRealOldMenuIsNotTypedTo(t *testing.T) {
+	t.Parallel()
+	const menu = "Select model"
+	m, terminal := oldTyped(t)
+	m.ask(terminal, "/model")
+	m.sees(terminal, menu)
+	before := terminal.Screen()
+	for deadline := time.Now().Add(patience); !strings.Contains(m.logged(), "stays stopped"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("nobody decides about the session; our log:\n%s", m.logged())
+		}
+	}
+	m.quietFor(32 * time.Second)
+	if after := terminal.Screen(); after != before {
+		t.Errorf("the screen changed from\n%s\nto\n%s", before, after)
+	}
+}
+
+// oldTyped is an old version that a limit has stopped, with its hooks off.
+func oldTyped(t *testing.T) (*machine, *realclaude.Terminal) {
+	t.Helper()
+	answer := limitedFor(20*time.Second, func(fakeapi.Request) bool { return true }, fakeapi.Agentic(1))
+	m := newMachine(t, fakeapi.Config{Answer: prompted(deadly(answer))}, "AFTERYOU_GATEWAY=off")
+	m.old()
+	terminal := m.open(m.session("one"), "--settings", `{"disableAllHooks":true}`)
+	m.ask(terminal, "hello")
+	m.sees(terminal, "API Error")
+	return m, terminal
+}

@@ -104,6 +104,10 @@ func Hooks(self string, v Version) json.RawMessage {
 	return b.Bytes()
 }
 
+// Wakes is whether our hooks can make a session of that version go on after a limit. The zero Version is taken for the
+// newest.
+func Wakes(v Version) bool { return v.IsZero() || v.AtLeast(Version{2, 1, 78}) }
+
 // wake is the handler, beside h, that waits in the background and wakes the session.
 func wake(h handler) handler {
 	if h.Args == nil {

@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// PrintRun is a command line with -p that can be run again where it stopped.
-type PrintRun struct {
+// Run is a command line whose session is known by name. One with -p can be run again where it stopped.
+type Run struct {
 	Args    []string // to start it with, which name the session
 	Session string
 	Format  string // of the output: text, json or stream-json
 	rest    []string
 }
 
-// NewPrintRun makes the command line nameable: where it does not name its session, it gets the id given. It reports
-// false where the session can't be resumed: another one is continued or forked, nothing is kept, the prompts come as a
+// NameRun sees to it that the session has a name: where the command line gives it none, it gets the id given. It reports
+// false where that can't be, or it could not be resumed by its name: another one is continued or forked, nothing is kept, the prompts come as a
 // stream, or we can't read the flags.
-func NewPrintRun(args []string, id string) (PrintRun, bool) {
-	r := PrintRun{Args: args, Format: "text"}
+func NameRun(args []string, id string) (Run, bool) {
+	r := Run{Args: args, Format: "text"}
 	named, ok := false, true
 	drop := make([]bool, len(args)) // what a second run does not take: words, and the flags that name a session
 	known := walk(args, func(a arg) bool {
@@ -48,7 +48,7 @@ func NewPrintRun(args []string, id string) (PrintRun, bool) {
 		return true
 	})
 	if !known || !ok {
-		return PrintRun{}, false
+		return Run{}, false
 	}
 	for i, a := range args {
 		if !drop[i] && a != "--" {
@@ -63,7 +63,7 @@ func NewPrintRun(args []string, id string) (PrintRun, bool) {
 }
 
 // Again is the command line that goes on with the session, with another prompt.
-func (r PrintRun) Again(prompt string) []string {
+func (r Run) Again(prompt string) []string {
 	return slices.Concat([]string{"--resume", r.Session}, r.rest, []string{"--", prompt})
 }
 

@@ -11,7 +11,7 @@ import (
 	"afteryou/ratelimit"
 )
 
-func TestPrintRun(t *testing.T) {
+func TestNameRun(t *testing.T) {
 	for _, tt := range []struct {
 		name, args  string // words; _ is a space in one
 		first, then string // "" : can't be run again
@@ -41,13 +41,13 @@ func TestPrintRun(t *testing.T) {
 				}
 				return f
 			}
-			r, ok := NewPrintRun(words(tt.args), "ID")
+			r, ok := NameRun(words(tt.args), "ID")
 			first, then := "", ""
 			if ok {
 				first, then = strings.Join(r.Args, " "), strings.Join(r.Again("go"), " ")
 			}
 			if want := strings.Join(words(tt.first), " "); first != want || then != tt.then || r.Format != tt.format {
-				t.Errorf("NewPrintRun(%q)\n got %q, %q, %q\nwant %q, %q, %q", tt.args, first, then, r.Format, want, tt.then, tt.format)
+				t.Errorf("NameRun(%q)\n got %q, %q, %q\nwant %q, %q, %q", tt.args, first, then, r.Format, want, tt.then, tt.format)
 			}
 		})
 	}
@@ -56,6 +56,8 @@ func TestPrintRun(t *testing.T) {
 func TestReadStopped(t *testing.T) {
 	const died = `{"type":"assistant","isApiErrorMessage":true,"apiErrorStatus":429,"timestamp":"2026-11-23T19:00:00Z","message":{"model":"<synthetic>","content":[{"type":"text","text":"API Error: Request rejected (429) · x"}]}}`
 	const answer = `{"type":"assistant","timestamp":"2026-11-23T18:00:00Z","message":{"model":"m","content":[]}}`
+	const prompt = `{"type":"user","timestamp":"2026-11-23T17:00:00Z","message":{"role":"user","content":"what is a \"tool_result\"?"}}`
+	const result = `{"type":"user","timestamp":"2026-11-23T18:30:00Z","message":{"role":"user","content":[{"type":"tool_result","content":"x"}]}}`
 	big := fmt.Sprintf(`{"type":"user","message":{"content":%q}}`, strings.Repeat("x", 5<<20))
 	for _, tt := range []struct {
 		name string
@@ -66,6 +68,7 @@ func TestReadStopped(t *testing.T) {
 		on   bool
 	}{
 		{"stopped", []string{answer, died}, true, ratelimit.Requests, "", false},
+		{"stopped behind a tool", []string{answer, prompt, answer, result, died}, true, ratelimit.Requests, "", false},
 		{"stopped behind a long row", []string{big, died}, true, ratelimit.Requests, "", false},
 		{"went on since", []string{died, answer}, false, 0, "", false},
 		{"never stopped", []string{answer}, false, 0, "", false},
@@ -89,6 +92,9 @@ func TestReadStopped(t *testing.T) {
 			}
 			if tt.rows[0] == answer && s.Answered.Hour() != 18 {
 				t.Errorf("answered at %v", s.Answered)
+			}
+			if len(tt.rows) > 3 && s.Prompted.Hour() != 17 {
+				t.Errorf("prompted at %v", s.Prompted)
 			}
 			f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 			if err != nil {

@@ -22,6 +22,8 @@ type Stopped struct {
 	At    time.Time
 	// Answered is when the model answered last before that; zero where that is too long ago to be seen.
 	Answered time.Time
+	// Prompted is when the prompt came that it died over; zero where that is too long ago to be seen.
+	Prompted time.Time
 	// next is where the transcript continues behind the error.
 	next int64
 }
@@ -47,8 +49,11 @@ func ReadStopped(path string) (Stopped, bool, error) {
 			s.Limit, _, _ = ratelimit.Row(line, time.Local) // not ok is no limit
 		case r.goesOn():
 			ok = false
-			if r.Type == "assistant" {
+			switch {
+			case r.Type == "assistant":
 				s.Answered = r.Timestamp
+			case r.Type == "user" && !bytes.Contains(line, toolMark):
+				s.Prompted = r.Timestamp
 			}
 		}
 	})
@@ -64,6 +69,9 @@ func (s Stopped) WentOn(path string) (bool, error) {
 	})
 	return on, err
 }
+
+// toolMark stands in the row of a tool's result, which is of type user too; in a text its quotes would be escaped.
+var toolMark = []byte(`"tool_result"`)
 
 // idleRow is a row of a transcript as far as it tells whether a session does anything.
 type idleRow struct {

@@ -117,7 +117,7 @@ func (l Launch) Run() (wrapper.Status, error) {
 	case plain:
 		return wrapper.Child(cmd)
 	}
-	return l.session(cmd, g != nil)
+	return l.session(cmd, version, g != nil)
 }
 
 // depth is the number of launchers from here up to the next Claude Code, this one included, and whether there was one

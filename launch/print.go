@@ -35,7 +35,7 @@ const goOn = "The API limit that stopped you is over. Go on with the task from w
 type print struct {
 	Launch
 	cmd   wrapper.Command
-	run   claude.PrintRun
+	run   claude.Run
 	began time.Time
 }
 
@@ -44,7 +44,7 @@ func (l Launch) supervise(cmd wrapper.Command, version claude.Version) (wrapper.
 	if !l.Resume || l.Store == nil || version.IsZero() || version.AtLeast(waitsItself) {
 		return wrapper.Status{}, false, nil
 	}
-	run, ok := claude.NewPrintRun(cmd.Args[1:], uuid())
+	run, ok := claude.NameRun(cmd.Args[1:], uuid())
 	if !ok {
 		return wrapper.Status{}, false, nil
 	}
@@ -85,7 +85,7 @@ func (p *print) loop() (wrapper.Status, error) {
 			}
 			return wrapper.Status{Code: exitTempFail}, out.flush()
 		}
-		p.log("session %s stopped by a %v; goes on after %s", p.run.Session, stopped.Limit.Kind, until.Local().Format("Jan 2 15:04:05"))
+		p.Store.Log("session %s stopped by a %v; goes on after %s", p.run.Session, stopped.Limit.Kind, until.Local().Format("Jan 2 15:04:05"))
 		if sig := sleep(until, sigs); sig != 0 {
 			return wrapper.Status{Signal: sig}, nil
 		}
@@ -139,14 +139,11 @@ func (p *print) stopped(status wrapper.Status) (claude.Stopped, bool) {
 }
 
 // cool tells the state of the limit, and returns when it is over.
-func (p *print) cool(limit ratelimit.Limit) (time.Time, error) {
-	if p.Store == nil {
-		return time.Time{}, p.Trouble
-	}
+func (l Launch) cool(limit ratelimit.Limit) (time.Time, error) {
 	var cool turn.CoolDown
-	v, err := p.Store.Update(context.Background(), func(s *turn.State) error {
+	v, err := l.Store.Update(context.Background(), func(s *turn.State) error {
 		now := time.Now()
-		name, secret := p.Pool()
+		name, secret := l.Pool()
 		id := s.PoolID(secret)
 		pool := s.Pool(id)
 		pool.Name = name
@@ -170,12 +167,6 @@ func (p *print) cool(limit ratelimit.Limit) (time.Time, error) {
 		return time.Time{}, errors.New("the limit came back each time and never said how long it lasts")
 	}
 	return cool.Until, nil
-}
-
-func (p *print) log(format string, args ...any) {
-	if p.Store != nil {
-		p.Store.Log(format, args...)
-	}
 }
 
 // sleep waits until the wall clock says so, or a signal comes.

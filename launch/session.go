@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"afteryou/claude"
 	"afteryou/lockfile"
 	"afteryou/observe"
 	"afteryou/ratelimit"
@@ -12,16 +13,22 @@ import (
 )
 
 // session runs Claude Code behind the glass and shares what its screen says of limits.
-func (l Launch) session(cmd wrapper.Command, gateway bool) (wrapper.Status, error) {
+func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway bool) (wrapper.Status, error) {
 	o := wrapper.Options{In: l.In, Out: l.Out, Err: l.Err}
 	var w *watcher
 	if l.Store != nil && !gateway { // which knows what the screen says, and better
 		w = &watcher{store: l.Store, pool: l.Pool, started: make(chan struct{})}
 		o.Watch = w.watch
 	}
+	t := l.typist(&cmd, version, &o)
 	s, err := wrapper.Start(cmd, o)
 	if err != nil {
 		return wrapper.Status{}, err
+	}
+	if t != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go t.loop(ctx, s)
 	}
 	if w != nil {
 		w.process = lockfile.Identify(s.PID())

@@ -1,0 +1,157 @@
+package launch
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"afteryou/claude"
+	"afteryou/ratelimit"
+	"afteryou/turn"
+	"afteryou/wrapper"
+)
+
+const (
+	// typistLooks is how often a typist looks at the transcript.
+	typistLooks = time.Second
+	// enterLater is how long after a prompt its Enter comes: Claude Code takes both at once for a paste.
+	enterLater = 400 * time.Millisecond
+	// submitted is how much later than its prompt's row the key may be seen that sent it.
+	submitted = 500 * time.Millisecond
+	// goesOnWithin is how soon a prompt that was typed must show in the transcript.
+	goesOnWithin = 30 * time.Second
+)
+
+// typist makes an interactive session of a version whose hooks can't wake it go on after a limit: it types a prompt, as
+// the person would.
+//
+// It types only where it knows what it types into: the transcript says that a limit ended the turn and that nothing came
+// since, and the person has pressed no key since the prompt that died was sent. So no menu can be open and no draft can
+// stand there but those that Claude Code opens by itself; it does so at usage limits, so there nothing is typed.
+type typist struct {
+	Launch
+	name   string
+	began  time.Time
+	getenv func(string) string
+	keyed  atomic.Int64 // when a key was pressed last, in ns since 1970
+}
+
+// typist sees to it that the session has a name and its keys are seen. Nil: none is needed, or possible.
+func (l Launch) typist(cmd *wrapper.Command, version claude.Version, o *wrapper.Options) *typist {
+	if !l.Resume || l.Store == nil || claude.Wakes(version) {
+		return nil
+	}
+	run, ok := claude.NameRun(cmd.Args[1:], uuid())
+	if !ok {
+		return nil
+	}
+	cmd.Args = append([]string{cmd.Args[0]}, run.Args...)
+	env := cmd.Env
+	t := &typist{Launch: l, name: run.Session, began: time.Now(), getenv: func(name string) string { return lookup(env, name) }}
+	o.Keys = t.key
+	return t
+}
+
+// key sees what the person types. That the window gets or loses the focus is no key.
+func (t *typist) key(p []byte) {
+	rest := bytes.ReplaceAll(bytes.ReplaceAll(p, []byte("\x1b[I"), nil), []byte("\x1b[O"), nil)
+	if p == nil || len(rest) > 0 { // nil: some were not seen
+		t.keyed.Store(time.Now().UnixNano())
+	}
+}
+
+// untouched is whether no key was pressed since the prompt that died was sent.
+func (t *typist) untouched(s claude.Stopped) bool {
+	return !s.Prompted.IsZero() && time.Unix(0, t.keyed.Load()).Before(s.Prompted.Add(submitted))
+}
+
+// loop looks after the session until ctx ends.
+func (t *typist) loop(ctx context.Context, s *wrapper.Session) {
+	var session turn.Session // its resumes
+	var seen time.Time       // the error that was dealt with last
+	for tick(ctx) {
+		path, ok := claude.FindTranscript(t.getenv, t.name)
+		if !ok {
+			continue
+		}
+		stopped, ok, err := claude.ReadStopped(path)
+		if err != nil || !ok || !stopped.At.After(seen) || stopped.At.Before(t.began) {
+			continue
+		}
+		seen = stopped.At
+		if stopped.Limit.Kind == ratelimit.None {
+			continue
+		}
+		if err := t.goOn(ctx, s, path, stopped, &session); err != nil {
+			t.Store.Log("session %s stays stopped: %v", t.name, err)
+		}
+	}
+}
+
+// goOn waits for the limit to end and types, once.
+func (t *typist) goOn(ctx context.Context, s *wrapper.Session, path string, stopped claude.Stopped, session *turn.Session) error {
+	limit := stopped.Limit
+	switch {
+	case !limit.Wait:
+		return fmt.Errorf("waiting does not lift its %v", limit.Kind)
+	case limit.Kind == ratelimit.UsageWindow:
+		return fmt.Errorf("a menu may be open at its %v", limit.Kind)
+	}
+	until, err := t.cool(limit)
+	if err != nil {
+		return err
+	}
+	if until.Sub(stopped.At) > t.MaxWait {
+		return fmt.Errorf("its %v lasts until %s, longer than max_wait", limit.Kind, until.Local().Format("Jan 2 15:04:05"))
+	}
+	t.Store.Log("session %s stopped by a %v; goes on after %s", t.name, limit.Kind, until.Local().Format("Jan 2 15:04:05"))
+	for {
+		if on, err := stopped.WentOn(path); on || err != nil {
+			return err
+		}
+		if !t.untouched(stopped) {
+			return fmt.Errorf("somebody is at the keyboard")
+		}
+		if !time.Now().Before(until) {
+			break
+		}
+		if !tick(ctx) {
+			return nil
+		}
+	}
+	if err := session.Resume(time.Now(), stopped.At, stopped.Answered); err != nil {
+		return fmt.Errorf("it %w", err)
+	}
+	if err := s.Type(goOn); err != nil {
+		return nil // the session ends
+	}
+	time.Sleep(enterLater)
+	if !t.untouched(stopped) {
+		return fmt.Errorf("a key was pressed while its prompt was typed")
+	}
+	if err := s.Type("\r"); err != nil {
+		return nil // the session ends
+	}
+	for deadline := time.Now().Add(goesOnWithin); time.Now().Before(deadline); {
+		if on, err := stopped.WentOn(path); on || err != nil {
+			t.Store.Log("session %s goes on, typed %v after its %v", t.name, time.Since(stopped.At).Round(time.Second), limit.Kind)
+			return err
+		}
+		if !tick(ctx) {
+			return nil
+		}
+	}
+	return fmt.Errorf("it did not take the prompt that was typed")
+}
+
+// tick waits until the next look, and is false once ctx has ended.
+func tick(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(typistLooks):
+		return true
+	}
+}
