@@ -31,8 +31,7 @@ func runInstall(args []string, away bool, in, out, errs *os.File) (int, error) {
 	dry := flags.Bool("dry-run", false, "show what would change, and change nothing")
 	yes := flags.Bool("yes", false, "do not ask")
 	dir := flags.String("dir", "", "directory for the shim")
-	flags.SetOutput(errs)
-	what, code, ok := words(flags, args)
+	what, code, ok := words(flags, asked(flags, args, errs))
 	if !ok {
 		return code, nil
 	}
@@ -101,11 +100,8 @@ func runInstall(args []string, away bool, in, out, errs *os.File) (int, error) {
 // words reads flags and the targets among them, in any order.
 func words(flags *flag.FlagSet, args []string) (what []string, code int, ok bool) {
 	for {
-		switch err := flags.Parse(args); {
-		case errors.Is(err, flag.ErrHelp):
-			return nil, 0, false
-		case err != nil:
-			return nil, exitUsage, false
+		if err := flags.Parse(args); err != nil {
+			return nil, flagCode(err), false
 		}
 		if flags.NArg() == 0 {
 			break

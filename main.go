@@ -4,19 +4,12 @@
 //	afteryou run [--] ARGS…   Claude Code with ARGS, taking turns (also when called as claude)
 //	afteryou hook             called by Claude Code at each step of a session
 //	afteryou status           who has the turn, who waits, and for what
-//	afteryou install          hooks into Claude Code's settings, an alias into the shells' start-up files
-//	afteryou uninstall        takes them away again
-//	afteryou doctor           what is wrong, and what cures it
-//	afteryou config           the settings in force, and where each comes from
-//	afteryou demo             several real sessions on one small limit, without and with afteryou
 //
-// See README.md for the rest.
+// See help.go for all commands and README.md for the rest.
 package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -57,49 +50,26 @@ const (
 	exitUsage   = 64
 )
 
-const usage = `usage: afteryou run [--] ARGS…    Claude Code with ARGS, taking turns
-       afteryou status [--json]  who has the turn, who waits, and for what
-       afteryou install          hooks for every session, and an alias; uninstall takes them away
-       afteryou doctor           what is wrong, and what cures it
-       afteryou config           the settings in force, and where each comes from
-       afteryou demo             real sessions on one small limit, without and with afteryou
-       afteryou hook             called by Claude Code at each step of a session
-       afteryou --version
-
-To use it for every session: alias claude='afteryou run --'
-`
-
 // run does what the command line says and returns the exit code. It is all of main but the exit.
 func run(args []string, in, out, errs *os.File) (int, error) {
 	if filepath.Base(args[0]) == "claude" {
 		return start(args[1:], nil, in, out, errs)
 	}
 	if len(args) < 2 {
-		fmt.Fprint(errs, usage)
+		fmt.Fprint(errs, usage())
 		return exitUsage, nil
 	}
 	switch name, rest := args[1], args[2:]; name {
-	case "hook":
-		return runHook(rest, in, out, errs)
-	case "run":
-		return runRun(rest, in, out, errs)
-	case "status":
-		return runStatus(rest, out, errs)
-	case "demo":
-		return runDemo(rest, out, errs)
-	case "config":
-		return runConfig(rest, out, errs)
-	case "doctor":
-		return runDoctor(rest, out, errs)
-	case "install", "uninstall":
-		return runInstall(rest, name == "uninstall", in, out, errs)
 	case "-h", "--help", "help":
-		fmt.Fprint(out, usage)
+		fmt.Fprint(out, usage())
 		return 0, nil
 	case "-v", "--version", "version":
 		fmt.Fprintln(out, "afteryou", version())
 		return 0, nil
 	default:
+		if c, ok := lookup(name); ok {
+			return c.run(rest, in, out, errs)
+		}
 		return exitUsage, fmt.Errorf("no command is called %q\nhint: afteryou --help shows what there is", name)
 	}
 }
@@ -113,26 +83,12 @@ func version() string {
 	return info.Main.Version
 }
 
-// parse reads the flags of a command, and stops it when they say so.
-func parse(flags *flag.FlagSet, args []string, errs io.Writer) (code int, ok bool) {
-	flags.SetOutput(errs)
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return 0, false
-	case err != nil:
-		return exitUsage, false
-	case flags.NArg() > 0:
-		fmt.Fprintf(errs, "afteryou: %s takes no argument %q\n", flags.Name(), flags.Arg(0))
-		return exitUsage, false
-	}
-	return 0, true
-}
-
 // runHook serves one event of Claude Code. Its exit code is 0 whatever happens: any other would stop the session. The one
 // that waits in the background ("wake") ends with 2 to make the session go on.
 func runHook(args []string, in, out, errs *os.File) (int, error) {
 	if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
-		fmt.Fprintln(out, "usage: afteryou hook < EVENT    called by Claude Code; see afteryou --help")
+		c, _ := lookup("hook")
+		fmt.Fprint(out, c.help())
 		return 0, nil
 	}
 	h := hook.Hook{Getenv: os.Getenv, Pool: pool(hook.Direct(os.Getenv))}
@@ -172,7 +128,8 @@ func runRun(args []string, in, out, errs *os.File) (int, error) {
 			break
 		}
 		if len(flags) == 0 && len(args) == 1 && (arg == "-h" || arg == "--help") {
-			fmt.Fprintf(out, "usage: afteryou run [--SETTING VALUE…] [--] ARGS…\n\nSettings: %s.\nExample: afteryou run --turns strict -- -p \"fix the tests\"\n", strings.Join(names[:], ", "))
+			c, _ := lookup("run")
+			fmt.Fprint(out, c.help())
 			return 0, nil
 		}
 		name, value, found := strings.Cut(strings.TrimPrefix(arg, "--"), "=")

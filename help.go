@@ -1,0 +1,231 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+// command is one command of the command line. Help, completions and the manual page are made from it.
+type command struct {
+	name    string
+	args    string // as help shows what may follow the name
+	summary string // one line
+	about   string // what more there is to know
+	example string
+	options []option
+	words   []string // what may stand as an argument
+	run     func(args []string, in, out, errs *os.File) (int, error)
+}
+
+// option is a flag of a command. Without a value it is a switch.
+type option struct {
+	name, value, help string
+	words             []string // what the value may be, where that is known
+}
+
+// allCommands are all there are, in the order in which help shows them.
+func allCommands() []command {
+	quiet := func(f func(args []string, out, errs io.Writer) (int, error)) func([]string, *os.File, *os.File, *os.File) (int, error) {
+		return func(args []string, _, out, errs *os.File) (int, error) { return f(args, out, errs) }
+	}
+	asJSON := option{name: "json", help: "print JSON"}
+	putting := func(away bool) func([]string, *os.File, *os.File, *os.File) (int, error) {
+		return func(args []string, in, out, errs *os.File) (int, error) { return runInstall(args, away, in, out, errs) }
+	}
+	places := []option{
+		{name: "dry-run", help: "show what would change, and change nothing"},
+		{name: "yes", help: "do not ask"},
+		{name: "dir", value: "DIR", help: "directory of the shim; without it the first on PATH before the real claude's"},
+	}
+	return []command{
+		{
+			name: "run", args: "[--SETTING VALUE…] [--] ARGS…", summary: "Claude Code with ARGS, taking turns",
+			about:   "The first argument that is no setting, and all after it, is Claude Code's. The exit code is Claude Code's too. The program does the same when it is called as claude, by a link earlier on PATH.",
+			example: `afteryou run --turns strict -- -p "fix the tests"`,
+			options: settingOptions(), run: runRun,
+		},
+		{
+			name: "status", args: "[--json]", summary: "who has the turn, who waits, and for what",
+			example: "afteryou status", options: []option{asJSON}, run: quiet(runStatus),
+		},
+		{
+			name: "install", args: "[hooks|alias|shim|all] [--dry-run] [--yes]", summary: "hooks for every session, and an alias",
+			about: "hooks go into Claude Code's settings, so that sessions take turns however they are started. " +
+				"alias makes claude mean afteryou run in bash, zsh and fish. shim does the same by a link named claude earlier on PATH. " +
+				"all, and nothing said, is hooks and alias. The changes are shown, and made once you agree.",
+			example: "afteryou install --dry-run",
+			options: places, words: []string{"hooks", "alias", "shim", "all"}, run: putting(false),
+		},
+		{
+			name: "uninstall", args: "[hooks|alias|shim|all] [--dry-run] [--yes]", summary: "take them away again",
+			about:   "Every file is as it was before, to the byte, or as you changed it meanwhile.",
+			example: "afteryou uninstall all --yes",
+			options: places, words: []string{"hooks", "alias", "shim", "all"}, run: putting(true),
+		},
+		{
+			name: "doctor", args: "[--json]", summary: "what is wrong, and what cures it",
+			about:   "The exit code is 1 when something is broken.",
+			example: "afteryou doctor", options: []option{asJSON},
+			run: func(args []string, _, out, errs *os.File) (int, error) { return runDoctor(args, out, errs) },
+		},
+		{
+			name: "config", args: "[--json]", summary: "the settings in force, and where each comes from",
+			about:   "What it prints is a config.toml. The exit code is 64 when a setting is unknown or wrong.",
+			example: "afteryou config > ~/.config/afteryou/config.toml", options: []option{asJSON}, run: quiet(runConfig),
+		},
+		{
+			name: "demo", args: "[--sessions N] [--calls N] [--rpm N] …", summary: "real sessions on one small limit, without and with afteryou",
+			about:   "The server is a stand-in on this machine; no account is needed.",
+			example: "afteryou demo --sessions 4 --rpm 30",
+			options: []option{
+				{name: "sessions", value: "N", help: "how many sessions run at once"},
+				{name: "calls", value: "N", help: "how many calls to the model each makes"},
+				{name: "rpm", value: "N", help: "the limit, in calls a minute"},
+				{name: "burst", value: "N", help: "how many calls the limit lets through at once"},
+				{name: "latency", value: "SECONDS", help: "how long an answer takes"},
+				{name: "gateway", help: "take turns at the gateway, not by hooks alone"},
+				asJSON,
+			},
+			run: func(args []string, _, out, errs *os.File) (int, error) { return runDemo(args, out, errs) },
+		},
+		{
+			name: "hook", args: "[wake]", summary: "called by Claude Code at each step of a session",
+			about:   "The event comes as JSON on standard input. Whatever is wrong, the session goes on.",
+			example: `echo '{"hook_event_name":"Stop","session_id":"1"}' | afteryou hook`,
+			words:   []string{"wake"}, run: runHook,
+		},
+		{
+			name: "completion", args: "bash|zsh|fish", summary: "completions for a shell",
+			example: "source <(afteryou completion bash)",
+			words:   []string{"bash", "zsh", "fish"}, run: quiet(runCompletion),
+		},
+		{
+			name: "man", summary: "the manual page",
+			example: "afteryou man | man -l -", run: quiet(runMan),
+		},
+	}
+}
+
+// settingOptions are the settings as flags of run.
+func settingOptions() (list []option) {
+	for _, name := range names {
+		o := option{name: strings.ReplaceAll(name, "_", "-")}
+		switch name {
+		case "claude":
+			o.value, o.help = "PATH", "the real Claude Code, where it isn't found"
+		case "turns":
+			o.value, o.help, o.words = "auto|strict|N", "strict: one call at a time; a number: so many at most", []string{"auto", "strict"}
+		case "gap":
+			o.value, o.help = "DURATION", "least time between two calls of one session"
+		case "max_wait":
+			o.value, o.help = "DURATION", "longest time that a call is held back"
+		case "gateway":
+			o.value, o.help, o.words = "auto|on|off", "whether calls go through a proxy in the launcher", []string{"auto", "on", "off"}
+		case "resume":
+			o.value, o.help, o.words = "on|off", "whether a session whose turn died of a limit goes on by itself", []string{"on", "off"}
+		case "off":
+			o.value, o.help, o.words = "true|false", "be a plain claude", []string{"true", "false"}
+		}
+		list = append(list, o)
+	}
+	return list
+}
+
+// lookup finds a command by its name.
+func lookup(name string) (command, bool) {
+	for _, c := range allCommands() {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return command{}, false
+}
+
+// usage is what afteryou --help prints.
+func usage() string {
+	var b strings.Builder
+	b.WriteString("usage: afteryou COMMAND …\n\n")
+	for _, c := range allCommands() {
+		fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.summary)
+	}
+	b.WriteString("\nafteryou COMMAND --help says more; afteryou --version says which this is.\nTo use it for every session: afteryou install, or alias claude='afteryou run --'\n")
+	return b.String()
+}
+
+// help is what afteryou COMMAND --help prints.
+func (c command) help() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "usage: %s\n\n%s.\n", strings.TrimSpace("afteryou "+c.name+" "+c.args), strings.ToUpper(c.summary[:1])+c.summary[1:])
+	if c.about != "" {
+		b.WriteString(wrapped(c.about, 80))
+	}
+	if len(c.options) > 0 {
+		b.WriteByte('\n')
+	}
+	for _, o := range c.options {
+		fmt.Fprintf(&b, "  %-24s %s\n", strings.TrimSpace("--"+o.name+" "+o.value), o.help)
+	}
+	fmt.Fprintf(&b, "\nexample: %s\n", c.example)
+	return b.String()
+}
+
+// wrapped is text in lines of at most so many letters.
+func wrapped(text string, width int) string {
+	var b strings.Builder
+	at := 0
+	for _, w := range strings.Fields(text) {
+		n := len([]rune(w))
+		switch {
+		case at == 0:
+		case at+1+n > width:
+			b.WriteByte('\n')
+			at = 0
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(w)
+		at += n
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// parse reads the flags of a command, and stops it when they say so.
+func parse(flags *flag.FlagSet, args []string, errs io.Writer) (code int, ok bool) {
+	if err := flags.Parse(asked(flags, args, errs)); err != nil {
+		return flagCode(err), false
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(errs, "afteryou: %s takes no argument %q\n", flags.Name(), flags.Arg(0))
+		return exitUsage, false
+	}
+	return 0, true
+}
+
+// asked makes the flags print our own help.
+func asked(flags *flag.FlagSet, args []string, errs io.Writer) []string {
+	flags.SetOutput(errs)
+	flags.Usage = func() {
+		if c, ok := lookup(flags.Name()); ok && slices.ContainsFunc(args, isHelp) {
+			fmt.Fprint(os.Stdout, c.help())
+			return
+		}
+		fmt.Fprintf(errs, "hint: afteryou %s --help shows what there is\n", flags.Name())
+	}
+	return args
+}
+
+func isHelp(arg string) bool { return arg == "-h" || arg == "--help" || arg == "-help" || arg == "--h" }
+
+func flagCode(err error) int {
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	return exitUsage
+}
