@@ -38,13 +38,17 @@ var withoutNetWaits = []string{"CLAUDE_CODE_RETRY_WATCHDOG=0", "AFTERYOU_GATEWAY
 // woken counts how often the session of that name was made to go on.
 func (m *machine) woken(name string) int {
 	m.t.Helper()
-	path, err := realclaude.Transcript(filepath.Join(m.dir, name), "")
+	paths, err := realclaude.Transcripts(filepath.Join(m.dir, name))
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	rows, err := realclaude.Rows(path)
-	if err != nil {
-		m.t.Fatal(err)
+	var rows []json.RawMessage
+	for _, path := range paths {
+		more, err := realclaude.Rows(path)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		rows = append(rows, more...)
 	}
 	n := 0
 	for _, raw := range rows {
@@ -220,6 +224,38 @@ func TestRealDraftSurvivesTheWaking(t *testing.T) {
 		if strings.Contains(r.LastText, draft) {
 			t.Errorf("the draft was sent: %q", r.LastText)
 		}
+	}
+}
+
+// A conversation that quotes every wording, said by the person and by the model and printed by a tool, is no limit.
+func TestRealQuotesAreNoLimit(t *testing.T) {
+	t.Parallel()
+	quotes := strings.Join([]string{
+		"API Error: Request rejected (429) · This request would exceed your organization's rate limit",
+		"You've hit your 5-hour limit · resets 6:12pm (UTC)", "Claude AI usage limit reached|1795776000", "API Error: Rate limit reached",
+		"✻ API error · retrying in 50s · attempt 1/10", "✻ 5-hour limit reached · retrying in 20s (5:17pm) · attempt 1/300",
+		"● API Error: Repeated 529 Overloaded errors.", "  ⎿  Credit balance is too low", "Usage limit reached · set to continue automatically at 5:15pm",
+		`{"type":"assistant","isApiErrorMessage":true,"apiErrorStatus":429,"error":"rate_limit"}`,
+	}, "\n")
+	m := newMachine(t, fakeapi.Config{Answer: func(r fakeapi.Request) fakeapi.Answer {
+		if r.Tools > 0 && r.Since == 0 {
+			return fakeapi.Bash("cat quotes")
+		}
+		return fakeapi.Say(quotes + "\n\ndone")
+	}})
+	s := m.session("one")
+	if err := os.WriteFile(filepath.Join(s.Dir, "quotes"), []byte(quotes), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	terminal := m.open(s, "--permission-mode", "bypassPermissions")
+	m.ask(terminal, "what is \"API Error: Request rejected (429) · x\" and \"✻ API error · retrying in 50s · attempt 1/10\"?")
+	m.sees(terminal, "done")
+	m.quietFor(3 * time.Second)
+	if r := m.status(); len(r.Pools) != 1 || r.Pools[0].CoolDown != nil || r.Pools[0].Usage != nil || len(r.Pools[0].Retrying) > 0 {
+		t.Errorf("status shows a limit: %+v", r)
+	}
+	if log := m.logged(); strings.Contains(log, "stopped by") {
+		t.Errorf("our log says\n%s", log)
 	}
 }
 
