@@ -54,6 +54,10 @@ func allCommands() []command {
 			example: "afteryou status", options: []option{asJSON}, run: quiet(runStatus),
 		},
 		{
+			name: "log", args: "[--lines N]", summary: "which sessions a limit stopped, and how they went on",
+			example: "afteryou log --lines 5", options: []option{{name: "lines", value: "N", help: "print the last N lines; 0 prints all"}}, run: quiet(runLog),
+		},
+		{
 			name: "install", args: "[hooks|alias|shim|all] [--dry-run] [--yes]", summary: "hooks for every session, and an alias",
 			about: "hooks go into Claude Code's settings, so that sessions take turns however they are started. " +
 				"alias makes claude mean afteryou run in bash, zsh and fish. shim does the same by a link named claude earlier on PATH. " +

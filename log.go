@@ -15,7 +15,7 @@ import (
 // runLog prints the end of our log: which sessions were stopped by which limit, when they went on, and what went wrong.
 func runLog(args []string, out, errs io.Writer) (int, error) {
 	flags := flag.NewFlagSet("log", flag.ContinueOnError)
-	last := flags.Int("n", 40, "print that many `lines`; 0 prints all")
+	last := flags.Int("lines", 40, "print the last `N` lines; 0 prints all")
 	if code, ok := parse(flags, args, errs); !ok {
 		return code, nil
 	}

@@ -23,7 +23,7 @@ func TestLogShowsItsEnd(t *testing.T) {
 	for _, tt := range []struct {
 		args []string
 		want int
-	}{{nil, 3}, {[]string{"-n", "2"}, 2}, {[]string{"-n", "0"}, 3}} {
+	}{{nil, 3}, {[]string{"--lines", "2"}, 2}, {[]string{"--lines", "0"}, 3}} {
 		var out, errs bytes.Buffer
 		code, err := runLog(tt.args, &out, &errs)
 		if got := bytes.Count(out.Bytes(), []byte("\n")); code != 0 || err != nil || got != tt.want || !bytes.HasSuffix(out.Bytes(), []byte(" three\n")) {

@@ -60,8 +60,6 @@ func run(args []string, in, out, errs *os.File) (int, error) {
 		return exitUsage, nil
 	}
 	switch name, rest := args[1], args[2:]; name {
-	case "log":
-		return runLog(rest, out, errs)
 	case "-h", "--help", "help":
 		fmt.Fprint(out, usage())
 		return 0, nil
