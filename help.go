@@ -50,8 +50,14 @@ func allCommands() []command {
 			options: settingOptions(), run: runRun,
 		},
 		{
-			name: "status", args: "[--json]", summary: "who has the turn, who waits, and for what",
-			example: "afteryou status", options: []option{asJSON}, run: quiet(runStatus),
+			name: "status", args: "[--watch|--json]", summary: "who has the turn, who waits, and for what",
+			example: "afteryou status --watch", options: []option{{name: "watch", help: "show it live, with a line of what each session did lately; q quits"}, asJSON}, run: runStatus,
+		},
+		{
+			name: "statusline", args: "[--] [COMMAND]", summary: "a segment for Claude Code's status line: turn 2 of 4 · limit 34s",
+			about:   "COMMAND is the status line that you have: it gets its input, and the segment comes behind what it prints. Without a turn or limit to wait for there is no segment.",
+			example: `{"statusLine":{"type":"command","command":"afteryou statusline -- ~/.claude/line.sh"}}`,
+			run:     runStatusline,
 		},
 		{
 			name: "log", args: "[--lines N]", summary: "which sessions a limit stopped, and how they went on",

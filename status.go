@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -51,15 +52,22 @@ type callerReport struct {
 }
 
 // runStatus prints who has the turn and who waits.
-func runStatus(args []string, out, errs io.Writer) (int, error) {
+func runStatus(args []string, in, out, errs *os.File) (int, error) {
 	flags := flag.NewFlagSet("status", flag.ContinueOnError)
 	asJSON := flags.Bool("json", false, "print JSON")
+	live := flags.Bool("watch", false, "show it live")
 	if code, ok := parse(flags, args, errs); !ok {
 		return code, nil
 	}
 	store, err := lockfile.Open(stateDir())
 	if err != nil {
 		return exitFailure, err
+	}
+	if *live {
+		if *asJSON {
+			return exitUsage, errors.New("--watch and --json exclude each other")
+		}
+		return watch(store, in, out)
 	}
 	v, err := store.View()
 	if err != nil {
