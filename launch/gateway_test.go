@@ -1,0 +1,123 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"afteryou/hook"
+	"afteryou/lockfile"
+	"afteryou/wrapper"
+)
+
+func TestGatewayIsWhereItIsWanted(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode  Gateway
+		env   []string
+		on    bool
+		warns string   // the error
+		also  []string // in the environment of Claude Code, then
+	}{
+		"auto, no base URL":                  {mode: "auto"},
+		"auto, the API's base URL":           {mode: "auto", env: []string{"ANTHROPIC_BASE_URL=https://api.anthropic.com/"}},
+		"auto, a base URL of the user's own": {mode: "auto", env: []string{"ANTHROPIC_BASE_URL=http://llm.example/x"}, on: true},
+		"auto, Bedrock":                      {mode: "auto", env: []string{"ANTHROPIC_BASE_URL=http://llm.example", "CLAUDE_CODE_USE_BEDROCK=1"}},
+		"off":                                {mode: "off", env: []string{"ANTHROPIC_BASE_URL=http://llm.example"}},
+		"on":                                 {mode: "on", on: true, also: []string{"ENABLE_TOOL_SEARCH=true", "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING=1"}},
+		"on, what the user set stays":        {mode: "on", env: []string{"ENABLE_TOOL_SEARCH=auto"}, on: true, also: []string{"ENABLE_TOOL_SEARCH=auto"}},
+		"on, a proxy":                        {mode: "on", env: []string{"HTTPS_PROXY=http://p:1", "no_proxy=a.b"}, on: true, also: []string{"NO_PROXY=a.b,127.0.0.1", "no_proxy=a.b,127.0.0.1"}},
+		"on, Vertex":                         {mode: "on", env: []string{"CLAUDE_CODE_USE_VERTEX=1"}, warns: "CLAUDE_CODE_USE_VERTEX"},
+		"on, a base URL that is none":        {mode: "on", env: []string{"ANTHROPIC_BASE_URL=llm"}, warns: "base URL"},
+		"on, server-managed settings":        {mode: "on", env: []string{"CLAUDE_CONFIG_DIR=testdata-managed"}, warns: "your organization sends managed settings"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, err := lockfile.Open(filepath.Join(t.TempDir(), "afteryou"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			env := append([]string{"HOME=" + t.TempDir()}, c.env...)
+			for i, e := range env {
+				if name, dir, _ := strings.Cut(e, "="); name == "CLAUDE_CONFIG_DIR" {
+					dir = filepath.Join(t.TempDir(), dir)
+					write(t, filepath.Join(dir, "remote-settings.json"), `{"permissions":{}}`)
+					env[i] = name + "=" + dir
+				}
+			}
+			cmd := wrapper.Command{Env: env}
+			g, err := Launch{Store: store, Gateway: c.mode, Pool: func() (string, string) { return "p", "s" }}.gateway(&cmd)
+			if c.warns != "" {
+				if err == nil || !strings.Contains(err.Error(), c.warns) {
+					t.Errorf("says %v, want %q", err, c.warns)
+				}
+				return
+			}
+			if err != nil || (g != nil) != c.on {
+				t.Fatalf("on: %v, %v; want %v", g != nil, err, c.on)
+			}
+			if g == nil {
+				if !slices.Equal(cmd.Env, env) {
+					t.Errorf("the environment becomes %v, want %v", cmd.Env, env)
+				}
+				return
+			}
+			defer g.Close()
+			if got := lookup(cmd.Env, "ANTHROPIC_BASE_URL"); got != g.URL() {
+				t.Errorf("the base URL is %q", got)
+			}
+			for _, e := range c.also {
+				if !slices.Contains(cmd.Env, e) {
+					t.Errorf("%v has no %s", cmd.Env, e)
+				}
+			}
+			// A launcher in this session starts anew, from what the user had.
+			inner := Launch{Env: cmd.Env}.direct()
+			if got, want := lookup(inner.Env, "ANTHROPIC_BASE_URL"), strings.TrimRight(lookup(env, "ANTHROPIC_BASE_URL"), "/"); got != want {
+				t.Errorf("a launcher within takes the base URL for %q, want %q", got, want)
+			}
+			if lookup(inner.Env, hook.GatewayEnv) != "" {
+				t.Errorf("a launcher within keeps the mark of the gateway")
+			}
+		})
+	}
+}
+
+func write(t *testing.T, path, data string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestManagedSettingsForbid(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"env":{"ANTHROPIC_BASE_URL":"https://llm.example"}}`: "env.ANTHROPIC_BASE_URL",
+		`{"allowedProviders":["anthropic"]}`:                   "allowedProviders",
+		`{"forceLoginMethod":"gateway"}`:                       "forceLoginMethod",
+		`{"forceRemoteSettingsRefresh":true}`:                  "forceRemoteSettingsRefresh",
+		`{"permissions":{"deny":[]},"env":{"X":"1"}}`:          "",
+		`{`: "",
+	} {
+		path := filepath.Join(t.TempDir(), "managed-settings.json")
+		write(t, path, data)
+		if got := forbids(path); got != want {
+			t.Errorf("forbids(%s) = %q, want %q", data, got, want)
+		}
+	}
+	if got := forbids(filepath.Join(t.TempDir(), "none")); got != "" {
+		t.Errorf("no file forbids %q", got)
+	}
+}
+
+func TestHeldForLessThanClaudeCodeWaits(t *testing.T) {
+	for timeout, want := range map[string]time.Duration{"": 0, "x": 0, "-1": 0, "0": 0, "100000": 90 * time.Second, "1e12": 0} {
+		if got := held(timeout); got != want {
+			t.Errorf("held(%q) = %v, want %v", timeout, got, want)
+		}
+	}
+}
