@@ -154,6 +154,7 @@ func TestWakeOnce(t *testing.T) {
 	if a, b := <-woken, <-woken; a == b {
 		t.Errorf("woken by the first: %v, by the second: %v; want one", a, b)
 	}
+	d.cool(time.Now().Add(time.Second))
 	if d.wake(path) {
 		t.Error("woken once more for the same error")
 	}
