@@ -88,7 +88,8 @@ func Start(c Config) (*Gateway, error) {
 	}
 	g.http = &http.Server{
 		Handler: g, ErrorLog: quiet,
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ReadHeaderTimeout: time.Minute, // of strangers; a request's body and its answer may take as long as they like
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
 	go g.http.Serve(l) // until Close; it reports only that it was closed
 	return g, nil

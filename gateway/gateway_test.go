@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
@@ -575,5 +576,39 @@ func TestClientsMayLeaveTheLine(t *testing.T) {
 	s.settles(0, 0)
 	if n != 1 {
 		t.Errorf("%d calls reach the server, want 1", n)
+	}
+}
+
+// An upstream with a certificate of the user's own authority is reached as Claude Code would reach it, by HTTP/2.
+func TestHTTP2AndCertificatesOfTheUser(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(authority, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", ""} {
+		s := newStand(t, nil, func(c *Config) {
+			c.Upstream = server.URL
+			c.Getenv = func(n string) string {
+				if n == name {
+					return authority
+				}
+				return ""
+			}
+		})
+		status, body, err := s.do(s.call(s.gateway.URL(), "a", `{}`))
+		if name == "" {
+			if err == nil {
+				t.Errorf("an unknown authority: %d %q", status, body)
+			}
+			continue
+		}
+		if status != 200 || body != "HTTP/2.0" || err != nil {
+			t.Errorf("%s: %d %q, %v; want HTTP/2.0", name, status, body, err)
+		}
 	}
 }
