@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -72,15 +71,6 @@ func run(args []string, in, out, errs *os.File) (int, error) {
 		}
 		return exitUsage, fmt.Errorf("no command is called %q\nhint: afteryou --help shows what there is", name)
 	}
-}
-
-// version is what the build recorded.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }
 
 // runHook serves one event of Claude Code. Its exit code is 0 whatever happens: any other would stop the session. The one
