@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"afteryou/internal/fakeapi"
+	"afteryou/internal/realclaude"
+)
+
+// throughGateway makes the sessions of a machine go through gateways.
+const throughGateway = "AFTERYOU_GATEWAY=on"
+
+// share runs so many sessions at once, to their end, and returns when each ended.
+func (m *machine) share(sessions int) []time.Duration {
+	m.t.Helper()
+	ends := make([]time.Duration, sessions)
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for i := range sessions {
+		wg.Go(func() {
+			m.print(m.session(fmt.Sprint("session", i)))
+			ends[i] = time.Since(begin)
+		})
+	}
+	wg.Wait()
+	return ends
+}
+
+// untold wants no session to have learned of a rejection.
+func (m *machine) untold() {
+	m.t.Helper()
+	files, err := filepath.Glob(filepath.Join(m.dir, "*", ".claude", "projects", "*", "*.jsonl"))
+	if err != nil || len(files) == 0 {
+		m.t.Fatalf("no transcripts: %v", err)
+	}
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if n := bytes.Count(data, []byte(`"subtype":"api_error"`)); n > 0 {
+			m.t.Errorf("%s tells of %d errors of the API", path, n)
+		}
+	}
+}
+
+// No session learns of the limit, whatever limits: requests, input tokens; and after the first answer nothing is
+// rejected but what meets a limit that has just changed.
+func TestRealGatewaySharesALimit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]fakeapi.Config{
+		"requests": {Limits: fakeapi.Limits{Requests: fakeapi.Limit{PerMinute: 60, Burst: 1}}},
+		"input tokens": {Limits: fakeapi.Limits{Input: fakeapi.Limit{PerMinute: 60000, Burst: 2000}},
+			Cost: func(fakeapi.Request) fakeapi.Usage {
+				return fakeapi.Usage{Input: 400, CacheCreation: 600, CacheRead: 50000}
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.Answer = fakeapi.Slow(0, 300*time.Millisecond, func(r fakeapi.Request) fakeapi.Answer {
+				a := fakeapi.Agentic(3)(r)
+				if c.Cost != nil {
+					a.Usage = c.Cost(r)
+					a.Usage.Output = 20
+				}
+				return a
+			})
+			m := newMachine(t, c, throughGateway)
+			m.share(4)
+			if n := len(m.api.Answers()); n != 12 {
+				t.Errorf("%d answers, want 12", n)
+			}
+			log := m.api.Log()
+			t.Logf("%d rejections; from the first call to the last %v", len(m.api.Rejections()), log[len(log)-1].Arrived.Sub(log[0].Arrived).Round(time.Millisecond))
+			m.untold()
+		})
+	}
+}
+
+// The limit falls to a third and comes back: at most three rejections a change, and calls come at the full pace again.
+func TestRealGatewayFollowsALimit(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{
+		Limits: fakeapi.Limits{Requests: fakeapi.Limit{PerMinute: 120, Burst: 2}},
+		Answer: agent(200 * time.Millisecond),
+	}, throughGateway)
+	done := make(chan struct{})
+	go func() { defer close(done); m.share(12) }()
+	answers := func(n int) {
+		m.until(fmt.Sprint(n, " answers"), func([]fakeapi.Request) bool { return len(m.api.Answers()) >= n })
+	}
+	answers(10)
+	m.api.SetRequests(40, 2)
+	answers(18)
+	cut := len(m.api.Rejections())
+	m.api.SetRequests(120, 2)
+	<-done
+	restored := len(m.api.Rejections()) - cut
+	if cut > 3 || restored > 3 {
+		t.Errorf("%d rejections after the cut, %d after it was restored; want 3 at most", cut, restored)
+	}
+	m.untold()
+	log := m.api.Answers()
+	var times []string
+	for _, r := range log {
+		times = append(times, fmt.Sprintf("%.1f", r.Arrived.Sub(log[0].Arrived).Seconds()))
+	}
+	t.Logf("%d and %d rejections; the calls come at %s s", cut, restored, strings.Join(times, " "))
+}
+
+// What the session was told directly it is told through the gateway, and its exit code is the same.
+func TestRealGatewayPassesErrorsOn(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]fakeapi.Answer{
+		"a wrong prompt": {Status: 400, Message: "prompt is odd"},
+		"too large":      {Status: 413},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, fakeapi.Config{Answer: func(fakeapi.Request) fakeapi.Answer { return answer }})
+			run := func(name, gateway string) realclaude.Result {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				r, err := realclaude.Print(ctx, m.session(name, "AFTERYOU_GATEWAY="+gateway), "hello")
+				if err != nil {
+					t.Error(err)
+				}
+				return r
+			}
+			direct, through := run("direct", "off"), run("through", "on")
+			if direct.Code != through.Code || direct.Stdout != through.Stdout || direct.Stderr != through.Stderr || direct.Code == 0 {
+				t.Errorf("through the gateway %d %q %q, directly %d %q %q", through.Code, through.Stdout, through.Stderr, direct.Code, direct.Stdout, direct.Stderr)
+			}
+		})
+	}
+}
+
+// An interactive session whose call is rejected waits without knowing it; a key of the gateway stands in no file.
+func TestRealGatewayInteractive(t *testing.T) {
+	t.Parallel()
+	limited := fakeapi.Script(fakeapi.Agentic(2), fakeapi.RateLimited(3*time.Second))
+	m := newMachine(t, fakeapi.Config{Answer: limited}, throughGateway)
+	terminal := m.open(m.session("one"))
+	m.ask(terminal, "hello")
+	m.sees(terminal, "done")
+	if log := m.api.Log(); len(log) != 3 || len(m.api.Rejections()) != 1 {
+		t.Errorf("%d calls, want 3, the first rejected", len(log))
+	}
+	m.untold()
+	err := filepath.WalkDir(m.stateDir(), func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		for _, secret := range []string{realclaude.Key, "127.0.0.1:"} {
+			if strings.Contains(strings.ReplaceAll(string(data), m.api.URL(), ""), secret) {
+				t.Errorf("%s says %s", path, secret)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// 1. A session has the turn and hangs. 2. Another waits. 3. The launcher of the first is killed. 4. The other goes on,
+// and Claude Code went with its launcher.
+func TestRealGatewayKilledLauncher(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: hangs()}, throughGateway, "AFTERYOU_TURNS=strict")
+	s := m.session("killed")
+	victim := exec.Command(s.Path, append(s.Args, "-p", "hello")...)
+	victim.Env, victim.Dir = s.Env, s.Dir
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { victim.Process.Kill(); victim.Wait() })
+	m.until("the first call", func(log []fakeapi.Request) bool { return len(log) == 1 })
+	done := make(chan struct{})
+	go func() { defer close(done); m.print(m.session("next")) }()
+	m.waits(1, 1)
+	if err := victim.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	victim.Wait()
+	<-done
+	// The program went with its launcher: the server lost the call.
+	m.until("the end of the first call", func(log []fakeapi.Request) bool { return !log[0].Ended.IsZero() })
+}
