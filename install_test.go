@@ -271,3 +271,63 @@ func TestRealInstallScript(t *testing.T) {
 		}
 	}
 }
+
+// A release's archive installs on a home without Go, if its checksum is right; so does the directory it unpacks to.
+func TestInstallScriptTakesAnArchive(t *testing.T) {
+	s := newSomeone(t, "2.1.330")
+	s.sh("mkdir release && cp " + afteryou + " release/afteryou && cp " + repository(t) + "/install.sh release/ && cd release && tar -czf afteryou_1_linux.tar.gz afteryou install.sh && sha256sum afteryou_1_linux.tar.gz > checksums.txt")
+	run := func(args ...string) (string, int) {
+		cmd := exec.Command("/bin/sh", append([]string{s.path("release/install.sh")}, args...)...)
+		cmd.Env, cmd.Dir = s.env, s.home // Go is not on this PATH
+		out, err := cmd.CombinedOutput()
+		if err != nil && !errors.As(err, new(*exec.ExitError)) {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	for _, step := range []struct {
+		name   string
+		before string // a command
+		args   []string
+		code   int
+		says   string
+		there  bool // the binary
+	}{
+		{name: "an archive", args: []string{"--from", "release/afteryou_1_linux.tar.gz"}, says: "installed ", there: true},
+		{name: "and away", args: []string{"--uninstall"}, says: "removed "},
+		{name: "an unpacked archive", says: "installed ", there: true},
+		{name: "with hooks and alias", args: []string{"--from", "release/afteryou_1_linux.tar.gz", "--all"}, says: "made " + s.path(".bashrc"), there: true},
+		{name: "and away with them", args: []string{"--uninstall"}, says: "removed " + s.path(".bashrc")},
+		{name: "an archive that was changed", before: "echo >> release/afteryou_1_linux.tar.gz", args: []string{"--from", "release/afteryou_1_linux.tar.gz"}, code: 1, says: "the checksum of release/afteryou_1_linux.tar.gz is wrong"},
+		{name: "an archive that is not named", before: "cp release/afteryou_1_linux.tar.gz release/other.tar.gz", args: []string{"--from", "release/other.tar.gz"}, code: 1, says: "does not name other.tar.gz"},
+		{name: "no checksums", before: "rm release/checksums.txt", args: []string{"--from", "release/afteryou_1_linux.tar.gz"}, code: 1, says: "comes with the release"},
+		{name: "no archive", args: []string{"--from", "nowhere.tar.gz"}, code: 1, says: "nowhere.tar.gz is not there"},
+		{name: "a binary for another machine", before: "echo x > release/afteryou", code: 1, says: "does not run on this machine"},
+		{name: "nothing", before: "rm release/afteryou", code: 1, says: "neither the source nor a binary"},
+		{name: "an option that is not there", args: []string{"--now"}, code: 64, says: "no option is called --now"},
+	} {
+		if step.before != "" {
+			s.sh(step.before)
+		}
+		out, code := run(step.args...)
+		if code != step.code || !strings.Contains(out, step.says) {
+			t.Errorf("%s: exit %d, says %q; want %d, %q", step.name, code, out, step.code, step.says)
+		}
+		if _, err := os.Stat(s.path(".local/bin/afteryou")); (err == nil) != step.there {
+			t.Errorf("%s: the binary is there: %v", step.name, err == nil)
+		}
+		if left, _ := filepath.Glob(s.path(".local/bin/afteryou.new*")); left != nil {
+			t.Errorf("%s: it leaves %q", step.name, left)
+		}
+	}
+}
+
+// repository is where the tests run.
+func repository(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
