@@ -193,11 +193,3 @@ func (c Change) Done() string {
 	}
 	return "changed " + c.Path
 }
-
-// tilde is path as a person in that home writes it.
-func (u User) tilde(path string) string {
-	if rest, ok := strings.CutPrefix(path, u.home()+"/"); ok && u.home() != "" {
-		return "~/" + rest
-	}
-	return path
-}

@@ -125,8 +125,6 @@ func apply(t *testing.T, list []Change, err error) {
 	}
 }
 
-func one(c Change, err error) ([]Change, error) { return []Change{c}, err }
-
 var newest = claude.Version{Major: 2, Minor: 1, Patch: 330}
 
 // homes are homes that install finds, each with what must come back.
