@@ -44,6 +44,7 @@ type event struct {
 	Dir        string `json:"cwd"`
 	Source     string `json:"source"`
 	Error      string `json:"error"`
+	Said       string `json:"last_assistant_message"`
 
 	// id tells one delivery from the next. The same event delivered twice, by two settings files, has it twice.
 	id string

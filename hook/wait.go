@@ -10,6 +10,7 @@ import (
 
 	"afteryou/lockfile"
 	"afteryou/observe"
+	"afteryou/ratelimit"
 	"afteryou/turn"
 )
 
@@ -184,7 +185,15 @@ func (w *waiter) after(now time.Time, s *turn.State, p *turn.Pool, reports []obs
 		p.Ended(now, k)
 	case "StopFailure":
 		p.Ended(now, k)
-		if limits := w.event.Error == "rate_limit" || w.event.Error == "overloaded"; limits && !told(reports, k) {
+		if told(reports, k) {
+			break
+		}
+		// The transcript is late. The event has the same words, without what stands beside them there.
+		limit, ok := ratelimit.Text(w.event.Said, now, time.Local)
+		switch {
+		case ok && limit.Wait && (limit.Kind != ratelimit.UsageWindow || !limit.ResetsAt.IsZero()):
+			p.Limited(now, limit.Reset(), limit.Kind.String())
+		case !ok && (w.event.Error == "rate_limit" || w.event.Error == "overloaded"):
 			p.Limited(now, time.Time{}, w.event.Error)
 		}
 	case "SessionEnd":

@@ -214,3 +214,33 @@ func (d *desk) prompt(session string) {
 	}
 	v.Close()
 }
+
+// The words of the event count where the transcript is late: a usage limit is no blind cool-down for everybody.
+func TestStopFailureSaysWhichLimit(t *testing.T) {
+	for _, tt := range []struct {
+		said, err string
+		cool      bool
+	}{
+		{tooMany, "rate_limit", true},
+		{tooMany, "unknown", true}, // 2.1.78
+		{"Slow down.", "rate_limit", true},
+		{"You've hit your 5-hour limit · resets " + time.Now().Add(2*time.Hour).UTC().Format("3:04pm") + " (UTC)", "rate_limit", false},
+		{"You've hit your weekly limit", "rate_limit", false},
+		{"Credit balance is too low", "billing_error", false},
+		{"API Error: 500", "server_error", false},
+	} {
+		t.Run(tt.said, func(t *testing.T) {
+			d := newDesk(t)
+			d.send(eventOf("StopFailure", "s", "error", tt.err, "last_assistant_message", tt.said))
+			v, err := d.store.View()
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.Close()
+			p := v.State.Pool(v.State.PoolID("secret"))
+			if _, cool := p.Cooling(time.Now()); cool != tt.cool {
+				t.Errorf("StopFailure with %q, %q: cooling is %v, want %v", tt.err, tt.said, cool, tt.cool)
+			}
+		})
+	}
+}
