@@ -45,7 +45,7 @@ func (e *examination) command() {
 		}
 	}
 	// What may follow is an alias, an absolute path, or in fish the body of a function.
-	if m := regexp.MustCompile(`(\S*\bafteryou)['"\\]*\s+run\b`).FindStringSubmatch(what); m != nil {
+	if m := regexp.MustCompile(`(\S*\b(?:afteryou|` + regexp.QuoteMeta(filepath.Base(e.Self)) + `))['"\\]*\s+run\b`).FindStringSubmatch(what); m != nil {
 		program := strings.TrimLeft(m[1], `'"=\`)
 		if i := strings.LastIndexAny(program, `'"=`); i >= 0 {
 			program = program[i+1:]

@@ -94,7 +94,7 @@ func (e *examination) unknown(s source) {
 		if e.version.Knows(h.Event) {
 			continue
 		}
-		if _, ok := h.Program(); ok {
+		if path, ok := h.Program(); ok || path == e.Self && path != "" {
 			ours[h.Event] = true
 		} else {
 			theirs[h.Event] = true
@@ -127,7 +127,7 @@ func (e *examination) handlers(all []source) (right bool) {
 		programs := make(map[string]int)
 		events := make(map[string]int)
 		for _, h := range s.handlers {
-			if path, ok := h.Program(); ok {
+			if path, ok := h.Program(); ok || path == e.Self && path != "" {
 				programs[path]++
 				events[h.Event+h.Command+strings.Join(h.Args, " ")]++
 			}

@@ -59,7 +59,7 @@ func (u User) Alias() ([]Change, error) {
 		if note != "" {
 			c.Note = s.File + note
 		}
-		line := "alias claude=" + quote(u.command()+" run --"+args)
+		line := "alias claude=" + s.quote(u.command(s)+" run --"+args)
 		// Our block stays where it is, unless another alias behind it takes its effect.
 		_, behind, ok := strings.Cut(string(was), " >>>\n"+line+"\n"+blockEnd)
 		if _, later := existing([]byte(behind)); ok && later == "" {
@@ -70,7 +70,7 @@ func (u User) Alias() ([]Change, error) {
 		list = append(list, c)
 	}
 	if !known {
-		return nil, fmt.Errorf("writing an alias: there is no start-up file of bash, zsh or fish\nhint: put this where your shell reads it: alias claude=%s", quote(u.command()+" run --"))
+		return nil, fmt.Errorf("writing an alias: there is no start-up file of bash, zsh or fish\nhint: put this where your shell reads it: alias claude=%s", Shell{}.quote(u.command(Shell{})+" run --"))
 	}
 	return list, nil
 }
@@ -93,7 +93,7 @@ func (u User) NoAlias() ([]Change, error) {
 }
 
 // command is how a shell calls us: by name where that leads here, else by path.
-func (u User) command() string {
+func (u User) command(s Shell) string {
 	for _, dir := range filepath.SplitList(u.Getenv("PATH")) {
 		path := filepath.Join(dir, "afteryou")
 		if fi, err := os.Stat(path); err == nil && filepath.IsAbs(dir) && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
@@ -106,11 +106,16 @@ func (u User) command() string {
 	if regexp.MustCompile(`^[\w/.+@%:,-]+$`).MatchString(u.Self) {
 		return u.Self
 	}
-	return quote(u.Self)
+	return s.quote(u.Self)
 }
 
-// quote makes s one word of bash, zsh and fish.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// quote makes text one word. Between single quotes a backslash is nothing special, but in fish.
+func (s Shell) quote(text string) string {
+	if s.Name == "fish" {
+		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
 
 // existing looks for an alias of the user's own: ours takes its arguments over.
 func existing(text []byte) (args, note string) {
