@@ -451,6 +451,7 @@ func (l *line) sleep(ctx context.Context, waiting []*place) {
 	}
 	l.view.Close()
 	l.view = v
+	clear(l.act) // places and times are others now
 }
 
 // remember asks alive only once about each process.
