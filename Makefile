@@ -14,7 +14,7 @@ build:
 
 # What passed is summed up, with the tests that drove the real Claude Code by name; what failed is shown whole.
 test: lint
-	@go test -race -timeout 12m -v ./... >test.log 2>&1; status=$$?; \
+	@go test -race -parallel 4 -timeout 12m -v ./... >test.log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status
 

@@ -63,6 +63,12 @@ func TestRealReadme(t *testing.T) {
 	if calls := len(m.api.Answers()); calls != 2 {
 		t.Errorf("%d calls, want 2", calls)
 	}
+	if !strings.Contains(string(out), `"statusMessage"`) {
+		t.Errorf("install --dry-run shows no hooks:\n%s", out)
+	}
+	if settings, err := os.ReadFile(filepath.Join(home, ".claude", "settings.json")); err == nil && strings.Contains(string(settings), "afteryou") {
+		t.Errorf("--uninstall leaves hooks: %s", settings)
+	}
 	for _, left := range []string{filepath.Join(home, ".local/bin/afteryou"), m.stateDir(), filepath.Join(m.dir, "cache", "afteryou")} {
 		if _, err := os.Lstat(left); err == nil {
 			t.Errorf("--uninstall leaves %s", left)
