@@ -20,7 +20,7 @@ const (
 	// longest is what a call is held back at most for a limit: what is longer is a usage limit, for Claude Code to show.
 	longest = 10 * time.Minute
 	// onWay bounds how long after it was sent a call reaches the server, where the answer's headers do not bound it closer.
-	onWay = 50 * time.Millisecond
+	onWay = 250 * time.Millisecond
 	// mostError bounds what is read of an answer that may be held back, in bytes.
 	mostError = 1 << 20
 	// renew is how often a growing answer renews the lease of its turn.
