@@ -2,12 +2,13 @@
 # test    everything, with the race detector and the real Claude Code (from npm, into a cache outside git)
 # demo    several real sessions on one small limit, without and with afteryou
 # bench   what the hook, the glass and the hand-off cost
+# snapshot  a release that is not published: archives, packages, checksums; its archive is installed without Go
 # lint    gofmt, vet for Linux and macOS, staticcheck, shfmt
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SHFMT = mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
 
-.PHONY: build test demo bench lint
+.PHONY: build test demo bench lint snapshot
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o afteryou .
@@ -31,4 +32,7 @@ lint:
 	go vet ./...
 	GOOS=darwin go vet ./...
 	go run $(STATICCHECK) ./...
-	go run $(SHFMT) -ln posix -d install.sh .ci/run
+	go run $(SHFMT) -ln posix -d install.sh .ci/run .ci/snapshot
+
+snapshot:
+	.ci/snapshot
