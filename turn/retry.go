@@ -170,14 +170,14 @@ func (p *Pool) Sent(now time.Time, k Key, at time.Time) {
 	c.Row = at
 	p.seen(at, k)
 	switch {
+	case c.Owed > 1 && at.Before(c.Sent):
+		c.Owed-- // the call before the last, which is counted too
+		return
 	case c.Owed > 0 && !at.Before(c.Sent.Add(-early)) && at.Sub(c.Sent) < row:
 		p.Pace.resent(k, c.Sent, at)
 		// The server took its token when the call came, not when it was let go: until then a full bucket gained nothing.
 		p.Pace.Level = max(-1, p.Pace.Level-p.Pace.Rate*max(0, at.Sub(c.Sent).Seconds()))
 		c.Sent, c.Owed = at, 0
-		return
-	case c.Owed > 1 && at.Before(c.Sent):
-		c.Owed-- // the call before the last, which is counted too
 		return
 	}
 	if i := slices.IndexFunc(p.Retries, func(r Retry) bool { return r.Key == k }); i >= 0 && at.After(p.Retries[i].due().Add(-early)) {

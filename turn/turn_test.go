@@ -315,6 +315,18 @@ func TestRejections(t *testing.T) {
 				s.Errorf("%d calls logged, want two with a turn and one without", got)
 			}
 		}},
+		{"a row of an earlier call that was sent just before the next was let go is the earlier's", func(s story) {
+			s.ask(0, a, "e1")
+			s.admit(0, Rules{}, 0)
+			s.Succeeded(at(.1), a)
+			s.ask(.12, a, "e2")
+			s.admit(.12, Rules{}, 0)
+			s.Sent(at(.2), a, at(.1))
+			s.Sent(at(.2), a, at(.14))
+			if got := len(s.Pace.Log); got != 2 {
+				s.Errorf("%d calls logged, want 2", got)
+			}
+		}},
 		{"a call let go before the cut and sent after it does not cut again", func(s story) {
 			s.paced(0, .5)
 			for _, k := range []Key{a, b} {
