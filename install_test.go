@@ -185,8 +185,8 @@ func TestRealInstalledHooks(t *testing.T) {
 	direct := s
 	direct.Path, direct.Args = m.claude, nil
 	m.print(direct)
-	if calls, turns := m.counted(); calls < 3 || turns != 0 {
-		t.Errorf("started directly: the state counts %d calls and %d turns, want at least 3 and none", calls, turns)
+	if calls, turns := m.counted(); calls != 3 || turns != 0 {
+		t.Errorf("started directly: the state counts %d calls and %d turns, want 3 and none", calls, turns)
 	}
 	runs := m.hookRuns(direct)
 	if also := m.hookRuns(s); also != runs || runs == 0 {
@@ -248,7 +248,7 @@ func TestRealInstallScript(t *testing.T) {
 	if out := run("bash", "-i", "-c", "type claude; eval 'claude -p --permission-mode bypassPermissions hello'"); !strings.Contains(out, "afteryou run -- --model opus") || !strings.Contains(out, "\ndone\n") {
 		t.Errorf("a new shell says %q", out)
 	}
-	if calls, _ := m.counted(); calls < 2 || len(m.api.Answers()) != 2 {
+	if calls, _ := m.counted(); calls != 2 || len(m.api.Answers()) != 2 {
 		t.Errorf("the state counts %d calls, the server %d; want 2", calls, len(m.api.Answers()))
 	}
 	// 2.1.330 has written a key of its own, in its own format: only ours may go.

@@ -40,6 +40,11 @@ func TestRealReadme(t *testing.T) {
 				t.Errorf(".ci/run does not run %q: %v", command, err)
 			}
 			continue
+		case command == "make demo": // takes two minutes; TestRealDemo runs what it runs, smaller
+			if makefile, err := os.ReadFile("Makefile"); err != nil || !strings.Contains(string(makefile), "demo: build\n\t./afteryou demo\n") {
+				t.Errorf("make demo does not build and run afteryou demo: %v", err)
+			}
+			continue
 		case command == "./install.sh --uninstall":
 			script.WriteString("claude -p --permission-mode bypassPermissions hello\ntest -s \"$XDG_STATE_HOME/afteryou/state.json\"\n")
 		}
