@@ -246,6 +246,14 @@ func TestPoolKey(t *testing.T) {
 		})
 		return secret
 	}
+	// Hooks see what the launcher made of the token, and not the token.
+	launcher := func(name string) string { return map[string]string{"CLAUDE_CODE_OAUTH_TOKEN": "t"}[name] }
+	account := Account(launcher)
+	visible, secret := PoolKey(launcher)
+	hookVisible, hookSecret := PoolKey(func(name string) string { return map[string]string{AccountEnv: account}[name] })
+	if visible != hookVisible || secret != hookSecret {
+		t.Errorf("launcher and hook name two pools: %q and %q", visible, hookVisible)
+	}
 	if same("") != same("https://api.anthropic.com/") {
 		t.Error("the default server, named, is another pool")
 	}

@@ -1,6 +1,10 @@
 package claude
 
-import "strings"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
 
 // defaultURL is where Claude Code sends its requests unless told otherwise.
 const defaultURL = "https://api.anthropic.com"
@@ -43,8 +47,8 @@ func PoolKey(getenv func(string) string) (visible, secret string) {
 	if k := getenv("ANTHROPIC_API_KEY"); k != "" {
 		return key(shown+", API key", url, k)
 	}
-	if token := getenv("CLAUDE_CODE_OAUTH_TOKEN"); token != "" {
-		return key(shown+", claude.ai token", url, token)
+	if account := Account(getenv); account != "" {
+		return key(shown+", claude.ai token", url, account)
 	}
 	dir, short := getenv("CLAUDE_CONFIG_DIR"), getenv("CLAUDE_CONFIG_DIR")
 	if dir == "" {
@@ -55,6 +59,20 @@ func PoolKey(getenv func(string) string) (visible, secret string) {
 		visible = shown + ", " + visible
 	}
 	return key(visible, url, dir)
+}
+
+// AccountEnv tells hooks which token a session runs on: Claude Code gives them its API key, and not its token (2.1.330).
+const AccountEnv = "AFTERYOU_ACCOUNT"
+
+// Account is what stands for the session's token, and does not give it away: what a launcher put into AccountEnv, or
+// puts there. It is empty where there is no token.
+func Account(getenv func(string) string) string {
+	token := getenv("CLAUDE_CODE_OAUTH_TOKEN")
+	if token == "" {
+		return getenv(AccountEnv)
+	}
+	sum := sha256.Sum256([]byte("afteryou account\x00" + token))
+	return hex.EncodeToString(sum[:8])
 }
 
 // withoutSecrets is url without the parts that may carry a credential.

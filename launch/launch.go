@@ -92,6 +92,9 @@ func (l Launch) Run() (wrapper.Status, error) {
 	if err != nil {
 		l.Warn(err)
 	}
+	if account := claude.Account(getenv); account != "" {
+		cmd.Env = with(cmd.Env, claude.AccountEnv, account)
+	}
 	if lookup(cmd.Env, watchdogEnv) == "" {
 		cmd.Env = with(cmd.Env, watchdogEnv, "1")
 	}
