@@ -185,10 +185,12 @@ func TestBytesAreTheSame(t *testing.T) {
 		}},
 		"an answer without a date": {answer: func(w http.ResponseWriter, r *http.Request) { w.Header()["Date"] = nil; io.WriteString(w, "x") }},
 		"a HEAD request":           {method: http.MethodHead, path: "/", answer: func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "17") }},
-		"a redirect":               {method: http.MethodGet, path: "/x", answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://elsewhere.example/y", http.StatusTemporaryRedirect) }},
-		"odd paths and queries":    {method: http.MethodGet, path: "/v1/a%2Fb/%20//c?x=1;y=2&&z=%zz&beta", answer: func(w http.ResponseWriter, r *http.Request) {}},
-		"headers of proxies":       {header: http.Header{"X-Forwarded-For": {"10.0.0.1"}, "Forwarded": {"for=10.0.0.1"}, "Anthropic-Beta": {"a,b", "c"}, "Accept-Encoding": {"gzip, deflate, br, zstd"}}, answer: func(w http.ResponseWriter, r *http.Request) {}},
-		"no user agent":            {header: http.Header{"User-Agent": nil}, answer: func(w http.ResponseWriter, r *http.Request) {}},
+		"a redirect": {method: http.MethodGet, path: "/x", answer: func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.example/y", http.StatusTemporaryRedirect)
+		}},
+		"odd paths and queries": {method: http.MethodGet, path: "/v1/a%2Fb/%20//c?x=1;y=2&&z=%zz&beta", answer: func(w http.ResponseWriter, r *http.Request) {}},
+		"headers of proxies":    {header: http.Header{"X-Forwarded-For": {"10.0.0.1"}, "Forwarded": {"for=10.0.0.1"}, "Anthropic-Beta": {"a,b", "c"}, "Accept-Encoding": {"gzip, deflate, br, zstd"}}, answer: func(w http.ResponseWriter, r *http.Request) {}},
+		"no user agent":         {header: http.Header{"User-Agent": nil}, answer: func(w http.ResponseWriter, r *http.Request) {}},
 		"an answer with the same header": {answer: func(w http.ResponseWriter, r *http.Request) {
 			w.Header()["Set-Cookie"] = []string{"a=1", "b=2"}
 			w.Header()["Via"] = []string{"x", "y"}
