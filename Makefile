@@ -1,5 +1,6 @@
 # build   the one static binary
 # test    everything, with the race detector and the real Claude Code (from npm, into a cache outside git)
+# compat  the real tests that want a machine to themselves
 # demo    several real sessions on one small limit, without and with afteryou
 # bench   what the hook, the glass and the hand-off cost
 # snapshot  a release that is not published: archives, packages, checksums; its archive is installed without Go
@@ -8,16 +9,20 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SHFMT = mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
 
-.PHONY: build test demo bench lint snapshot
+.PHONY: build test compat demo bench lint snapshot
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o afteryou .
 
 # What passed is summed up, with the tests that drove the real Claude Code by name; what failed is shown whole.
 test: lint
-	@go test -race -parallel 4 -timeout 12m -v ./... >test.log 2>&1; status=$$?; \
+	@go test -race -timeout 12m -v ./... >test.log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status
+
+# What takes minutes of Claude Code's own time and wants a machine to itself.
+compat:
+	go test -tags compat -timeout 20m -parallel 1 -v -run 'TestRealSessionsGoOnAfterAUsageLimit|TestRealOldSessionIsTypedTo' .
 
 demo: build
 	./afteryou demo
