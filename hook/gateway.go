@@ -2,7 +2,6 @@ package hook
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -60,14 +59,9 @@ func (w *waiter) visit(ctx context.Context) error {
 	default:
 		return nil
 	}
-	v, err := w.Store.Update(ctx, change)
+	v, err := w.change(ctx, change)
 	if v != nil {
 		v.Close()
-	}
-	var corrupt *lockfile.CorruptError
-	if errors.As(err, &corrupt) {
-		w.Store.Log("%v", corrupt)
-		err = nil
 	}
 	return err
 }

@@ -215,7 +215,7 @@ func told(reports []observe.Report, k turn.Key) bool {
 // update tells the reports, sees to the session and to those that are gone, and lets change do its part, in one change
 // of the state. What is worth a line is logged.
 func (w *waiter) update(ctx context.Context, reports []observe.Report, change func(time.Time, *turn.State, *turn.Pool)) (*lockfile.View, error) {
-	v, err := w.Store.Update(ctx, func(s *turn.State) error {
+	return w.change(ctx, func(s *turn.State) error {
 		now := time.Now()
 		session := w.register(now, s)
 		for _, r := range reports {
@@ -226,9 +226,14 @@ func (w *waiter) update(ctx context.Context, reports []observe.Report, change fu
 		change(now, s, p)
 		return nil
 	})
+}
+
+// change makes one change of the state. A corrupt state is set aside by it, which is a line for the log and no more.
+func (h *Hook) change(ctx context.Context, f func(*turn.State) error) (*lockfile.View, error) {
+	v, err := h.Store.Update(ctx, f)
 	var corrupt *lockfile.CorruptError
 	if errors.As(err, &corrupt) {
-		w.Store.Log("%v", corrupt)
+		h.Store.Log("%v", corrupt)
 		err = nil
 	}
 	return v, err
