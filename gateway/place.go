@@ -1,0 +1,170 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"afteryou/turn"
+)
+
+// place is one call to the model. Its methods return at once, except wait; what they tell is told in their order.
+type place struct {
+	line    *line
+	key     turn.Key
+	event   string
+	class   string
+	granted chan error // holds one
+	sent    bool
+	gone    bool
+	broken  bool // line.mu: what was to be told could not be
+	when    time.Time
+	limits  limits
+	costs   [2]float64 // of this call, as far as told
+}
+
+// join gives a call its name: the session's, the agent's, and a number where they have several calls at once.
+func (l *line) join(session, agent, class string) *place {
+	if session == "" {
+		session = l.self.String()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := turn.Key{Session: session, Agent: agent}
+	for n := 2; l.live[k] != nil; n++ {
+		k.Agent = agent + "#" + strconv.Itoa(n)
+	}
+	l.events++
+	p := &place{line: l, key: k, class: class, granted: make(chan error, 1),
+		event: fmt.Sprintf("gateway-%d-%d", l.self.PID, l.events)}
+	l.live[k] = p
+	return p
+}
+
+// wait blocks until the call has the turn. An error says that it has none: ctx ended, or the state can't be used.
+func (p *place) wait(ctx context.Context) error {
+	l := p.line
+	l.mu.Lock()
+	switch {
+	case l.closed:
+		l.mu.Unlock()
+		return errClosed
+	case p.broken:
+		l.mu.Unlock()
+		return errBroken
+	}
+	l.waiting[p] = false
+	l.interrupt()
+	l.mu.Unlock()
+	select {
+	case err := <-p.granted:
+		return err
+	case <-ctx.Done():
+		l.mu.Lock()
+		delete(l.waiting, p)
+		l.mu.Unlock()
+		return ctx.Err()
+	}
+}
+
+// tell hands over what is to be told of the place.
+func (p *place) tell(do func(now time.Time, pool *turn.Pool)) {
+	l := p.line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.todo = append(l.todo, change{p, do})
+	l.interrupt()
+}
+
+// heard tells when the call was sent and what the headers of the answer say.
+func (p *place) heard(sent, arrived time.Time, l limits) func(now time.Time, pool *turn.Pool) {
+	p.sent, p.when, p.limits = true, sent, l
+	return func(now time.Time, pool *turn.Pool) {
+		pool.Sent(now, p.key, arrived)
+		if l.known() {
+			pool.Headers(now, sent, l.cost(pool.Costs))
+		}
+	}
+}
+
+// accepted: the server answers the call.
+func (p *place) accepted(sent, arrived time.Time, l limits) {
+	heard := p.heard(sent, arrived, l)
+	p.tell(func(now time.Time, pool *turn.Pool) {
+		heard(now, pool)
+		pool.Accepted(now, p.key)
+	})
+}
+
+// rejected: the call goes back to the head of the line, and all wait what the server said.
+func (p *place) rejected(retryAfter time.Duration, sent, arrived time.Time, l limits) {
+	heard := p.heard(sent, arrived, l)
+	p.sent = false // what comes next is another try
+	p.tell(func(now time.Time, pool *turn.Pool) {
+		heard(now, pool)
+		pool.Rejected(now, p.key, retryAfter)
+	})
+}
+
+// limited: the call was rejected, and Claude Code is told so.
+func (p *place) limited(until time.Time, why string, sent, arrived time.Time, l limits) {
+	heard := p.heard(sent, arrived, l)
+	p.tell(func(now time.Time, pool *turn.Pool) {
+		heard(now, pool)
+		pool.Ended(now, p.key)
+		if !until.IsZero() {
+			pool.Limited(now, until, why)
+		}
+	})
+}
+
+// used: the answer says what it took.
+func (p *place) used(u *usage) {
+	in, out := u.input, u.output
+	if in == p.costs[0] {
+		in = 0
+	}
+	if out == p.costs[1] {
+		out = 0
+	}
+	p.costs = [2]float64{u.input, u.output}
+	sent, l := p.when, p.limits
+	p.tell(func(now time.Time, pool *turn.Pool) {
+		pool.Costs.Used(in, out)
+		if l.known() {
+			pool.Headers(now, sent, l.cost(pool.Costs))
+		}
+	})
+}
+
+// alive: the answer grows.
+func (p *place) alive() {
+	p.tell(func(now time.Time, pool *turn.Pool) { pool.SeenAlive(now, p.key) })
+}
+
+// answered: the call was answered, to its end or to that of who asked.
+func (p *place) answered() {
+	p.tell(func(now time.Time, pool *turn.Pool) { pool.Succeeded(now, p.key) })
+}
+
+// leave gives back what the place has left: the turn, or the place in line.
+func (p *place) leave() {
+	if p.gone {
+		return
+	}
+	p.gone = true
+	sent := p.sent
+	p.tell(func(now time.Time, pool *turn.Pool) {
+		if !sent {
+			pool.Withdraw(p.key, p.event)
+		}
+		pool.Ended(now, p.key)
+		p.line.mu.Lock()
+		delete(p.line.live, p.key)
+		p.line.mu.Unlock()
+	})
+}
