@@ -29,6 +29,7 @@ func role(name string) (run func(args []string) int, ok bool) {
 		"exits":    exitsRole,
 		"shell":    shellRole,
 		"exec":     execRole,
+		"child":    childRole,
 		"flood":    floodRole,
 		"raw":      rawRole,
 		"rawecho":  rawEchoRole,
@@ -196,6 +197,8 @@ func execRole(args []string) int {
 	fmt.Fprintln(os.Stderr, Exec(command(args)))
 	return 98
 }
+
+func childRole(args []string) int { return report(Child(command(args))) }
 
 func random(size int) []byte {
 	p := make([]byte, size)
