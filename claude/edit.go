@@ -28,6 +28,7 @@ func (h Handler) Program() (path string, ok bool) {
 		if path, ok = strings.CutSuffix(strings.TrimSuffix(path, " wake"), " hook"); !ok {
 			return "", false
 		}
+		path = strings.TrimPrefix(path, "exec ")
 		if len(path) > 1 && path[0] == '\'' && path[len(path)-1] == '\'' {
 			path = strings.ReplaceAll(path[1:len(path)-1], `'\''`, "'")
 		}

@@ -115,6 +115,7 @@ func TestRemoveHooksLeavesWhatTheUserAdded(t *testing.T) {
 		{"an event before ours", "{\"hooks\":{\n \"A\":[],\n \"Stop\":[{\"hooks\":[" + our + "]}]\n}}", "{\"hooks\":{\n \"A\":[]\n}}"},
 		{"an event behind ours", "{\"hooks\":{\n \"Stop\":[{\"hooks\":[" + our + "]}],\n \"A\":[]\n}}", "{\"hooks\":{\n \"A\":[]\n}}"},
 		{"a key behind ours", "{\n \"hooks\":{\"Stop\":[{\"hooks\":[" + our + "," + our + "]}]},\n \"A\":[]\n}", "{\n \"A\":[]\n}"},
+		{"one by a shell's exec", `{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"exec '/it'\\''s/afteryou' hook wake"}]}], "A":[]}}`, `{"hooks":{"A":[]}}`},
 		{"handlers of others", `{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"notafteryou hook"},{"type":"command","command":"/afteryou","args":["status"]},{"type":"prompt"}]}]}}`,
 			`{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"notafteryou hook"},{"type":"command","command":"/afteryou","args":["status"]},{"type":"prompt"}]}]}}`},
 	} {

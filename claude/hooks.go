@@ -89,7 +89,9 @@ func Hooks(self string, v Version) json.RawMessage {
 			h.Timeout, h.StatusMessage = gateTimeout, gateStatus
 		}
 		if !v.IsZero() && v.Less(execForm) {
-			h.Command, h.Args = quote(self)+" hook", nil
+			// With exec, the hook's parent is Claude Code and not a shell that is gone when the hook is: these versions do
+			// not say CLAUDE_PID, and Debian's sh runs even its only command as a child.
+			h.Command, h.Args = "exec "+quote(self)+" hook", nil
 		}
 		hooks := []handler{h}
 		if e.name == "StopFailure" {

@@ -166,7 +166,7 @@ func TestHooks(t *testing.T) {
 				got = append(got, name)
 				want := handler{Command: "/it's/afteryou", Args: []string{"hook"}}
 				if tt.form == "shell" {
-					want = handler{Command: `'/it'\''s/afteryou' hook`}
+					want = handler{Command: `exec '/it'\''s/afteryou' hook`}
 				}
 				if h.Type != "command" || h.Command != want.Command || !slices.Equal(h.Args, want.Args) {
 					t.Errorf("handler %+v, want %+v", h, want)

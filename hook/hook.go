@@ -138,7 +138,8 @@ func gates(name string) bool {
 	return false
 }
 
-// process names Claude Code itself. Versions that do not say CLAUDE_PID are the parent of a hook in exec form.
+// process names Claude Code itself. Versions that do not say CLAUDE_PID are the hook's parent: it is started in exec
+// form, or by a shell's exec.
 func (h *Hook) process() turn.Process {
 	pid, err := strconv.Atoi(h.Getenv("CLAUDE_PID"))
 	if err != nil {
