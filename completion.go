@@ -159,7 +159,7 @@ func manual() string {
 		fmt.Fprintf(&b, ".PP\nExample:\n.PP\n.EX\n%s\n.EE\n", text(c.example))
 	}
 	b.WriteString(".SH SETTINGS\nThe flags of run stand also in config.toml and, in upper case behind AFTERYOU_, in the environment; a flag beats the environment, and that the file. A dash in a flag is an underscore there.\n")
-	b.WriteString(".SH EXIT STATUS\nThat of Claude Code for run; else 0, 1 when something failed or is broken, 64 for a wrong command line or setting.\n")
+	b.WriteString(".SH EXIT STATUS\nThat of Claude Code for run; else 0, 1 when something failed or is broken, 64 for a wrong command line or setting, 75 for limits where the API is limited.\n")
 	b.WriteString(".SH FILES\n.TP\n.I ~/.config/afteryou/config.toml\nthe settings\n.TP\n.I ~/.local/state/afteryou\nthe state that sessions share, and a log\n")
 	return b.String()
 }

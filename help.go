@@ -54,6 +54,14 @@ func allCommands() []command {
 			example: "afteryou status --watch", options: []option{{name: "watch", help: "show it live, with a line of what each session did lately; q quits"}, asJSON}, run: runStatus,
 		},
 		{
+			name: "limits", args: "[--model MODEL] [--json]", summary: "ask the API how its limits stand",
+			about: "One request, the smallest there is, with the key or token of the environment or of your Claude Code settings. " +
+				"It asks for Claude Code's cheapest model unless told otherwise; each class of models has limits of its own. " +
+				"Where it is limited, your sessions wait until that is over, and the exit code is 75.",
+			example: "afteryou limits --json",
+			options: []option{{name: "model", value: "MODEL", help: "ask for the limits of this model, named as the API does"}, asJSON}, run: quiet(runLimits),
+		},
+		{
 			name: "statusline", args: "[--] [COMMAND]", summary: "a segment for Claude Code's status line: turn 2 of 4 · limit 34s",
 			about:   "COMMAND is the status line that you have: it gets its input, and the segment comes behind what it prints. Without a turn or limit to wait for there is no segment.",
 			example: `{"statusLine":{"type":"command","command":"afteryou statusline -- ~/.claude/line.sh"}}`,

@@ -47,7 +47,7 @@ func TestHelpTellsTheFlagsThereAre(t *testing.T) {
 			known[o.name] = true
 		}
 	}
-	for _, file := range []string{"status.go", "install.go", "doctor.go", "config.go", "demo.go", "log.go"} {
+	for _, file := range []string{"status.go", "install.go", "doctor.go", "config.go", "demo.go", "log.go", "limits.go"} {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

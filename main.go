@@ -42,11 +42,12 @@ func main() {
 // say writes a message for the person: one line, and a hint on a line of its own where there is one.
 func say(w io.Writer, err error) { fmt.Fprintf(w, "afteryou: %v\n", err) }
 
-// Exit codes of our own, beside those of Claude Code (sysexits.h for the second).
+// Exit codes of our own, beside those of Claude Code (sysexits.h for the last ones).
 const (
 	exitFailure = 1
 	exitWake    = 2 // of the hook, to Claude Code
 	exitUsage   = 64
+	exitLimited = 75 // of limits: the API is limited now (EX_TEMPFAIL)
 )
 
 // run does what the command line says and returns the exit code. It is all of main but the exit.

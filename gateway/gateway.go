@@ -28,6 +28,7 @@ import (
 
 	"afteryou/lockfile"
 	"afteryou/turn"
+	"afteryou/upstream"
 )
 
 // Config says what a gateway stands in front of.
@@ -61,11 +62,11 @@ type Gateway struct {
 
 // Start listens on a free port of 127.0.0.1.
 func Start(c Config) (*Gateway, error) {
-	upstream, err := url.Parse(c.Upstream)
-	if err != nil || upstream.Host == "" || upstream.Scheme != "http" && upstream.Scheme != "https" {
+	to, err := url.Parse(c.Upstream)
+	if err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" {
 		return nil, errors.New("starting the gateway: the base URL is not one of http or https") // it may hold a secret
 	}
-	base, err := transport(c.Getenv)
+	base, err := upstream.Transport(c.Getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func Start(c Config) (*Gateway, error) {
 	if c.Hold <= 0 {
 		c.Hold = hold
 	}
-	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: upstream, base: base, line: newLine(c)}
+	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, base: base, line: newLine(c)}
 	g.url = "http://" + g.host + "/" + g.secret
 	quiet := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs
 	g.proxy = &httputil.ReverseProxy{

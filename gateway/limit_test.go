@@ -253,8 +253,8 @@ func TestClass(t *testing.T) {
 		"claude-opus-4-6": "opus", "claude-3-5-haiku-latest": "haiku", "us.anthropic.claude-sonnet-4-5-20250929-v1:0": "sonnet",
 		"anthropic/claude-sonnet-5": "sonnet", "": "any", "GLM-4.6": "glm-4.6", strings.Repeat("x", 100): strings.Repeat("x", 64),
 	} {
-		if got := class(model); got != want {
-			t.Errorf("class(%q) = %q, want %q", model, got, want)
+		if got := Class(model); got != want {
+			t.Errorf("Class(%q) = %q, want %q", model, got, want)
 		}
 	}
 	for body, want := range map[string]string{
@@ -269,7 +269,7 @@ func TestClass(t *testing.T) {
 
 func FuzzModel(f *testing.F) {
 	f.Add(`{"model":"claude","x":[1]}`)
-	f.Fuzz(func(t *testing.T, body string) { class(modelOf(strings.NewReader(body))) })
+	f.Fuzz(func(t *testing.T, body string) { Class(modelOf(strings.NewReader(body))) })
 }
 
 // However an answer is cut into pieces, it tells the same.

@@ -15,8 +15,8 @@ func calls(r *http.Request) bool {
 // families are the classes of models that have limits of their own.
 var families = [...]string{"opus", "sonnet", "haiku", "fable"}
 
-// class names what shares a limit at the API: the family of the model, else the model itself.
-func class(model string) string {
+// Class names what shares a limit at the API: the family of the model, else the model itself.
+func Class(model string) string {
 	model = strings.ToLower(model)
 	for _, f := range families {
 		if strings.Contains(model, f) {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -52,7 +51,7 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), class(modelOf(kept.reader())))
+	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), Class(modelOf(kept.reader())))
 	resp, err := t.send(r, p, kept, deadline)
 	if err != nil {
 		p.leave()
@@ -115,7 +114,7 @@ func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) 
 // holds says whether a rejected call is to be sent again by us: waiting must lift the limit, and soon enough. It puts
 // into l what the body says beside the headers.
 func holds(l *ratelimit.Limit, resp *http.Response, now, deadline time.Time) bool {
-	if k, ok := resp.Body.(*kept); ok && resp.Header.Get("Content-Encoding") == "" && spends(k.data, now) {
+	if k, ok := resp.Body.(*kept); ok && resp.Header.Get("Content-Encoding") == "" && ratelimit.Spends(k.data, now) {
 		l.Kind, l.Wait = ratelimit.Spend, false
 	}
 	if d := l.ResetsAt.Sub(now); l.Kind == ratelimit.UsageWindow && d > l.RetryIn {
@@ -131,26 +130,6 @@ func until(l ratelimit.Limit, now time.Time) time.Time {
 	}
 	return now.Add(l.RetryIn)
 }
-
-// spends says whether the body of an error tells of a limit of money.
-func spends(data []byte, now time.Time) bool {
-	var e struct {
-		Error struct {
-			Message string
-			Details struct {
-				Code string `json:"error_code"`
-			}
-		}
-	}
-	if json.Unmarshal(data, &e) != nil {
-		return false
-	}
-	l, ok := ratelimit.Text(e.Error.Message, now, time.Local)
-	return ok && l.Kind == ratelimit.Spend || e.Error.Details.Code == spendCode
-}
-
-// spendCode is the API's word for a spend limit, whatever the message says.
-const spendCode = "enforced_spend_limit_reached"
 
 // kept is an answer that was read whole.
 type kept struct {

@@ -92,7 +92,7 @@ func (l Launch) Run() (wrapper.Status, error) {
 	if err != nil {
 		l.Warn(err)
 	}
-	if account := claude.Account(getenv); account != "" {
+	if account := claude.Account(claude.WithSettings(getenv)); account != "" {
 		cmd.Env = with(cmd.Env, claude.AccountEnv, account)
 	}
 	if lookup(cmd.Env, watchdogEnv) == "" {

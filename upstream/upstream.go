@@ -1,4 +1,6 @@
-package gateway
+// Package upstream is the way from this machine to the API: through the proxy and with the certificates that the
+// environment names for Claude Code.
+package upstream
 
 import (
 	"crypto/tls"
@@ -9,9 +11,9 @@ import (
 	"time"
 )
 
-// transport is how Claude Code itself would reach the upstream: through the proxy of the environment, with the
+// Transport is how Claude Code itself would reach the upstream: through the proxy of the environment, with the
 // certificates it names, by HTTP/2 where the upstream speaks it. It sets no time limits: Claude Code has its own.
-func transport(getenv func(string) string) (*http.Transport, error) {
+func Transport(getenv func(string) string) (*http.Transport, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: getenv("NODE_TLS_REJECT_UNAUTHORIZED") == "0"}
 	// The system's certificates are those of SSL_CERT_FILE and SSL_CERT_DIR, on Linux by crypto/x509 itself.
 	for _, name := range []string{"SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"} {

@@ -1,0 +1,86 @@
+package ratelimit
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Rate is how one limit per minute stands, as an answer's headers say.
+type Rate struct {
+	Name             string // requests, input-tokens, output-tokens or tokens
+	Limit, Remaining float64
+	ResetsAt         time.Time // when all of it is there again; zero where nothing was said
+}
+
+// Window is how one window of a subscription stands, as an answer's headers say.
+type Window struct {
+	Name     string // as in the headers: 5h, 7d
+	Status   string // allowed, allowed_warning or rejected
+	Used     float64
+	ResetsAt time.Time // zero where nothing was said
+}
+
+const headerPrefix = "Anthropic-Ratelimit-"
+
+// Rates reads the limits per minute from an answer's headers; get is http.Header's Get.
+func Rates(get func(string) string) (rates []Rate) {
+	for _, name := range []string{"Requests", "Input-Tokens", "Output-Tokens", "Tokens"} {
+		limit, err := strconv.ParseFloat(get(headerPrefix+name+"-Limit"), 64)
+		remaining, err2 := strconv.ParseFloat(get(headerPrefix+name+"-Remaining"), 64)
+		if err != nil || err2 != nil || !(limit > 0) {
+			continue
+		}
+		r := Rate{Name: strings.ToLower(name), Limit: limit, Remaining: remaining}
+		r.ResetsAt, _ = time.Parse(time.RFC3339, get(headerPrefix+name+"-Reset")) // none is zero
+		rates = append(rates, r)
+	}
+	return rates
+}
+
+// Windows reads the windows of a subscription from an answer's headers, whatever they are called, in the order of their
+// names. header is an http.Header.
+func Windows(header map[string][]string) (windows []Window) {
+	for key, values := range header {
+		name, ok := strings.CutPrefix(key, headerPrefix+"Unified-")
+		if name, ok = strings.CutSuffix(name, "-Utilization"); !ok || len(values) == 0 {
+			continue
+		}
+		get := func(what string) string {
+			if v := header[headerPrefix+"Unified-"+name+"-"+what]; len(v) > 0 {
+				return v[0]
+			}
+			return ""
+		}
+		used, err := strconv.ParseFloat(values[0], 64)
+		if err != nil || !(used >= 0) {
+			continue
+		}
+		w := Window{Name: strings.ToLower(name), Status: get("Status"), Used: used}
+		if s, err := strconv.ParseFloat(get("Reset"), 64); err == nil {
+			w.ResetsAt, _ = epoch(s)
+		}
+		windows = append(windows, w)
+	}
+	slices.SortFunc(windows, func(a, b Window) int { return strings.Compare(a.Name, b.Name) })
+	return windows
+}
+
+// Spends says whether the body of a 429 tells of a limit of money, which its headers do not.
+func Spends(body []byte, now time.Time) bool {
+	var e struct {
+		Error struct {
+			Message string
+			Details struct {
+				Code string `json:"error_code"`
+			}
+		}
+	}
+	if json.Unmarshal(body, &e) != nil {
+		return false
+	}
+	l, ok := Text(e.Error.Message, now, time.Local)
+	return ok && l.Kind == Spend || e.Error.Details.Code == spendCode
+}
