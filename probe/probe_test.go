@@ -151,8 +151,12 @@ func TestAskSaysWhatIsWrong(t *testing.T) {
 		{"a long message", api(500, said(strings.Repeat("x", 10_000))), 500, "the API answers 500 Internal Server Error: " + strings.Repeat("x", mostSaid) + "…"},
 		{"a secret where a long message ends", api(500, said(strings.Repeat("x", mostSaid-5)+key)), 500, "the API answers 500 Internal Server Error: " + strings.Repeat("x", mostSaid-5) + "$ANTH…"},
 		{"a page of another server", api(502, "<html>"+key), 502, "the API answers 502 Bad Gateway"},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://elsewhere.invalid/"+key, 307) }, 307, "the API answers 307 Temporary Redirect"},
-		{"headers of the caller repeated", func(w http.ResponseWriter, r *http.Request) { api(403, said(r.Header.Get("Authorization")+r.Header.Get("X-Tenant")))(w, r) }, 403,
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.invalid/"+key, http.StatusTemporaryRedirect)
+		}, 307, "the API answers 307 Temporary Redirect"},
+		{"headers of the caller repeated", func(w http.ResponseWriter, r *http.Request) {
+			api(403, said(r.Header.Get("Authorization")+r.Header.Get("X-Tenant")))(w, r)
+		}, 403,
 			"the API answers 403 Forbidden: Bearer $ANTHROPIC_AUTH_TOKEN$ANTHROPIC_CUSTOM_HEADERS"},
 		{"a connection that breaks off", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, "asking the API: EOF"},
 	} {

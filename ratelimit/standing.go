@@ -44,8 +44,9 @@ func Rates(get func(string) string) (rates []Rate) {
 // names. header is an http.Header.
 func Windows(header map[string][]string) (windows []Window) {
 	for key, values := range header {
-		name, ok := strings.CutPrefix(key, headerPrefix+"Unified-")
-		if name, ok = strings.CutSuffix(name, "-Utilization"); !ok || len(values) == 0 {
+		name, ours := strings.CutPrefix(key, headerPrefix+"Unified-")
+		name, ok := strings.CutSuffix(name, "-Utilization")
+		if !ours || !ok || len(values) == 0 {
 			continue
 		}
 		get := func(what string) string {
