@@ -72,7 +72,10 @@ func Home(dir, cwd string) error {
 			return err
 		}
 	}
-	trusted := map[string]bool{"hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true}
+	trusted := map[string]any{
+		"hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true,
+		"allowedTools": []string{}, // 1.0.128 ends without it
+	}
 	projects := map[string]any{cwd: trusted}
 	if real, err := filepath.EvalSymlinks(cwd); err == nil {
 		projects[real] = trusted // macOS: /tmp is /private/tmp
