@@ -107,10 +107,22 @@ func (s *someone) session() int {
 	return cmd.Process.Pid
 }
 
+// plugin is the settings with our plugin switched on.
+func plugin(settings string) string {
+	on := `{"enabledPlugins":{"afteryou@afteryou":true}`
+	if rest := strings.TrimPrefix(settings, "{"); rest != "}" {
+		on += ","
+	}
+	return on + strings.TrimPrefix(settings, "{")
+}
+
 const installed = "afteryou install --yes hooks alias"
 
 func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 	settings := ".claude/settings.json"
+	onPath := func(s *someone) {
+		s.env = append(s.env, "PATH="+strings.Join([]string{filepath.Dir(afteryou), s.path("real"), "/usr/bin", "/bin"}, ":"))
+	}
 	// cured by the cure's own words, run in a shell
 	type test struct {
 		name    string
@@ -171,6 +183,13 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 		}, check: "hooks", grade: "broken", says: "names StopFailure, which 2.0.76", cure: "take it out of", by: func(s *someone) { s.sh("rm project/.claude/settings.json") }},
 		{name: "hooks for an older version than the one that runs", fault: func(s *someone) { s.hooks(afteryou, "2.0.76") },
 			check: "hooks", grade: "broken", says: "written for another version than 2.1.330", cure: "afteryou install hooks*"},
+
+		{name: "the plugin beside the hooks", fault: func(s *someone) { onPath(s); s.write(settings, plugin(s.read(settings)), 0o600) },
+			check: "hooks", grade: "note", says: "each event comes twice and counts once", cure: "afteryou uninstall hooks", by: func(s *someone) { s.sh("afteryou uninstall hooks --yes") }},
+		{name: "the plugin without the program", fault: func(s *someone) { s.write(settings, plugin(s.read(settings)), 0o600) },
+			check: "hooks", grade: "broken", says: "finds no afteryou on PATH", cure: "put " + filepath.Dir(afteryou) + " on PATH", by: onPath},
+		{name: "the plugin in a version without PostToolBatch", version: "2.1.90", fault: func(s *someone) { onPath(s); s.write(settings, plugin("{}"), 0o600) },
+			check: "hooks", grade: "note", says: "just at prompts and subagents", cure: "claude update", by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
 
 		{name: "the alias is shadowed", fault: func(s *someone) { s.sh("echo \"alias claude='claude --model opus'\" >> .bashrc") },
 			check: "command", grade: "broken", says: "is not in force: claude is alias claude='claude --model opus'", cure: "afteryou install alias*"},

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/adrg/xdg"
 	"github.com/mattn/go-isatty"
@@ -84,6 +85,16 @@ func runHook(args []string, in, out, errs *os.File) (int, error) {
 	}
 	h := hook.Hook{Getenv: os.Getenv, Pool: pool(hook.Direct(os.Getenv))}
 	h.Store, h.Trouble = lockfile.Open(stateDir())
+	h.Status = func(out io.Writer) error {
+		if h.Store == nil {
+			return h.Trouble
+		}
+		r, err := see(h.Store)
+		if err != nil {
+			return err
+		}
+		return r.write(out, time.Now())
+	}
 	s, err := loadSettings(configPath(), os.Getenv)
 	if err != nil && h.Store != nil {
 		h.Store.Log("%v", err)

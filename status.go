@@ -69,18 +69,26 @@ func runStatus(args []string, in, out, errs *os.File) (int, error) {
 		}
 		return watch(store, in, out)
 	}
-	v, err := store.View()
+	r, err := see(store)
 	if err != nil {
 		return exitFailure, err
 	}
-	v.Close()
-	r := reportOf(v.State, time.Now())
 	if *asJSON {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
 		return 0, e.Encode(r)
 	}
 	return 0, r.write(out, time.Now())
+}
+
+// see is what the state tells now.
+func see(store *lockfile.Store) (report, error) {
+	v, err := store.View()
+	if err != nil {
+		return report{}, err
+	}
+	v.Close()
+	return reportOf(v.State, time.Now()), nil
 }
 
 // reportOf tells what the state says, without those that are gone. It works on its own copy of the state.

@@ -1,5 +1,7 @@
 package claude
 
+import "strings"
+
 // Watchdog is the first version that can wait out a retry-after of any length by itself
 // (CLAUDE_CODE_RETRY_WATCHDOG, 2.1.186 by its documentation).
 func Watchdog() Version { return Version{2, 1, 186} }
@@ -24,4 +26,15 @@ type Settings struct {
 	AllowManagedHooksOnly bool
 	APIKeyHelper          string
 	Env                   map[string]string
+	EnabledPlugins        map[string]any
+}
+
+// Plugin reports whether the settings switch our plugin on, from whatever marketplace.
+func (s Settings) Plugin() bool {
+	for name, on := range s.EnabledPlugins {
+		if strings.HasPrefix(name, "afteryou@") && on != false {
+			return true
+		}
+	}
+	return false
 }

@@ -64,7 +64,7 @@ func (e *examination) command() {
 		e.say("command", OK, "", "claude is a link to afteryou in a new %s", name)
 	case here:
 		e.say("command", Broken, "afteryou install alias", "the alias in %s is not in force: claude is %s in a new %s", file, orNothing(what), name)
-	case e.hooked:
+	case e.hooked || e.plugged:
 		e.say("command", Note, "afteryou install alias", "claude does not go through afteryou in a new %s: it takes turns, and nothing more", name)
 	default:
 		e.say("command", Broken, "afteryou install", "nothing is installed: neither hooks nor an alias, and claude is %s in a new %s", orNothing(what), name)

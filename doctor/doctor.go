@@ -75,6 +75,7 @@ type examination struct {
 	found   []Finding
 	version claude.Version // zero: unknown
 	hooked  bool           // the user's settings have our hooks
+	plugged bool           // or our plugin, which brings them
 }
 
 func (e *examination) say(check string, g Grade, cure, format string, args ...any) {

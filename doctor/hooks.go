@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -68,8 +69,14 @@ func (e *examination) hooks() {
 		}
 		e.unknown(s)
 	}
-	if e.handlers(all) && !off {
-		e.say("hooks", OK, "", "every session of yours has them (%s)", e.Settings())
+	right := e.handlers(all)
+	if !off {
+		switch e.plugin(all); {
+		case right:
+			e.say("hooks", OK, "", "every session of yours has them (%s)", e.Settings())
+		case e.plugged:
+			e.say("hooks", OK, "", "every session of yours has them, by the plugin")
+		}
 	}
 	helpers := make(map[string]bool)
 	for _, s := range all {
@@ -80,6 +87,26 @@ func (e *examination) hooks() {
 	if len(helpers) > 1 {
 		e.say("accounts", Broken, "give the projects' sessions keys in ANTHROPIC_API_KEY, or a CLAUDE_CONFIG_DIR of their own",
 			"apiKeyHelper differs between settings files: keys of two accounts share one queue (%s)", strings.Join(slices.Sorted(maps.Keys(helpers)), "; "))
+	}
+}
+
+// plugin looks at the other way to get our hooks.
+func (e *examination) plugin(all []source) {
+	i := slices.IndexFunc(all, func(s source) bool { return s.settings.Plugin() })
+	if i < 0 {
+		return
+	}
+	_, err := exec.LookPath("afteryou")
+	if _, local := os.Stat(filepath.Join(e.Getenv("HOME"), ".local/bin/afteryou")); err != nil && local != nil {
+		e.say("hooks", Broken, "put "+filepath.Dir(e.Self)+" on PATH", "%s switches the plugin on, which finds no afteryou on PATH or in ~/.local/bin", all[i].path)
+		return
+	}
+	e.plugged = all[i].path == e.Settings()
+	if e.hooked {
+		e.say("hooks", Note, "afteryou uninstall hooks, or: claude plugin uninstall afteryou@afteryou", "the plugin brings the same hooks: each event comes twice and counts once")
+	}
+	if !e.version.IsZero() && e.version.Less(claude.ToolBatch()) {
+		e.say("hooks", Note, "claude update, or: afteryou install hooks", "the plugin gates every call from %v on only, and %v's just at prompts and subagents", claude.ToolBatch(), e.version)
 	}
 }
 
@@ -176,7 +203,7 @@ func (e *examination) watchdog() {
 	}
 	switch strings.ToLower(value) {
 	case "":
-		if e.hooked {
+		if e.hooked || e.plugged {
 			e.say("watchdog", Note, "put \""+name+"\": \"1\" into \"env\" of "+e.Settings()+", or start sessions by the alias",
 				"sessions that start without afteryou run die of a retry-after above 60 s")
 		}

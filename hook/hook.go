@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"afteryou/lockfile"
@@ -33,7 +34,13 @@ type Hook struct {
 	Pool func() (name, secret string)
 	// MaxWait bounds how long a call is held back; then it goes on as it would have without us.
 	MaxWait time.Duration
+	// Status writes what StatusPrompt asks for.
+	Status func(io.Writer) error
 }
+
+// StatusPrompt is the command of our plugin. It is answered here, without a call to the model and so without a turn; its
+// text for the model is for sessions without hooks.
+const StatusPrompt = "/afteryou:status"
 
 // event is what Claude Code writes on standard input, as far as turns care (2.1.330).
 type event struct {
@@ -45,6 +52,7 @@ type event struct {
 	Source     string `json:"source"`
 	Error      string `json:"error"`
 	Said       string `json:"last_assistant_message"`
+	Prompt     string `json:"prompt"`
 
 	// id tells one delivery from the next. The same event delivered twice, by two settings files, has it twice.
 	id string
@@ -79,6 +87,10 @@ func read(in io.Reader) (event, error) {
 // What goes wrong goes into the log and, once a session, to the person; the session goes on all the same.
 func (h *Hook) Run(ctx context.Context, in io.Reader, out io.Writer) {
 	e, err := read(in)
+	if err == nil && e.Name == "UserPromptSubmit" && strings.TrimSpace(e.Prompt) == StatusPrompt {
+		h.status(out)
+		return
+	}
 	if err == nil {
 		err = h.serve(ctx, e)
 	}
@@ -91,6 +103,19 @@ func (h *Hook) Run(ctx context.Context, in io.Reader, out io.Writer) {
 	if e.Name == "SessionStart" && h.Getenv(WarnedEnv) == "" {
 		json.NewEncoder(out).Encode(map[string]string{"systemMessage": fmt.Sprintf("afteryou: %v; this session takes no turns", err)})
 	}
+}
+
+// status answers the prompt that asks for it. Where it can't, the prompt goes to the model.
+func (h *Hook) status(out io.Writer) {
+	var text strings.Builder
+	if h.Status(&text) != nil {
+		return
+	}
+	// A prompt that is blocked goes nowhere, and its reason is shown to the person alone (2.0.76, 2.1.330).
+	json.NewEncoder(out).Encode(map[string]any{
+		"decision": "block", "reason": text.String(),
+		"hookSpecificOutput": map[string]any{"hookEventName": "UserPromptSubmit", "suppressOriginalPrompt": true},
+	})
 }
 
 // WarnedEnv is set by a launcher that has told the person already what is wrong.
