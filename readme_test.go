@@ -71,7 +71,7 @@ func TestRealReadme(t *testing.T) {
 	if !strings.Contains(string(out), `"statusMessage"`) {
 		t.Errorf("install --dry-run shows no hooks:\n%s", out)
 	}
-	if settings, err := os.ReadFile(filepath.Join(home, ".claude", "settings.json")); err == nil && strings.Contains(string(settings), "afteryou") {
+	if settings, err := os.ReadFile(filepath.Join(home, ".claude", "settings.json")); err == nil && strings.Contains(string(settings), "statusMessage") {
 		t.Errorf("--uninstall leaves hooks: %s", settings)
 	}
 	for _, left := range []string{filepath.Join(home, ".local/bin/afteryou"), m.stateDir(), filepath.Join(m.dir, "cache", "afteryou")} {
