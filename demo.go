@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/mattn/go-isatty"
 
@@ -22,18 +21,23 @@ func runDemo(args []string, out, errs *os.File) (int, error) {
 	var c demo.Config
 	flags.IntVar(&c.Sessions, "sessions", 6, "how many sessions run at once")
 	flags.IntVar(&c.Calls, "calls", 6, "how many calls to the model each makes")
-	flags.Float64Var(&c.RPM, "rpm", 60, "the limit, in calls a minute")
+	flags.IntVar(&c.Subagents, "subagents", 0, "how many subagents each session starts, which make the calls in its place")
+	flags.Float64Var(&c.RPM, "rpm", 0, "the limit, in calls a minute")
+	flags.Float64Var(&c.ITPM, "itpm", 0, "the limit, in input tokens a minute")
 	flags.Float64Var(&c.Burst, "burst", 2, "how many calls the limit lets through at once")
-	latency := flags.Float64("latency", 0.3, "how long an answer takes, in seconds")
+	flags.Float64Var(&c.Latency, "latency", 0.3, "how long an answer takes, in seconds")
+	flags.BoolVar(&c.Cut, "cut", false, "cut the limit to a third half-way, and restore it")
 	flags.BoolVar(&c.Gateway, "gateway", false, "take turns at the gateway, not by hooks alone")
 	asJSON := flags.Bool("json", false, "print the comparison as JSON")
 	if code, ok := parse(flags, args, errs); !ok {
 		return code, nil
 	}
-	if c.Sessions < 1 || c.Calls < 1 || !(c.RPM > 0) || !(c.Burst >= 1) || !(*latency >= 0) {
-		return exitUsage, fmt.Errorf("sessions, calls and burst start at 1, rpm and latency are positive")
+	if c.Sessions < 1 || c.Calls < 1 || c.Subagents < 0 || !(c.RPM >= 0) || !(c.ITPM >= 0) || !(c.Burst >= 1) || !(c.Latency >= 0) {
+		return exitUsage, fmt.Errorf("sessions, calls and burst start at 1, the other numbers at 0")
 	}
-	c.Latency = time.Duration(*latency * float64(time.Second))
+	if c.RPM == 0 && c.ITPM == 0 {
+		c.RPM = 60
+	}
 	var err error
 	if c.Self, err = os.Executable(); err != nil {
 		return exitFailure, fmt.Errorf("finding our own executable: %w", err)

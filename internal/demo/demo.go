@@ -1,6 +1,6 @@
-// Package demo runs the same real Claude Code sessions on the same small rate limit twice, each session for itself and
-// with afteryou, and compares. The server is a stand-in on loopback; nothing else is. It needs no account and reads
-// nothing of the person's own Claude Code.
+// Package demo runs the same real Claude Code sessions on the same small rate limit in several ways, each session for
+// itself or with afteryou, and compares. The server is a stand-in on loopback; nothing else is. It needs no account and
+// reads nothing of the person's own Claude Code.
 package demo
 
 import (
@@ -18,45 +18,50 @@ import (
 	"afteryou/internal/realclaude"
 )
 
-// Config says what is run. Every session makes Calls calls to the model, with a tool between each two.
+// Config says what is compared.
 type Config struct {
-	Sessions, Calls int
-	RPM, Burst      float64       // the request bucket
-	Latency         time.Duration // of one answer
-	Self            string        // the afteryou to be shown
-	Gateway         bool          // it is run with its gateway, not with its hooks alone
-	Env             []string      // added to the environment of the sessions that run through it
+	Scenario
+	Self    string   // the afteryou to be shown
+	Gateway bool     // it is run with its gateway, not with its hooks alone
+	Env     []string // added to the environment of the sessions that run through it
 }
 
 // Result is the comparison, as --json prints it.
 type Result struct {
-	Ideal    float64 `json:"ideal_s"`
-	Native   Run     `json:"native"`
-	Afteryou Run     `json:"afteryou"`
+	Scenario Scenario `json:"scenario"`
+	Ideal    float64  `json:"ideal_s"`
+	Native   Run      `json:"native"`
+	Afteryou Run      `json:"afteryou"`
 }
 
-// Run is one run of all sessions.
-type Run struct {
-	Makespan   float64 `json:"makespan_s"` // from the start of the first session to the end of the last
-	Answers    int     `json:"answers"`
-	Rejections int     `json:"rejections"`
-	Dead       int     `json:"dead"` // sessions that did not finish their work
-	// Jain is Jain's index of the times at which the sessions that lived finished: 1 is all at once.
-	Jain float64 `json:"jain"`
+// Way is how the sessions of a run are started.
+type Way struct {
+	Title string
+	realclaude.Session
 }
 
-// Ideal is how long the work takes at least, in seconds: the bucket must release all the calls, the last must be
-// answered, and each session makes its calls one after the other.
-func (c Config) Ideal() float64 {
-	latency := c.Latency.Seconds()
-	released := max(0, float64(c.Sessions*c.Calls)-c.Burst) / (c.RPM / 60)
-	return max(released+latency, float64(c.Calls)*latency)
+// Native is Claude Code as it is.
+func Native(claude string, env ...string) Way {
+	return Way{"each for itself", realclaude.Session{Path: claude, Env: env}}
+}
+
+// Afteryou is Claude Code through afteryou, with settings as environment variables.
+func Afteryou(self, claude string, env ...string) Way {
+	return Way{"with afteryou", realclaude.Session{Path: self, Args: []string{"run", "--"}, Env: append([]string{"AFTERYOU_CLAUDE=" + claude}, env...)}}
+}
+
+// Gateway is the setting that turns the gateway on or off.
+func Gateway(on bool) string {
+	if on {
+		return "AFTERYOU_GATEWAY=on"
+	}
+	return "AFTERYOU_GATEWAY=off"
 }
 
 // event is what became of one call.
 type event struct {
 	session  int
-	at       time.Duration // since the start of the run
+	at       time.Time
 	rejected bool
 }
 
@@ -68,47 +73,45 @@ func Compare(ctx context.Context, c Config, view *View) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r := Result{Ideal: c.Ideal()}
-	view.say("%d sessions of %d calls each; the limit is %g calls a minute, %g at once", c.Sessions, c.Calls, c.RPM, c.Burst)
-	if r.Native, err = run(ctx, c, "each for itself", view, realclaude.Session{Path: claude}); err != nil {
+	r := Result{Scenario: c.Scenario, Ideal: c.Ideal()}
+	view.say("%v", c.Scenario)
+	if r.Native, err = c.Run(ctx, Native(claude), view); err != nil {
 		return r, err
 	}
-	gateway := "off"
-	if c.Gateway {
-		gateway = "on"
-	}
-	r.Afteryou, err = run(ctx, c, "with afteryou", view, realclaude.Session{
-		Path: c.Self, Args: []string{"run", "--"},
-		Env: append([]string{"AFTERYOU_CLAUDE=" + claude, "AFTERYOU_GATEWAY=" + gateway}, c.Env...),
-	})
+	r.Afteryou, err = c.Run(ctx, Afteryou(c.Self, claude, append([]string{Gateway(c.Gateway)}, c.Env...)...), view)
 	return r, err
 }
 
-// run runs all the sessions at once and waits for them.
-func run(ctx context.Context, c Config, title string, view *View, s realclaude.Session) (Run, error) {
+// Run runs all the sessions at once, in one way, and waits for them.
+func (s Scenario) Run(ctx context.Context, way Way, view *View) (Run, error) {
 	dir, err := os.MkdirTemp("", "afteryou-demo-")
 	if err != nil {
 		return Run{}, err
 	}
 	defer os.RemoveAll(dir)
 	ids := make(map[string]int)
-	chart := view.start(title, c)
+	chart := view.start(way.Title, s)
 	defer chart.stop()
-	server, err := fakeapi.Start(fakeapi.Config{
-		Limits: fakeapi.Limits{Requests: fakeapi.Limit{PerMinute: c.RPM, Burst: c.Burst}},
-		Answer: fakeapi.Slow(0, c.Latency, fakeapi.Agentic(c.Calls)),
-		OnRequest: func(r fakeapi.Request) {
-			if i, ok := ids[r.Session]; ok && r.Ended.IsZero() {
-				chart.add(event{session: i, at: time.Since(chart.began), rejected: r.Status != 200})
-			}
-		},
-	})
+	limit := changing{scenario: s}
+	defer limit.stop()
+	config := s.server()
+	config.OnRequest = func(r fakeapi.Request) {
+		if !r.Ended.IsZero() {
+			return
+		}
+		limit.first()
+		if i, ok := ids[r.Session]; ok {
+			chart.add(event{session: i, at: r.Arrived, rejected: r.Status != 200})
+		}
+	}
+	server, err := fakeapi.Start(config)
 	if err != nil {
 		return Run{}, err
 	}
 	defer server.Close()
+	limit.of(server)
 
-	names := make([]string, c.Sessions)
+	names := make([]string, s.Sessions)
 	for i := range names {
 		names[i] = newID()
 		ids[names[i]] = i
@@ -117,60 +120,44 @@ func run(ctx context.Context, c Config, title string, view *View, s realclaude.S
 		}
 	}
 	var wg sync.WaitGroup
-	ends := make([]time.Duration, c.Sessions)
-	fails := make([]error, c.Sessions)
+	fails := make([]error, s.Sessions)
+	begin := time.Now()
 	chart.begin()
 	for i, id := range names {
 		wg.Go(func() {
-			one := s
+			one := way.Session
 			one.Dir = filepath.Join(dir, fmt.Sprint("work", i))
 			one.Env = realclaude.Env(home(dir, i), server.URL(), append([]string{
 				"XDG_STATE_HOME=" + filepath.Join(dir, "state"),
 				"XDG_CONFIG_HOME=" + filepath.Join(dir, "config"),
 				"XDG_CACHE_HOME=" + filepath.Join(dir, "cache"),
-			}, s.Env...)...)
+			}, way.Env...)...)
 			out, err := realclaude.Print(ctx, one, "--session-id", id, "--permission-mode", "bypassPermissions", "demo")
-			ends[i] = time.Since(chart.began)
-			if err == nil && (out.Code != 0 || strings.TrimSpace(out.Stdout) != "done") {
+			if err == nil && (out.Code != 0 || strings.TrimSpace(out.Stdout) != finished) {
 				err = fmt.Errorf("exit code %d, %s", out.Code, strings.TrimSpace(out.Stdout+out.Stderr))
 			}
 			fails[i] = err
-			chart.end(i, ends[i], err)
+			chart.end(i, time.Now(), err)
 		})
 	}
 	wg.Wait()
+	wall := time.Since(begin)
 	if ctx.Err() != nil {
 		return Run{}, errors.Join(fails...)
 	}
-	r := Run{Answers: len(server.Answers()), Rejections: len(server.Rejections())}
-	var lived []float64
-	for i, end := range ends {
-		r.Makespan = max(r.Makespan, end.Seconds())
-		if fails[i] != nil {
+	r := s.measure(server.Log(), limit.stop())
+	r.Wall = wall.Seconds()
+	for _, err := range fails {
+		if err != nil {
 			r.Dead++
-			continue
 		}
-		lived = append(lived, end.Seconds())
 	}
-	r.Jain = jain(lived)
-	return r, nil
+	r.Told, err = told(dir)
+	return r, err
 }
 
 // home is the home of session i. Each has its own: many sessions that start at once in one home write one file.
 func home(dir string, i int) string { return filepath.Join(dir, fmt.Sprint("home", i)) }
-
-// jain is Jain's fairness index: 1 where all are equal, 1/n where one has all. Of nothing it is 0.
-func jain(values []float64) float64 {
-	var sum, squares float64
-	for _, v := range values {
-		sum += v
-		squares += v * v
-	}
-	if squares == 0 {
-		return 0
-	}
-	return sum * sum / (float64(len(values)) * squares)
-}
 
 // newID is a random UUID, which is what Claude Code takes for the id of a session.
 func newID() string {

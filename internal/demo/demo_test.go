@@ -11,13 +11,17 @@ import (
 func TestIdeal(t *testing.T) {
 	for _, c := range []struct {
 		what string
-		c    Config
+		c    Scenario
 		want float64
 	}{
-		{"the bucket releases all but the burst at its rate", Config{Sessions: 6, Calls: 6, RPM: 60, Burst: 2}, 34},
-		{"the last call is answered", Config{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Latency: time.Second}, 95},
-		{"a session calls one after the other", Config{Sessions: 4, Calls: 5, RPM: 1000, Burst: 200, Latency: 2 * time.Second}, 10},
-		{"all at once", Config{Sessions: 1, Calls: 1, RPM: 60, Burst: 5}, 0},
+		{"the bucket releases all but the burst at its rate", Scenario{Sessions: 6, Calls: 6, RPM: 60, Burst: 2}, 34},
+		{"the last call is answered", Scenario{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Latency: 1}, 95},
+		{"a session calls one after the other", Scenario{Sessions: 4, Calls: 5, RPM: 1000, Burst: 200, Latency: 2}, 10},
+		{"a limit of tokens: the first call of each session takes two", Scenario{Sessions: 6, Calls: 4, ITPM: 60000, Burst: 1}, 28},
+		{"two limits: the narrower", Scenario{Sessions: 6, Calls: 4, RPM: 30, ITPM: 60000, Burst: 1}, 46},
+		{"subagents call in their session's place", Scenario{Sessions: 2, Calls: 3, Subagents: 2, RPM: 60, Burst: 1}, 15},
+		{"a third of it at a third of the pace", Scenario{Sessions: 1, Calls: 91, RPM: 60, Burst: 1, Cut: true}, 110},
+		{"all at once", Scenario{Sessions: 1, Calls: 1, RPM: 60, Burst: 5}, 0},
 	} {
 		if got := c.c.Ideal(); math.Abs(got-c.want) > 1e-9 {
 			t.Errorf("%s: Ideal(%+v) = %v, want %v", c.what, c.c, got, c.want)
@@ -42,12 +46,14 @@ func TestJain(t *testing.T) {
 }
 
 func TestChart(t *testing.T) {
+	began := time.Now()
+	at := func(seconds int) time.Time { return began.Add(time.Duration(seconds) * time.Second) }
 	rows := []row{
-		{events: []event{{0, 0, false}, {0, 2 * time.Second, true}, {0, 5 * time.Second, false}}, end: 6 * time.Second},
-		{events: []event{{1, 3 * time.Second, true}, {1, 3 * time.Second, false}}, end: 4 * time.Second, err: errors.New("exit code 1")},
+		{events: []event{{0, at(0), false}, {0, at(2), true}, {0, at(5), false}}, end: at(6)},
+		{events: []event{{1, at(3), true}, {1, at(3), false}}, end: at(4), err: errors.New("exit code 1")},
 		{},
 	}
-	got := render("alone", rows, 8*time.Second, time.Second)
+	got := render("alone", rows, began, at(8), time.Second)
 	want := `
 alone, 8 s  (• answered, × rejected)
   1 •-×--•-` + strings.Repeat(" ", columns-7) + `   2 calls   1 rejected  6.0 s
@@ -59,8 +65,9 @@ alone, 8 s  (• answered, × rejected)
 }
 
 func TestAChartThatGrowsTooLongIsDrawnSmaller(t *testing.T) {
-	rows := []row{{events: []event{{0, 100 * time.Second, false}}, end: 120 * time.Second}}
-	lines := strings.Split(render("long", rows, 120*time.Second, time.Second), "\n")
+	began := time.Now()
+	rows := []row{{events: []event{{0, began.Add(100 * time.Second), false}}, end: began.Add(120 * time.Second)}}
+	lines := strings.Split(render("long", rows, began, began.Add(120*time.Second), time.Second), "\n")
 	if got := len([]rune(strings.Fields(lines[2])[1])); got > columns {
 		t.Errorf("the time line has %d columns, want at most %d", got, columns)
 	}

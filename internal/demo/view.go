@@ -29,7 +29,7 @@ type chart struct {
 	scale time.Duration // of a column
 
 	mu    sync.Mutex
-	began time.Time
+	began time.Time // with the first call
 	rows  []row
 	drawn int // rows on the screen
 	begun bool
@@ -39,21 +39,21 @@ type chart struct {
 
 type row struct {
 	events []event
-	end    time.Duration // 0: runs
+	end    time.Time // zero: runs
 	err    error
 }
 
-func (v *View) start(title string, c Config) *chart {
+func (v *View) start(title string, s Scenario) *chart {
 	return &chart{
-		view: v, title: title, rows: make([]row, c.Sessions), began: time.Now(),
-		scale: max(time.Duration(2*c.Ideal()*float64(time.Second))/columns, 100*time.Millisecond),
+		view: v, title: title, rows: make([]row, s.Sessions),
+		scale: max(time.Duration(2*s.Ideal()*float64(time.Second))/columns, 100*time.Millisecond),
 		quit:  make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
-// begin starts the clock, and the drawing where it is live.
+// begin starts the drawing where it is live.
 func (c *chart) begin() {
-	c.began, c.begun = time.Now(), true
+	c.begun = true
 	if !c.view.Live {
 		close(c.done)
 		return
@@ -76,10 +76,13 @@ func (c *chart) begin() {
 func (c *chart) add(e event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.began.IsZero() {
+		c.began = e.at
+	}
 	c.rows[e.session].events = append(c.rows[e.session].events, e)
 }
 
-func (c *chart) end(session int, at time.Duration, err error) {
+func (c *chart) end(session int, at time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rows[session].end, c.rows[session].err = at, err
@@ -102,7 +105,11 @@ func (c *chart) draw() {
 	if c.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", c.drawn)
 	}
-	text := render(c.title, c.rows, time.Since(c.began), c.scale)
+	began, now := c.began, time.Now()
+	if began.IsZero() {
+		began = now
+	}
+	text := render(c.title, c.rows, began, now, c.scale)
 	c.drawn = 0
 	for line := range strings.Lines(text) {
 		if c.view.Live {
@@ -114,29 +121,31 @@ func (c *chart) draw() {
 	io.WriteString(c.view.Out, b.String())
 }
 
-// render is the chart at a time of the run: a column a scale, "•" where a call was answered, "×" where one was
+// render is the chart at a time of the run that began with its first call: a column a scale, "•" where a call was answered, "×" where one was
 // rejected, "-" while the session worked or waited.
-func render(title string, rows []row, now, scale time.Duration) string {
+func render(title string, rows []row, began, now time.Time, scale time.Duration) string {
 	over := true
-	var last time.Duration
+	last := began
 	for _, r := range rows {
-		over = over && r.end > 0
-		last = max(last, r.end)
+		over = over && !r.end.IsZero()
+		if r.end.After(last) {
+			last = r.end
+		}
 	}
 	if over {
 		now = last
 	}
-	for now/scale >= columns {
+	for now.Sub(began)/scale >= columns {
 		scale *= 2
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s, %.0f s  (• answered, × rejected)\n", title, now.Seconds())
+	fmt.Fprintf(&b, "\n%s, %.0f s  (• answered, × rejected)\n", title, now.Sub(began).Seconds())
 	for i, r := range rows {
 		until := now
-		if r.end > 0 {
+		if !r.end.IsZero() {
 			until = r.end
 		}
-		line := []rune(strings.Repeat("-", int(until/scale)+1))
+		line := []rune(strings.Repeat("-", int(max(0, until.Sub(began))/scale)+1))
 		answers, rejections := 0, 0
 		for _, e := range r.events {
 			mark := '•'
@@ -146,7 +155,7 @@ func render(title string, rows []row, now, scale time.Duration) string {
 			} else {
 				answers++
 			}
-			if at := int(e.at / scale); at < len(line) && line[at] != '×' {
+			if at := int(e.at.Sub(began) / scale); at < len(line) && line[at] != '×' {
 				line[at] = mark
 			}
 		}
@@ -154,8 +163,8 @@ func render(title string, rows []row, now, scale time.Duration) string {
 		switch {
 		case r.err != nil:
 			state = "died"
-		case r.end > 0:
-			state = fmt.Sprintf("%.1f s", r.end.Seconds())
+		case !r.end.IsZero():
+			state = fmt.Sprintf("%.1f s", r.end.Sub(began).Seconds())
 		}
 		fmt.Fprintf(&b, "%3d %-*s %3d calls %3d rejected  %s\n", i+1, columns, string(line), answers, rejections, state)
 	}
@@ -169,11 +178,37 @@ func (r Result) Table(out io.Writer) error {
 	line := func(name, format string, value func(Run) any) {
 		fmt.Fprintf(t, "%s\t"+format+"\t"+format+"\t\n", name, value(r.Native), value(r.Afteryou))
 	}
-	line("time", "%.1f s", func(x Run) any { return x.Makespan })
+	line("first call to last answer", "%.1f s", func(x Run) any { return x.Makespan })
 	line(fmt.Sprintf("against the ideal, %.0f s", r.Ideal), "%.2f x", func(x Run) any { return x.Makespan / r.Ideal })
+	line("with start and end of Claude Code", "%.1f s", func(x Run) any { return x.Wall })
 	line("answers", "%d", func(x Run) any { return x.Answers })
+	line("rejections", "%d", func(x Run) any { return x.Rejections })
 	line("rejections per answer", "%.2f", func(x Run) any { return float64(x.Rejections) / float64(max(1, x.Answers)) })
+	line("rejections that Claude Code saw", "%d", func(x Run) any { return x.Told })
 	line("sessions that died", "%d", func(x Run) any { return x.Dead })
 	line("fairness (Jain's index)", "%.3f", func(x Run) any { return x.Jain })
+	line("waited although a call would have passed", "%.1f s", func(x Run) any { return x.Wasted })
+	line("of it with a limit that was full", "%.1f s", func(x Run) any { return x.Lost })
+	if len(r.Native.Changes)+len(r.Afteryou.Changes) > 0 {
+		rejections := func(c Change) string { return fmt.Sprint(c.Rejections) }
+		line("rejections after the limit was cut", "%s", func(x Run) any { return x.change(0, rejections) })
+		line("rejections after it was restored", "%s", func(x Run) any { return x.change(1, rejections) })
+		line("from then to the full pace", "%s", func(x Run) any { return x.change(1, Change.speed) })
+	}
 	return t.Flush()
+}
+
+// change says something of a change of the limit, if the run lasted until then.
+func (x Run) change(i int, say func(Change) string) string {
+	if i >= len(x.Changes) {
+		return "-"
+	}
+	return say(x.Changes[i])
+}
+
+func (c Change) speed() string {
+	if c.FullSpeed == nil {
+		return "not reached"
+	}
+	return fmt.Sprintf("%.1f s", *c.FullSpeed)
 }

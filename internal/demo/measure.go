@@ -1,0 +1,229 @@
+package demo
+
+import (
+	"slices"
+	"time"
+
+	"afteryou/internal/fakeapi"
+)
+
+// Run is what one run of all sessions came to.
+type Run struct {
+	// Makespan is from the first call that reached the API to the end of the last answer: what the limit decides. Wall is
+	// from the start of the first process to the end of the last, with what Claude Code takes to start.
+	Makespan   float64 `json:"makespan_s"`
+	Wall       float64 `json:"wall_s"`
+	Answers    int     `json:"answers"`
+	Rejections int     `json:"rejections"`
+	Dead       int     `json:"dead"` // sessions that did not finish their work
+	// Jain is Jain's index of the times at which the sessions that lived had their last answer: 1 is all at once.
+	Jain float64 `json:"jain"`
+	// Told counts the 429s that Claude Code's own transcripts tell of.
+	Told int `json:"told_429"`
+	// Wasted is for how long the limit had room for a call, and somebody wanted one, and nobody called. A session wants a
+	// call from the first call of the run on, and from half a second after each answer to it (a tool runs meanwhile).
+	// Lost is the part of it during which the limit was full, so that what came in ran over: only that makes the whole
+	// take longer.
+	Wasted  float64  `json:"wasted_s"`
+	Lost    float64  `json:"lost_s"`
+	Changes []Change `json:"changes,omitempty"`
+}
+
+// Change is what followed when the limit changed.
+type Change struct {
+	At         float64 `json:"at_s"` // after the first call
+	Share      float64 `json:"share"`
+	Rejections int     `json:"rejections"` // until the next change, or the end
+	// FullSpeed is after how many seconds calls came at nine tenths of the limit, or faster, for the first time: for ten
+	// seconds, or for as long as ten calls take at it. Nil: never, or the limit fell.
+	FullSpeed *float64 `json:"full_speed_s"`
+}
+
+// change is a change of the limit while the run went on.
+type change struct {
+	at     time.Time
+	share  float64
+	limits fakeapi.Limits
+}
+
+const (
+	thinks    = 500 * time.Millisecond // what a session takes at most from an answer to its next call
+	fullShare = 0.9
+	fullSpan  = 10 // seconds and calls
+)
+
+// measure is what the server's log tells of a run. Wall, Dead and Told stand elsewhere, and who died counts in Jain until
+// its last answer.
+func (s Scenario) measure(log []fakeapi.Request, changes []change) (r Run) {
+	if len(log) == 0 {
+		return r
+	}
+	first, last := log[0].Arrived, log[0].Arrived
+	ends := make(map[string]time.Time)
+	var accepted []fakeapi.Request
+	for _, c := range log {
+		switch {
+		case c.OK():
+			accepted = append(accepted, c)
+			if c.Ended.After(last) {
+				last = c.Ended
+			}
+			if c.Ended.After(ends[c.Session]) {
+				ends[c.Session] = c.Ended
+			}
+		case c.Status == 429:
+			r.Rejections++
+		}
+	}
+	r.Makespan, r.Answers = last.Sub(first).Seconds(), len(accepted)
+	var after []float64
+	for _, end := range ends {
+		after = append(after, end.Sub(first).Seconds())
+	}
+	r.Jain = jain(after)
+	wasted, lost := s.wasted(accepted, changes)
+	r.Wasted, r.Lost = wasted.Seconds(), lost.Seconds()
+	for i, c := range changes {
+		until := last
+		if i+1 < len(changes) {
+			until = changes[i+1].at
+		}
+		one := Change{At: c.at.Sub(first).Seconds(), Share: c.share}
+		if c.share == 1 {
+			one.FullSpeed = s.fullSpeed(accepted, c)
+		}
+		for _, call := range log {
+			if call.Status == 429 && call.Arrived.After(c.at) && !call.Arrived.After(until) {
+				one.Rejections++
+			}
+		}
+		r.Changes = append(r.Changes, one)
+	}
+	return r
+}
+
+// fullSpeed is when calls come as fast as the whole limit allows after a change.
+func (s Scenario) fullSpeed(accepted []fakeapi.Request, c change) *float64 {
+	rate := s.pace()
+	span := max(fullSpan, fullSpan/rate)
+	begins := []time.Time{c.at}
+	for _, call := range accepted {
+		if call.Arrived.After(c.at) {
+			begins = append(begins, call.Arrived)
+		}
+	}
+	for _, begin := range begins {
+		end := begin.Add(time.Duration(span * float64(time.Second)))
+		n := 0
+		for _, call := range accepted {
+			if !call.Arrived.Before(begin) && call.Arrived.Before(end) {
+				n++
+			}
+		}
+		if float64(n) >= fullShare*rate*span {
+			after := begin.Sub(c.at).Seconds()
+			return &after
+		}
+	}
+	return nil
+}
+
+// span is a time from and until.
+type span struct{ from, until time.Time }
+
+// wants are the times during which somebody wanted a call, in order and without overlap.
+func wants(accepted []fakeapi.Request) (list []span) {
+	type caller struct{ session, agent string }
+	ends := make(map[caller]time.Time) // of the last answer
+	within := make(map[string]time.Time)
+	for _, c := range accepted {
+		k := caller{c.Session, c.Agent}
+		from, called := ends[k]
+		switch {
+		case !called && c.Agent == "":
+			from = accepted[0].Arrived.Add(-thinks)
+		case !called: // a subagent begins when the session's call that started it is over
+			from = ends[caller{c.Session, ""}]
+		case c.Agent == "" && within[c.Session].After(from): // the session waits for its subagents
+			from = within[c.Session]
+		}
+		if from = from.Add(thinks); from.Before(c.Arrived) {
+			list = append(list, span{from, c.Arrived})
+		}
+		ends[k] = c.Ended
+		if c.Agent != "" && c.Ended.After(within[c.Session]) {
+			within[c.Session] = c.Ended
+		}
+	}
+	slices.SortFunc(list, func(a, b span) int { return a.from.Compare(b.from) })
+	joined := list[:0]
+	for _, one := range list {
+		if n := len(joined); n > 0 && !one.from.After(joined[n-1].until) {
+			if one.until.After(joined[n-1].until) {
+				joined[n-1].until = one.until
+			}
+			continue
+		}
+		joined = append(joined, one)
+	}
+	return joined
+}
+
+// wasted follows the server's buckets through the run: for how long there was room for a call that was wanted, and for
+// how long there was no room for anything more.
+func (s Scenario) wasted(accepted []fakeapi.Request, changes []change) (room, full time.Duration) {
+	if len(accepted) == 0 {
+		return 0, 0
+	}
+	wanted := wants(accepted)
+	at := accepted[0].Arrived
+	limits := s.limits(1)
+	requests, input := fakeapi.Full(limits.Requests, at), fakeapi.Full(limits.Input, at)
+	// until adds up what was wasted since at.
+	until := func(now time.Time) {
+		fits := at.Add(max(requests.Wait(1, at), input.Wait(callTokens, at)))
+		over := at.Add(max(requests.Wait(requests.Burst, at), input.Wait(input.Burst, at)))
+		for _, w := range wanted {
+			room += overlap(w, span{fits, now})
+			full += overlap(w, span{over, now})
+		}
+		at = now
+	}
+	for _, c := range accepted {
+		for len(changes) > 0 && changes[0].at.Before(c.Arrived) {
+			now := changes[0].at
+			until(now)
+			requests = requests.Limited(changes[0].limits.Requests, now)
+			input = input.Limited(changes[0].limits.Input, now)
+			changes = changes[1:]
+		}
+		until(c.Arrived)
+		requests = requests.Take(1, c.Arrived)
+		input = input.Take(float64(c.Cost.Input+c.Cost.CacheCreation), c.Arrived)
+	}
+	return room, full
+}
+
+// overlap is how long both last.
+func overlap(a, b span) time.Duration {
+	if b.from.After(a.from) {
+		a.from = b.from
+	}
+	if b.until.Before(a.until) {
+		a.until = b.until
+	}
+	return max(0, a.until.Sub(a.from))
+}
+
+// jain is Jain's fairness index: 1 where all are equal, 1/n where one has all. Of nothing it is 0.
+func jain(values []float64) float64 {
+	var sum, squares float64
+	for _, v := range values {
+		sum += v
+		squares += v * v
+	}
+	if squares == 0 {
+		return 0
+	}
+	return sum * sum / (float64(len(values)) * squares)
+}

@@ -1,0 +1,179 @@
+package demo
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"afteryou/internal/fakeapi"
+)
+
+// Scenario says what work there is and what limits it. Every session makes Calls calls to the model, with a tool between
+// each two; with Subagents it starts so many first, each of which makes Calls calls, and says what came of it.
+type Scenario struct {
+	Sessions  int     `json:"sessions"`
+	Calls     int     `json:"calls"`
+	Subagents int     `json:"subagents,omitempty"`
+	RPM       float64 `json:"rpm,omitempty"`  // calls a minute; 0: no such limit
+	ITPM      float64 `json:"itpm,omitempty"` // input tokens a minute; 0: no such limit
+	Burst     float64 `json:"burst"`          // how many calls the limit lets through at once
+	Latency   float64 `json:"latency_s"`      // of an answer
+	// Cut changes the limit twice: to a third when a third of the time without the change has passed, and back when two
+	// thirds have.
+	Cut bool `json:"cut,omitempty"`
+}
+
+// What a call takes from a limit of input tokens: the first of a conversation writes its cache.
+const (
+	callTokens  = 1000
+	firstTokens = 2 * callTokens
+)
+
+// callers is how many conversations call the model with a tool between each two of their calls.
+func (s Scenario) callers() int { return s.Sessions * max(1, s.Subagents) }
+
+// Answers is how many calls the work takes.
+func (s Scenario) Answers() int {
+	n := s.callers() * s.Calls
+	if s.Subagents > 0 {
+		n += 2 * s.Sessions
+	}
+	return n
+}
+
+// conversations is how many there are, those that only start others included.
+func (s Scenario) conversations() int {
+	n := s.callers()
+	if s.Subagents > 0 {
+		n += s.Sessions
+	}
+	return n
+}
+
+// limits are those of the server, at a share of the full pace.
+func (s Scenario) limits(share float64) (l fakeapi.Limits) {
+	if s.RPM > 0 {
+		l.Requests = fakeapi.Limit{PerMinute: share * s.RPM, Burst: s.Burst}
+	}
+	if s.ITPM > 0 {
+		l.Input = fakeapi.Limit{PerMinute: share * s.ITPM, Burst: s.Burst * firstTokens}
+	}
+	return l
+}
+
+// tokens are what all the calls take.
+func (s Scenario) tokens() float64 {
+	return float64(s.Answers()*callTokens + s.conversations()*(firstTokens-callTokens))
+}
+
+// pace is how many calls a second the limits let through, on average.
+func (s Scenario) pace() float64 {
+	pace := math.Inf(1)
+	if s.RPM > 0 {
+		pace = s.RPM / 60
+	}
+	if s.ITPM > 0 {
+		pace = min(pace, s.ITPM/60*float64(s.Answers())/s.tokens())
+	}
+	return pace
+}
+
+// released is how long the buckets need to release all the calls, in seconds, at the full pace.
+func (s Scenario) released() (t float64) {
+	if s.RPM > 0 {
+		t = max(t, (float64(s.Answers())-s.Burst)/(s.RPM/60))
+	}
+	if s.ITPM > 0 {
+		t = max(t, (s.tokens()-s.Burst*firstTokens)/(s.ITPM/60))
+	}
+	return t
+}
+
+// cuts says when the limit is cut and when it is restored, after the first call.
+func (s Scenario) cuts() (cut, restored time.Duration) {
+	third := time.Duration(s.released() / 3 * float64(time.Second))
+	return third, 2 * third
+}
+
+// Ideal is how long the work takes at least from the first call to the last answer, in seconds: the buckets must
+// release all the calls, the last must be answered, and each session makes its calls one after the other.
+func (s Scenario) Ideal() float64 {
+	released := s.released()
+	if s.Cut {
+		released *= 2./3 + 1 - 1./3 - 1./9 // at the full pace, at a third of it, and what is left at the full pace
+	}
+	row := s.Calls
+	if s.Subagents > 0 {
+		row += 2
+	}
+	return max(released+s.Latency, float64(row)*s.Latency)
+}
+
+// cost is what a call takes; of it cache reads are free.
+func (s Scenario) cost(r fakeapi.Request) fakeapi.Usage {
+	n := callTokens
+	if r.Results == 0 {
+		n = firstTokens
+	}
+	return fakeapi.Usage{Input: n / 4, CacheCreation: n - n/4, CacheRead: 20 * callTokens}
+}
+
+// server is the API of the scenario.
+func (s Scenario) server() fakeapi.Config {
+	answer := fakeapi.Agentic(s.Calls)
+	if s.Subagents > 0 {
+		subagent := answer
+		answer = func(r fakeapi.Request) fakeapi.Answer {
+			switch {
+			case r.Agent != "":
+				return subagent(r)
+			case r.Results == 0:
+				return s.start()
+			}
+			return fakeapi.Say(finished)
+		}
+	}
+	c := fakeapi.Config{Limits: s.limits(1), Cost: s.cost}
+	c.Answer = fakeapi.Slow(0, time.Duration(s.Latency*float64(time.Second)), func(r fakeapi.Request) fakeapi.Answer {
+		a := answer(r)
+		a.Usage = s.cost(r)
+		a.Usage.Output = 20
+		return a
+	})
+	return c
+}
+
+// finished is what a session says at its end.
+const finished = "done"
+
+// start starts the subagents.
+func (s Scenario) start() (a fakeapi.Answer) {
+	for i := range s.Subagents {
+		prompt := fmt.Sprint("part ", i+1)
+		a.Tools = append(a.Tools, fakeapi.Tool{Name: "Agent", Input: map[string]any{
+			"description": prompt, "prompt": prompt, "subagent_type": "general-purpose", "run_in_background": false}})
+	}
+	return a
+}
+
+// String says what the scenario is, for a person.
+func (s Scenario) String() string {
+	who := fmt.Sprintf("%d sessions of %d calls each", s.Sessions, s.Calls)
+	if s.Subagents > 0 {
+		who = fmt.Sprintf("%d sessions with %d subagents of %d calls each", s.Sessions, s.Subagents, s.Calls)
+	}
+	limit := ""
+	if s.RPM > 0 {
+		limit = fmt.Sprintf("%g calls a minute", s.RPM)
+	}
+	if s.ITPM > 0 {
+		if limit != "" {
+			limit += " and "
+		}
+		limit += fmt.Sprintf("%g input tokens a minute (%d a call)", s.ITPM, callTokens)
+	}
+	if s.Cut {
+		limit += ", cut to a third for a while"
+	}
+	return fmt.Sprintf("%s; the limit is %s, %g at once", who, limit, s.Burst)
+}
