@@ -99,15 +99,16 @@ func allCommands() []command {
 		{
 			name: "demo", args: "[--sessions N] [--calls N] [--rpm N] …", summary: "real sessions on one small limit, without and with afteryou",
 			about: "The server is a stand-in on this machine; no account is needed. The ideal is what the limit alone makes the work take, " +
-				"so the time is from the first call that reaches the server to the end of the last answer (makespan_s in JSON). " +
-				"With it stands the time from the start of the first process to the end of the last (wall_s).",
+				"so the time is from the first call that reaches the server to the end of the last answer (makespan_s in JSON); " +
+				"beside it stands the time from the start of the first process to the end of the last (wall_s). " +
+				"The first call of a conversation takes twice the input tokens of a later one.",
 			example: "afteryou demo --sessions 4 --rpm 30",
 			options: []option{
 				{name: "sessions", value: "N", help: "how many sessions run at once"},
 				{name: "calls", value: "N", help: "how many calls to the model each makes"},
-				{name: "subagents", value: "N", help: "how many subagents each session starts, which make the calls in its place"},
+				{name: "subagents", value: "N", help: "how many subagents each session starts, to make the calls"},
 				{name: "rpm", value: "N", help: "the limit, in calls a minute; 60 unless there is one of tokens"},
-				{name: "itpm", value: "N", help: "the limit, in input tokens a minute; a call takes 1000, the first of a conversation twice as many"},
+				{name: "itpm", value: "N", help: "the limit, in input tokens a minute; a call takes 1000"},
 				{name: "burst", value: "N", help: "how many calls the limit lets through at once"},
 				{name: "latency", value: "SECONDS", help: "how long an answer takes"},
 				{name: "cut", help: "cut the limit to a third half-way, and restore it"},
