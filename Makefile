@@ -2,6 +2,7 @@
 # test    everything, with the race detector and the real Claude Code (from npm, into a cache outside git)
 # compat  the real tests that want a machine to themselves
 # demo    several real sessions on one small limit, without and with afteryou
+# picture record docs/demo.svg, which the README shows, anew from a real run of the demo
 # bench   what the hook, the glass and the hand-off cost
 # snapshot  a release that is not published: archives, packages, checksums; its archive is installed without Go
 # lint    gofmt, vet for Linux and macOS, staticcheck, shfmt
@@ -9,7 +10,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SHFMT = mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
 
-.PHONY: build test compat demo bench lint snapshot
+.PHONY: build test compat demo picture bench lint snapshot
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o afteryou .
@@ -26,6 +27,10 @@ compat:
 
 demo: build
 	./afteryou demo
+
+picture: build
+	go run ./internal/picture -o docs/demo.svg -cols 100 -rows 31 -speed 8 \
+		-title "afteryou demo: six Claude Code sessions on one rate limit, each for itself and then taking turns" -- ./afteryou demo
 
 # script, of util-linux, is what the glass is compared with.
 bench: build

@@ -4,50 +4,85 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"afteryou/internal/fakeapi"
 )
 
-// commands are those of the README's blocks that are marked as shell, in their order.
-func commands(t *testing.T) (list []string) {
-	t.Helper()
-	data, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(data), -1) {
-		list = append(list, strings.Split(strings.TrimSpace(block[1]), "\n")...)
-	}
-	return list
+// elsewhere are the commands that are not typed by [TestRealReadme], with what shows that they work: a test that runs the
+// same, and text of the file that makes the command do so.
+var elsewhere = map[string]struct{ test, file, has string }{
+	"make test":          {"", ".ci/run", "\nexec make test\n"}, // runs this test
+	"make lint":          {"", "Makefile", "\ntest: lint\n"},
+	"make snapshot":      {"", ".ci/run", "\nmake snapshot\n"},
+	"make demo":          {"TestRealDemo", "Makefile", "\ndemo: build\n\t./afteryou demo\n"}, // takes two minutes; the test's is smaller
+	"make picture":       {"TestAProgramIsRecordedAndDrawn", "Makefile", "\npicture: build\n\tgo run ./internal/picture "},
+	"make compat":        {"TestRealOldSessionIsTypedTo", "Makefile", "\ncompat:\n\tgo test -tags compat "},
+	"make bench":         {"BenchmarkHook", "Makefile", "\nbench: build\n"},
+	"afteryou demo":      {"TestRealDemo", "demo.go", "func runDemo("},
 }
 
-// A newcomer types the README's commands, top to bottom, and uses claude in between. All of it is real but the server.
+// A command that nothing runs fails here, not in the newcomer's hands.
+func TestCommandsElsewhereAreRunThere(t *testing.T) {
+	var tests string
+	for _, pattern := range []string{"*_test.go", "*/*_test.go", "internal/*/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			tests += read(t, file)
+		}
+	}
+	var told []string
+	for _, p := range pages(t) {
+		told = append(told, p.commands()...)
+	}
+	for command, proof := range elsewhere {
+		if !slices.Contains(told, command) {
+			t.Errorf("no page tells anybody to type %q", command)
+		}
+		if !strings.Contains(read(t, proof.file), proof.has) {
+			t.Errorf("%s does not do %q any more: it lacks %q", proof.file, command, proof.has)
+		}
+		if proof.test != "" && !strings.Contains(tests, "\nfunc "+proof.test+"(") {
+			t.Errorf("there is no test %s, which is to run %q", proof.test, command)
+		}
+	}
+}
+
+// A newcomer types the README's commands, top to bottom, then those of the other pages, uses claude, and removes it all. All
+// of it is real but the server.
 func TestRealReadme(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)})
 	s := m.session("newcomer")
 	home := filepath.Join(m.dir, "newcomer")
 
+	var first, others, last []string
+	for _, p := range pages(t) {
+		for _, command := range p.commands() {
+			if _, ok := elsewhere[command]; ok {
+				continue
+			}
+			switch {
+			case command == "./install.sh --uninstall":
+				last = []string{command}
+			case p.path == "README.md":
+				first = append(first, command)
+			default:
+				others = append(others, command)
+			}
+		}
+	}
 	var script strings.Builder
 	script.WriteString("set -e\nshopt -s expand_aliases\n")
-	for _, command := range commands(t) {
-		switch {
-		case command == "make test": // runs this test
-			if ci, err := os.ReadFile(".ci/run"); err != nil || !strings.Contains(string(ci), "exec make test\n") {
-				t.Errorf(".ci/run does not run %q: %v", command, err)
-			}
-			continue
-		case command == "make demo": // takes two minutes; TestRealDemo runs what it runs, smaller
-			if makefile, err := os.ReadFile("Makefile"); err != nil || !strings.Contains(string(makefile), "demo: build\n\t./afteryou demo\n") {
-				t.Errorf("make demo does not build and run afteryou demo: %v", err)
-			}
-			continue
-		case command == "./install.sh --uninstall":
-			script.WriteString("claude -p --permission-mode bypassPermissions hello\ntest -s \"$XDG_STATE_HOME/afteryou/state.json\"\n")
-		}
+	for _, command := range slices.Concat(first, others, []string{
+		"claude -p --permission-mode bypassPermissions hello",
+		`test -s "$XDG_STATE_HOME/afteryou/state.json"`,
+	}, last) {
 		script.WriteString(command + "\n")
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script.String())
@@ -77,34 +112,6 @@ func TestRealReadme(t *testing.T) {
 	for _, left := range []string{filepath.Join(home, ".local/bin/afteryou"), m.stateDir(), filepath.Join(m.dir, "cache", "afteryou")} {
 		if _, err := os.Lstat(left); err == nil {
 			t.Errorf("--uninstall leaves %s", left)
-		}
-	}
-}
-
-// What the README says of settings is what there is.
-func TestReadmeNamesTheSettings(t *testing.T) {
-	data, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		if !strings.Contains(string(data), "| `"+name+"` |") {
-			t.Errorf("the README lacks the setting %q", name)
-		}
-	}
-}
-
-func TestReadmeLinksLeadSomewhere(t *testing.T) {
-	data, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(string(data), -1) {
-		if strings.Contains(link[1], "://") {
-			continue
-		}
-		if _, err := os.Stat(link[1]); err != nil {
-			t.Errorf("link %q: %v", link[1], err)
 		}
 	}
 }

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"encoding/json"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+)
+
+// page is a Markdown file of the repository.
+type page struct {
+	path   string
+	prose  string // without the fenced blocks
+	blocks []block
+}
+
+// block is a fenced block: what stands behind the fence, and the lines in it.
+type block struct {
+	lang  string
+	lines []string
+}
+
+// pages are all there are.
+func pages(t *testing.T) (list []page) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (path == ".git" || path == "dist" || d.Name() == "node_modules"):
+			return filepath.SkipDir
+		case d.IsDir() || filepath.Ext(path) != ".md":
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		list = append(list, parsePage(path, string(data)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func parsePage(path, text string) page {
+	p := page{path: path}
+	var prose strings.Builder
+	inside := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		lang, fence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case fence && !inside:
+			p.blocks = append(p.blocks, block{lang: lang})
+			inside = true
+		case fence:
+			inside = false
+		case inside:
+			b := &p.blocks[len(p.blocks)-1]
+			b.lines = append(b.lines, line)
+		default:
+			prose.WriteString(line + "\n")
+		}
+	}
+	p.prose = prose.String()
+	return p
+}
+
+// commands are the lines that the page tells the reader to type: those of its blocks of shell, and those behind a
+// prompt in any other.
+func (p page) commands() (list []string) {
+	for _, b := range p.blocks {
+		for _, line := range b.lines {
+			typed, prompt := strings.CutPrefix(line, "$ ")
+			if (b.lang == "sh" || prompt) && strings.TrimSpace(typed) != "" {
+				list = append(list, typed)
+			}
+		}
+	}
+	return list
+}
+
+// TestBlocksAreOfAKindThatIsChecked: what is marked otherwise would be checked by nobody.
+func TestBlocksAreOfAKindThatIsChecked(t *testing.T) {
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			text := strings.Join(b.lines, "\n")
+			switch b.lang {
+			case "", "sh": // commands in both are run, see TestRealReadme
+			case "toml":
+				if err := checkSettings(t, text); err != nil {
+					t.Errorf("%s: settings that do not work: %v\n%s", p.path, err, text)
+				}
+			case "json":
+				if !json.Valid([]byte(text)) {
+					t.Errorf("%s: no JSON:\n%s", p.path, text)
+				}
+			default:
+				t.Errorf("%s has a block of %q; those of sh, toml and json are checked, and those without a name", p.path, b.lang)
+			}
+		}
+	}
+}
+
+func checkSettings(t *testing.T, text string) error {
+	if err := toml.Unmarshal([]byte(text), new(map[string]any)); err != nil {
+		return err
+	}
+	path := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return err
+	}
+	_, err := loadSettings(path, func(string) string { return "" })
+	return err
+}
+
+// What is named between back-quotes is what there is: commands and flags of afteryou, targets of make, options of
+// install.sh.
+func TestCommandsNamedAreThoseThereAre(t *testing.T) {
+	makefile := read(t, "Makefile")
+	install := read(t, "install.sh")
+	checkMake := func(p page, target string) {
+		if !strings.Contains(makefile, "\n"+target+":") {
+			t.Errorf("%s: the Makefile has no %q", p.path, target)
+		}
+	}
+	for _, p := range pages(t) {
+		named := p.commands()
+		for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(p.prose, -1) {
+			named = append(named, m[1])
+		}
+		for _, text := range named {
+			words := strings.Fields(text)
+			for len(words) > 0 && strings.Contains(words[0], "=") { // variables
+				words = words[1:]
+			}
+			if len(words) < 2 {
+				continue
+			}
+			switch words[0] {
+			case "make":
+				checkMake(p, words[1])
+			case "./install.sh":
+				if strings.HasPrefix(words[1], "--") && !strings.Contains(install, "\t"+words[1]+")") {
+					t.Errorf("%s: install.sh has no option %q", p.path, words[1])
+				}
+			case "afteryou":
+				checkCommand(t, p, words[1:])
+			}
+		}
+	}
+}
+
+func checkCommand(t *testing.T, p page, words []string) {
+	t.Helper()
+	if slices.Contains([]string{"--help", "--version", "COMMAND", "…"}, words[0]) {
+		return
+	}
+	c, ok := lookup(words[0])
+	if !ok {
+		t.Errorf("%s: afteryou has no command %q", p.path, words[0])
+		return
+	}
+	for _, w := range words[1:] {
+		if w == "--" || strings.HasPrefix(w, "|") {
+			return // what follows is another program's
+		}
+		name, isFlag := strings.CutPrefix(w, "--")
+		name, _, _ = strings.Cut(name, "=")
+		if isFlag && name != "help" && !slices.ContainsFunc(c.options, func(o option) bool { return o.name == name }) {
+			t.Errorf("%s: afteryou %s has no flag --%s", p.path, c.name, name)
+		}
+	}
+}
+
+// The README's table has each setting, and no other, with its default.
+func TestReadmeNamesTheSettings(t *testing.T) {
+	built, err := loadSettings(filepath.Join(t.TempDir(), "none"), func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(read(t, "README.md"), "\n## Settings\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	told := make(map[string]string)
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (?:`([^`]*)`)? *\\|").FindAllStringSubmatch(section, -1) {
+		told[m[1]] = strings.Trim(m[2], `"`)
+	}
+	for _, name := range names {
+		if is, ok := told[name]; !ok || is != built.get(name) {
+			t.Errorf("the README says of the setting %q that it is %q, %v; it is %q", name, is, ok, built.get(name))
+		}
+		delete(told, name)
+	}
+	for name := range told {
+		t.Errorf("the README has a setting %q, which there is not", name)
+	}
+}
+
+// hosts are those that links may lead to. Nothing is fetched: what stands there is looked at by whoever adds one.
+var hosts = []string{"github.com", "code.claude.com", "docs.claude.com", "platform.claude.com", "go.dev", "pkg.go.dev", "keepachangelog.com", "semver.org", "www.npmjs.com", "www.rfc-editor.org"}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	anchors := make(map[string][]string)
+	for _, p := range pages(t) {
+		for _, m := range regexp.MustCompile(`(?m)^#+ +(.+)$`).FindAllStringSubmatch(p.prose, -1) {
+			anchors[p.path] = append(anchors[p.path], anchor(m[1]))
+		}
+	}
+	for _, p := range pages(t) {
+		var links []string
+		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)|^\[[^\]]+\]: (\S+)|(?:src|href)="([^"]+)"`).FindAllStringSubmatch(withoutCode(p.prose), -1) {
+			links = append(links, m[1]+m[2]+m[3])
+		}
+		for _, link := range links {
+			u, err := url.Parse(link)
+			if err != nil {
+				t.Errorf("%s: link %q: %v", p.path, link, err)
+				continue
+			}
+			if u.Scheme != "" {
+				if u.Scheme != "https" || !slices.Contains(hosts, u.Host) {
+					t.Errorf("%s: link %q leads to none of %q", p.path, link, hosts)
+				}
+				continue
+			}
+			target := p.path
+			if u.Path != "" {
+				target = filepath.Join(filepath.Dir(p.path), u.Path)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: link %q: %v", p.path, link, err)
+			} else if u.Fragment != "" && !slices.Contains(anchors[target], u.Fragment) {
+				t.Errorf("%s: link %q: no such heading; there are %q", p.path, link, anchors[target])
+			}
+		}
+	}
+}
+
+func withoutCode(prose string) string {
+	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(prose, "")
+}
+
+// anchor is a heading as GitHub makes it the end of a link.
+func anchor(heading string) string {
+	heading = strings.ToLower(strings.TrimSpace(heading))
+	heading = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(heading, "")
+	return strings.ReplaceAll(heading, " ", "-")
+}
+
+// What docs/design.md says of who imports whom, and of who owns which dependency, is so.
+func TestDesignTellsWhoImportsWhom(t *testing.T) {
+	var told []string
+	for _, b := range parsePage("", read(t, "docs/design.md")).blocks {
+		if len(b.lines) > 0 && strings.HasPrefix(b.lines[0], "main ") {
+			for _, line := range b.lines {
+				told = append(told, strings.Join(strings.Fields(line), " "))
+			}
+		}
+	}
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var is []string
+	for line := range strings.Lines(string(out)) {
+		path, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
+		list := []string{strings.Replace(strings.TrimPrefix(path, "afteryou/"), "afteryou", "main", 1)}
+		for _, one := range strings.Fields(imports) {
+			if one, ours := strings.CutPrefix(one, "afteryou/"); ours || strings.Contains(one, ".") {
+				list = append(list, one)
+			}
+		}
+		slices.SortFunc(list[1:], func(a, b string) int { // ours first
+			if x, y := strings.Contains(a, "."), strings.Contains(b, "."); x != y {
+				if y {
+					return -1
+				}
+				return 1
+			}
+			return strings.Compare(a, b)
+		})
+		is = append(is, strings.Join(list, " "))
+	}
+	for _, line := range is {
+		if !slices.Contains(told, line) {
+			t.Errorf("docs/design.md lacks the line %q", line)
+		}
+	}
+	for _, line := range told {
+		if !slices.Contains(is, line) {
+			t.Errorf("docs/design.md says %q, which is not so", line)
+		}
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
