@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -253,52 +252,6 @@ func anchor(heading string) string {
 	heading = strings.ToLower(strings.TrimSpace(heading))
 	heading = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(heading, "")
 	return strings.ReplaceAll(heading, " ", "-")
-}
-
-// What docs/design.md says of who imports whom, and of who owns which dependency, is so.
-func TestDesignTellsWhoImportsWhom(t *testing.T) {
-	var told []string
-	for _, b := range parsePage("", read(t, "docs/design.md")).blocks {
-		if len(b.lines) > 0 && strings.HasPrefix(b.lines[0], "main ") {
-			for _, line := range b.lines {
-				told = append(told, strings.Join(strings.Fields(line), " "))
-			}
-		}
-	}
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var is []string
-	for line := range strings.Lines(string(out)) {
-		path, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
-		list := []string{strings.Replace(strings.TrimPrefix(path, "afteryou/"), "afteryou", "main", 1)}
-		for _, one := range strings.Fields(imports) {
-			if one, ours := strings.CutPrefix(one, "afteryou/"); ours || strings.Contains(one, ".") {
-				list = append(list, one)
-			}
-		}
-		slices.SortFunc(list[1:], func(a, b string) int { // ours first
-			if x, y := strings.Contains(a, "."), strings.Contains(b, "."); x != y {
-				if y {
-					return -1
-				}
-				return 1
-			}
-			return strings.Compare(a, b)
-		})
-		is = append(is, strings.Join(list, " "))
-	}
-	for _, line := range is {
-		if !slices.Contains(told, line) {
-			t.Errorf("docs/design.md lacks the line %q", line)
-		}
-	}
-	for _, line := range told {
-		if !slices.Contains(is, line) {
-			t.Errorf("docs/design.md says %q, which is not so", line)
-		}
-	}
 }
 
 func read(t *testing.T, path string) string {

@@ -14,14 +14,14 @@ import (
 // elsewhere are the commands that are not typed by [TestRealReadme], with what shows that they work: a test that runs the
 // same, and text of the file that makes the command do so.
 var elsewhere = map[string]struct{ test, file, has string }{
-	"make test":          {"", ".ci/run", "\nexec make test\n"}, // runs this test
-	"make lint":          {"", "Makefile", "\ntest: lint\n"},
-	"make snapshot":      {"", ".ci/run", "\nmake snapshot\n"},
-	"make demo":          {"TestRealDemo", "Makefile", "\ndemo: build\n\t./afteryou demo\n"}, // takes two minutes; the test's is smaller
-	"make picture":       {"TestAProgramIsRecordedAndDrawn", "Makefile", "\npicture: build\n\tgo run ./internal/picture "},
-	"make compat":        {"TestRealOldSessionIsTypedTo", "Makefile", "\ncompat:\n\tgo test -tags compat "},
-	"make bench":         {"BenchmarkHook", "Makefile", "\nbench: build\n"},
-	"afteryou demo":      {"TestRealDemo", "demo.go", "func runDemo("},
+	"make test":     {"", ".ci/run", "\nexec make test\n"}, // runs this test
+	"make lint":     {"", "Makefile", "\ntest: lint\n"},
+	"make snapshot": {"", ".ci/run", "\nmake snapshot\n"},
+	"make demo":     {"TestRealDemo", "Makefile", "\ndemo: build\n\t./afteryou demo\n"}, // takes two minutes; the test's is smaller
+	"make picture":  {"TestAProgramIsRecordedAndDrawn", "Makefile", "\npicture: build\n\tgo run ./internal/picture "},
+	"make compat":   {"TestRealOldSessionIsTypedTo", "Makefile", "\ncompat:\n\tgo test -tags compat "},
+	"make bench":    {"BenchmarkHook", "Makefile", "\nbench: build\n"},
+	"afteryou demo": {"TestRealDemo", "demo.go", "func runDemo("},
 }
 
 // A command that nothing runs fails here, not in the newcomer's hands.
