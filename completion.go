@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -13,20 +14,22 @@ func runCompletion(args []string, out, errs io.Writer) (int, error) {
 		fmt.Fprint(out, c.help())
 		return 0, nil
 	}
-	if len(args) == 1 {
-		switch args[0] {
-		case "bash":
-			fmt.Fprint(out, bashCompletion())
-			return 0, nil
-		case "zsh":
-			fmt.Fprint(out, zshCompletion())
-			return 0, nil
-		case "fish":
-			fmt.Fprint(out, fishCompletion())
-			return 0, nil
-		}
+	if len(args) == 1 && slices.Contains(c.words, args[0]) {
+		fmt.Fprint(out, completions(args[0]))
+		return 0, nil
 	}
 	return exitUsage, fmt.Errorf("completion takes the name of a shell: %s", strings.Join(c.words, ", "))
+}
+
+// completions is the script for a shell that we know.
+func completions(shell string) string {
+	switch shell {
+	case "zsh":
+		return zshCompletion()
+	case "fish":
+		return fishCompletion()
+	}
+	return bashCompletion()
 }
 
 // runMan prints the manual page.
@@ -71,7 +74,7 @@ func bashCompletion() string {
 		}
 		fmt.Fprintf(&b, "\t\t%s:*) words=\"%s\" ;;\n", c.name, c.all())
 	}
-	b.WriteString("\t\tesac\n\tfi\n\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n}\ncomplete -o default -F _afteryou afteryou\n")
+	b.WriteString("\t\tesac\n\tfi\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F _afteryou afteryou\n")
 	return b.String()
 }
 

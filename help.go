@@ -72,18 +72,19 @@ func allCommands() []command {
 			example: "afteryou log --lines 5", options: []option{{name: "lines", value: "N", help: "print the last N lines; 0 prints all"}}, run: quiet(runLog),
 		},
 		{
-			name: "install", args: "[hooks|alias|shim|all] [--dry-run] [--yes]", summary: "hooks for every session, and an alias",
+			name: "install", args: "[hooks|alias|completions|shim|all] [--dry-run] [--yes]", summary: "hooks for every session, and an alias",
 			about: "hooks go into Claude Code's settings, so that sessions take turns however they are started. " +
 				"alias makes claude mean afteryou run in bash, zsh and fish. shim does the same by a link named claude earlier on PATH. " +
-				"all, and nothing said, is hooks and alias. The changes are shown, and made once you agree.",
+				"completions go to where bash, zsh and fish look for them. " +
+				"all, and nothing said, is hooks, alias and completions. The changes are shown, and made once you agree.",
 			example: "afteryou install --dry-run",
-			options: places, words: []string{"hooks", "alias", "shim", "all"}, run: putting(false),
+			options: places, words: []string{"hooks", "alias", "completions", "shim", "all"}, run: putting(false),
 		},
 		{
-			name: "uninstall", args: "[hooks|alias|shim|all] [--dry-run] [--yes]", summary: "take them away again",
+			name: "uninstall", args: "[hooks|alias|completions|shim|all] [--dry-run] [--yes]", summary: "take them away again",
 			about:   "Every file is as it was before, to the byte, or as you changed it meanwhile.",
 			example: "afteryou uninstall all --yes",
-			options: places, words: []string{"hooks", "alias", "shim", "all"}, run: putting(true),
+			options: places, words: []string{"hooks", "alias", "completions", "shim", "all"}, run: putting(true),
 		},
 		{
 			name: "doctor", args: "[--json]", summary: "what is wrong, and what cures it",

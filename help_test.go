@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -68,27 +69,72 @@ func TestHelpTellsTheFlagsThereAre(t *testing.T) {
 	}
 }
 
+// here is the path of a program that may be missing on a developer's machine, and is there where CI runs.
+func here(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Skipf("not tested: %s is not installed", program)
+	}
+	return path
+}
+
+// Completions that are installed are found by the shells.
 func TestCompletionInRealShells(t *testing.T) {
+	for shell, script := range map[string]string{
+		"bash": `source /usr/share/bash-completion/bash_completion; _completion_loader afteryou; COMP_WORDS=(afteryou do); COMP_CWORD=1; _afteryou; echo "${COMPREPLY[@]}"`,
+		"zsh": `fpath+=($HOME/.local/share/zsh/site-functions); autoload -U compinit; compinit -u; unfunction _describe 2>/dev/null
+			_describe() { print -l ${(P)2} | grep "^do" }; CURRENT=2; words=(afteryou do); $_comps[afteryou]`,
+		"fish": `complete -C "afteryou do"`,
+	} {
+		t.Run(shell, func(t *testing.T) {
+			path := here(t, shell)
+			if _, err := os.Stat("/usr/share/bash-completion/bash_completion"); shell == "bash" && err != nil {
+				t.Skip("not tested: bash-completion is not installed")
+			}
+			s := newSomeone(t, "")
+			s.env = append(s.env, "SHELL=/bin/"+shell)
+			if _, errs, code := s.afteryou("install", "completions", "--yes"); code != 0 {
+				t.Fatalf("install completions: %s", errs)
+			}
+			cmd := exec.Command(path, "-c", script)
+			// fish completes only what it can run.
+			cmd.Env, cmd.Dir = append(s.env, "PATH="+filepath.Dir(afteryou)+":/usr/bin:/bin"), s.home
+			out, err := cmd.CombinedOutput()
+			var found []string
+			for line := range strings.Lines(string(out)) {
+				if name := strings.FieldsFunc(line, func(r rune) bool { return r == ':' || r == '\t' || r == '\n' }); len(name) > 0 {
+					found = append(found, name[0])
+				}
+			}
+			if err != nil || strings.Join(found, " ") != "doctor" {
+				t.Errorf("do is completed to %q, %v: %s", found, err, out)
+			}
+			if _, errs, code := s.afteryou("uninstall", "completions", "--yes"); code != 0 || !strings.Contains(errs, "removed ") {
+				t.Errorf("uninstall completions: %s", errs)
+			}
+		})
+	}
+}
+
+func TestCompletionScripts(t *testing.T) {
 	s := newSomeone(t, "")
 	for _, shell := range []string{"bash", "zsh", "fish"} {
-		out, errs, code := s.afteryou("completion", shell)
-		if code != 0 || errs != "" {
-			t.Fatalf("completion %s: exit %d, %s", shell, code, errs)
-		}
-		for _, c := range allCommands() {
-			if !strings.Contains(out, c.name) {
-				t.Errorf("%s: %s is missing", shell, c.name)
+		t.Run(shell, func(t *testing.T) {
+			out, errs, code := s.afteryou("completion", shell)
+			if code != 0 || errs != "" {
+				t.Fatalf("completion %s: exit %d, %s", shell, code, errs)
 			}
-		}
-		path, err := exec.LookPath(shell)
-		if err != nil {
-			t.Logf("%s is not here to read its completions", shell)
-			continue
-		}
-		s.write("completion", out, 0o600)
-		if out, err := exec.Command(path, "-n", s.path("completion")).CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("%s -n: %v: %s", shell, err, out)
-		}
+			for _, c := range allCommands() {
+				if !strings.Contains(out, c.name) {
+					t.Errorf("%s: %s is missing", shell, c.name)
+				}
+			}
+			s.write("completion", out, 0o600)
+			if out, err := exec.Command(here(t, shell), "-n", s.path("completion")).CombinedOutput(); err != nil || len(out) > 0 {
+				t.Errorf("%s -n: %v: %s", shell, err, out)
+			}
+		})
 	}
 	complete := func(words string) string {
 		script := `source ` + s.path("completion.bash") + `; COMP_WORDS=(` + words + `); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _afteryou; echo "${COMPREPLY[@]}"`
@@ -101,7 +147,7 @@ func TestCompletionInRealShells(t *testing.T) {
 	s.write("completion.bash", bashCompletion(), 0o600)
 	for words, want := range map[string]string{
 		"afteryou do":                   "doctor",
-		"afteryou install ''":           "hooks alias shim all --dry-run --yes --dir --help",
+		"afteryou install ''":           "hooks alias completions shim all --dry-run --yes --dir --help",
 		"afteryou uninstall hooks --d":  "--dry-run --dir",
 		"afteryou run --turns s":        "strict",
 		"afteryou install --dir /nowhe": "",
@@ -124,11 +170,9 @@ func TestManualPage(t *testing.T) {
 			t.Errorf("line %q is taken for a request", line)
 		}
 	}
-	if path, err := exec.LookPath("groff"); err == nil {
-		cmd := exec.Command(path, "-man", "-ww", "-z", "-Tutf8")
-		cmd.Stdin = strings.NewReader(out)
-		if says, err := cmd.CombinedOutput(); err != nil || len(says) > 0 {
-			t.Errorf("groff: %v: %s", err, says)
-		}
+	cmd := exec.Command(here(t, "groff"), "-man", "-ww", "-z", "-Tutf8")
+	cmd.Stdin = strings.NewReader(out)
+	if says, err := cmd.CombinedOutput(); err != nil || len(says) > 0 {
+		t.Errorf("groff: %v: %s", err, says)
 	}
 }

@@ -19,9 +19,9 @@ import (
 )
 
 // targets are what install puts somewhere; all is the first of them.
-var targets = [...]string{"hooks", "alias", "shim"}
+var targets = [...]string{"hooks", "alias", "completions", "shim"}
 
-// runInstall puts hooks, alias or shim into place, or with away takes them from there.
+// runInstall puts hooks, alias, completions or shim into place, or with away takes them from there.
 func runInstall(args []string, away bool, in, out, errs *os.File) (int, error) {
 	name := "install"
 	if away {
@@ -164,6 +164,10 @@ func plan(u install.User, target, dir string, away bool) ([]install.Change, erro
 		return u.NoAlias()
 	case target == "alias":
 		return u.Alias()
+	case target == "completions" && away:
+		return u.NoCompletions()
+	case target == "completions":
+		return u.Completions(completions)
 	case target == "shim" && away:
 		return u.NoShim(dir), nil
 	case target == "shim":

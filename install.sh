@@ -3,10 +3,10 @@
 #
 #   ./install.sh               build from this checkout, or take the binary of this archive, into ~/.local/bin
 #   ./install.sh --from FILE   take it from a release's archive, once its checksum (checksums.txt beside it) is right
-#   ./install.sh --all         and put hooks and alias into place without asking (see afteryou install --dry-run)
-#   ./install.sh --uninstall   remove alias and hooks, the binary, the shared state
+#   ./install.sh --all         and put hooks, alias and completions into place without asking (see afteryou install --dry-run)
+#   ./install.sh --uninstall   remove them, the binary, the shared state
 #
-# On a terminal it asks about hooks and alias. PREFIX=DIR installs into DIR/bin.
+# On a terminal it asks about hooks, alias and completions. PREFIX=DIR installs into DIR/bin.
 set -eu
 
 main() {
@@ -103,7 +103,7 @@ uninstall() {
 		"$bin/afteryou" uninstall all --yes || status=$?
 		# 64: a version that had no such command.
 		if [ $status != 0 ] && [ $status != 64 ]; then
-			fail "hooks or alias are left, so the binary stays"
+			fail "hooks, alias or completions are left, so the binary stays"
 		fi
 	fi
 	rm -f "$bin/afteryou"

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Diff shows the change as diff -U1 does, with what looks like a credential left out.
+// Diff shows the change as diff -U1 does, with what looks like a credential left out. Of a file that is ours as a whole
+// it shows the name.
 func (c Change) Diff() string {
 	switch {
 	case c.unlink:
@@ -23,6 +24,9 @@ func (c Change) Diff() string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "--- %s\n+++ %s\n", from, to)
+	if c.whole {
+		return b.String()
+	}
 	for _, line := range hunks(lines(c.was), lines(c.will)) {
 		line = hide(line)
 		b.WriteString(strings.TrimSuffix(line, "\n"))

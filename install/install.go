@@ -38,6 +38,7 @@ type Change struct {
 	drop      string      // a backup that is no longer needed
 	link      string      // the file is a link of ours to there, put up or taken away
 	unlink    bool
+	whole     bool // the file is ours from end to end, and nobody's to read
 }
 
 // Empty reports that there is nothing to do.

@@ -196,6 +196,8 @@ func TestUninstallLeavesEverythingAsItWas(t *testing.T) {
 				apply(t, []Change{c}, err)
 				list, err := p.Alias()
 				apply(t, list, err)
+				list, err = p.Completions(scripts)
+				apply(t, list, err)
 				c, err = p.Shim("")
 				apply(t, []Change{c}, err)
 				if installed != nil {
@@ -222,6 +224,8 @@ func TestUninstallLeavesEverythingAsItWas(t *testing.T) {
 			}
 			apply(t, p.NoShim(""), nil)
 			list2, err := p.NoAlias()
+			apply(t, list2, err)
+			list2, err = p.NoCompletions()
 			apply(t, list2, err)
 			c, err := p.NoHooks()
 			apply(t, []Change{c}, err)
@@ -351,14 +355,61 @@ func TestAlias(t *testing.T) {
 }
 
 // The shells that are here run the alias; what it is to be called stands in a directory with a space and a quote.
+// scripts stands for the completions that the program makes.
+func scripts(shell string) string {
+	if shell == "zsh" {
+		return "#compdef afteryou\n" + completionMark + shell + "\n"
+	}
+	return completionMark + shell + "\n"
+}
+
+func TestCompletionsWhereShellsLook(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		env  []string
+		want []string
+	}{
+		{"no start-up files", []string{"SHELL=/bin/zsh"}, []string{".local/share/zsh/site-functions/_afteryou"}},
+		{"start-up files of all shells", []string{"SHELL=/bin/sh", "all=1"}, []string{".local/share/bash-completion/completions/afteryou", ".local/share/zsh/site-functions/_afteryou", ".config/fish/completions/afteryou.fish"}},
+		{"directories of their own", []string{"SHELL=/bin/bash", "all=1", "XDG_DATA_HOME=~/data", "XDG_CONFIG_HOME=~/.config", "BASH_COMPLETION_USER_DIR=~/bc"}, []string{"bc/completions/afteryou", "data/zsh/site-functions/_afteryou", ".config/fish/completions/afteryou.fish"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPerson(t, tt.env...)
+			if p.env["all"] != "" {
+				p.write(".bashrc", "", 0o644)
+				p.write(".zshrc", "fpath+=(~/.local/share/zsh/site-functions)\n", 0o644)
+				p.write(".config/fish/config.fish", "", 0o644)
+			}
+			list, err := p.Completions(scripts)
+			if err != nil || len(list) != len(tt.want) {
+				t.Fatalf("%d files, %v; want %q", len(list), err, tt.want)
+			}
+			for i, c := range list {
+				if c.Path != filepath.Join(p.home, tt.want[i]) {
+					t.Errorf("a file at %s, want %s", c.Path, tt.want[i])
+				}
+				if zsh := strings.Contains(c.Path, "zsh"); (c.Note != "") != (zsh && p.env["all"] == "") {
+					t.Errorf("%s: note %q", c.Path, c.Note)
+				}
+			}
+			p.write(tt.want[0], "another's", 0o644)
+			if _, err := p.Completions(scripts); err == nil || !strings.Contains(err.Error(), "not ours") {
+				t.Errorf("over another's file: %v", err)
+			}
+			if list, err := p.NoCompletions(); err != nil || len(list) != 0 {
+				t.Errorf("takes away %v, %v", list, err)
+			}
+		})
+	}
+}
+
 func TestAliasInARealShell(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish"} {
-		path, err := exec.LookPath(shell)
-		if err != nil {
-			t.Logf("%s is not here: the content of its file is held by the other tests", shell)
-			continue
-		}
 		t.Run(shell, func(t *testing.T) {
+			path, err := exec.LookPath(shell)
+			if err != nil {
+				t.Skipf("not tested: %s is not installed", shell)
+			}
 			p := newPerson(t, "SHELL=/bin/"+shell)
 			p.Self = filepath.Join(p.home, "it's here", "afteryou")
 			p.write("it's here/afteryou", "#!/bin/sh\nprintf '<%s>' \"$@\"\n", 0o755)
@@ -457,18 +508,19 @@ func TestDiff(t *testing.T) {
 	if got != want {
 		t.Errorf("Diff:\n%s\nwant\n%s", got, want)
 	}
-	// What diff shows is what it takes to get from one to the other.
-	if _, err := exec.LookPath("patch"); err == nil {
-		p.write("f", was, 0o600)
-		cmd := exec.Command("patch", filepath.Join(p.home, "f"))
-		text := Change{Path: "/f", was: []byte("a\nb\nc\nd\ne\nf\n"), will: []byte("a\nB\nc\nd\ne\nf\ng\n")}.Diff()
-		p.write("f", "a\nb\nc\nd\ne\nf\n", 0o600)
-		cmd.Stdin = strings.NewReader(text)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("patch: %v\n%s%s", err, out, text)
-		}
-	}
 	if n := len(hunks(slices.Repeat([]string{"x\n"}, 5000), slices.Repeat([]string{"y\n"}, 5000))); n != 10001 {
 		t.Errorf("a diff of two large files has %d lines, want all", n)
+	}
+	// What diff shows is what it takes to get from one to the other.
+	patch, err := exec.LookPath("patch")
+	if err != nil {
+		t.Skip("not tested: patch is not installed")
+	}
+	text := Change{Path: "/f", was: []byte("a\nb\nc\nd\ne\nf\n"), will: []byte("a\nB\nc\nd\ne\nf\ng\n")}.Diff()
+	p.write("f", "a\nb\nc\nd\ne\nf\n", 0o600)
+	cmd := exec.Command(patch, filepath.Join(p.home, "f"))
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("patch: %v\n%s%s", err, out, text)
 	}
 }
