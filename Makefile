@@ -1,6 +1,7 @@
 # build   the one static binary
 # test    everything, with the race detector and the real Claude Code (from npm, into a cache outside git)
-# compat  the real tests that want a machine to themselves
+# compat  what becomes of a session at each limit, in each version of Claude Code: docs/compatibility.md; most of an hour
+# fuzz    every fuzz target for a minute
 # demo    several real sessions on one small limit, without and with afteryou
 # picture record docs/demo.svg, which the README shows, anew from a real run of the demo
 # bench   what the hook, the glass and the hand-off cost
@@ -10,7 +11,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SHFMT = mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
 
-.PHONY: build test compat demo picture bench lint snapshot
+.PHONY: build test compat fuzz demo picture bench lint snapshot
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o afteryou .
@@ -22,9 +23,19 @@ test: lint
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|.*not tested: |panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status
 
-# What takes minutes of Claude Code's own time and wants a machine to itself.
+# Measures what is not measured yet; what was is kept, so that a run goes on where it was (-again REGEXP measures anew).
+# The tests are those that take minutes of Claude Code's own time and want a machine to themselves.
 compat:
+	nice go run ./internal/compat
 	go test -tags compat -timeout 20m -parallel 1 -v -run 'TestRealSessionsGoOnAfterAUsageLimit|TestRealOldSessionIsTypedTo' .
+
+fuzz:
+	@for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "$$target of $$pkg"; \
+			nice go test -run '^$$' -fuzz "^$$target\$$" -fuzztime 60s $$pkg || exit 1; \
+		done; \
+	done
 
 demo: build
 	./afteryou demo

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -64,4 +66,29 @@ func TestUnknownSettingsAreNamed(t *testing.T) {
 			t.Errorf("%q: prints %s", tt.file, out)
 		}
 	}
+}
+
+func FuzzSettings(f *testing.F) {
+	f.Add("turns = 3\ngap = \"1s\"\nmax_wait = \"1h\"", "resume", "off")
+	f.Add("turns = -1\nnothing = {a = [1]}", "gap", "-2s")
+	f.Add("[table]\nx", "turns", "strict")
+	path := filepath.Join(f.TempDir(), "config.toml")
+	f.Fuzz(func(t *testing.T, file, name, value string) {
+		own := fmt.Sprintf("%s.%d", path, os.Getpid())
+		if err := os.WriteFile(own, []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, _ := loadSettings(own, func(n string) string {
+			if n == "AFTERYOU_"+strings.ToUpper(name) {
+				return value
+			}
+			return ""
+		})
+		// Whatever is wrong, what holds is good.
+		for _, name := range names {
+			if err := s.set(name, s.get(name)); err != nil {
+				t.Errorf("loadSettings(%q, %s=%q) leaves %v", file, name, value, err)
+			}
+		}
+	})
 }
