@@ -168,6 +168,8 @@ func brief(l Limit, ok bool) string {
 func TestScreen(t *testing.T) {
 	for _, tt := range []struct{ name, line, want string }{
 		{"a retry not named yet", "✻ API error · retrying in 8s · attempt 1/10", "API error 8s 1/10 wait"},
+		{"a retry of an older version", "✻ API error · Retrying in 8s · attempt 1/300", "API error 8s 1/300 wait"},
+		{"a retry among a tool's output", "  ⎿ \u00a0Retrying in 8s · attempt 1/10", ""},
 		{"a long one", "✻ API error · retrying in 1m 17s · attempt 1/300", "API error 1m17s 1/300 wait"},
 		{"a named one", "✻ 429 This request would exceed your rate limit · retrying in 40s · attempt 7/10", "rate limit 40s 7/10 wait"},
 		{"hours", "✻ 429 Slow down · retrying in 1h 2m 3s · attempt 3/300", "rate limit 1h2m3s 3/300 wait"},
@@ -268,6 +270,19 @@ func TestHeader(t *testing.T) {
 			}
 		})
 	}
+}
+
+func FuzzHeader(f *testing.F) {
+	f.Add("75", "", "", "", 429)
+	f.Add("Mon, 23 Nov 2026 19:01:30 GMT", "rejected", "1795462121", "false", 529)
+	f.Fuzz(func(t *testing.T, after, unified, reset, retry string, status int) {
+		h := map[string]string{"Retry-After": after, "Anthropic-Ratelimit-Unified-Status": unified, "Anthropic-Ratelimit-Unified-Reset": reset, "X-Should-Retry": retry}
+		l, ok := Header(func(name string) string { return h[name] }, status, noon)
+		check(t, l, ok)
+		if ok != (status == 429 || status == 529) {
+			t.Errorf("Header(%v, %d) = %+v, %v", h, status, l, ok)
+		}
+	})
 }
 
 func FuzzRow(f *testing.F) {

@@ -8,16 +8,18 @@ import (
 	"time"
 )
 
-// countdown is the line that Claude Code 2.1.330 shows in place of its spinner while it waits to try again:
+// countdown is the line that Claude Code shows in place of its spinner while it waits to try again (2.1.330; 2.1.186 to
+// 2.1.234 say "Retrying"):
 //
 //	✻ API error · retrying in 8s · attempt 1/10
 //	✻ 429 This request would exceed your rate limit · retrying in 1m 17s · attempt 3/300
 //	✻ 5-hour limit reached · retrying in 20s (5:17pm) · attempt 1/300
 //
 // With -p, standard error has the same without the glyph, "attempt 1 of 10". It begins in the first column, where the
-// text of a conversation never stands.
+// text of a conversation never stands. Older versions (2.1.118) show it where a tool's output stands, or not at all: they
+// write a row of every retry into their transcript.
 var countdown = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(?:[` + glyphs + `] )?(\S.*?) · retrying in ((?:\d+[dhms] ?){1,4})(?: \([^()]*\))? · attempt (\d{1,4})(?:/| of )(\d{1,4})\s*$`)
+	return regexp.MustCompile(`^(?:[` + glyphs + `] )?(\S.*?) · [Rr]etrying in ((?:\d+[dhms] ?){1,4})(?: \([^()]*\))? · attempt (\d{1,4})(?:/| of )(\d{1,4})\s*$`)
 })
 
 // glyphs are the frames of the spinner.

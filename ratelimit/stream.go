@@ -244,7 +244,7 @@ func (s *Stream) read() {
 		return
 	}
 	line := string(row.cells[:row.n])
-	if strings.Contains(line, " · retrying in ") {
+	if strings.Contains(line, "etrying in ") {
 		if m := countdown().FindStringSubmatch(line); m != nil {
 			if l, ok := waiting(m[1], m[2], m[3], m[4]); ok && !(s.shown && l.Attempt == s.last.Attempt) {
 				s.shown, s.last, s.found = true, l, true
@@ -253,7 +253,7 @@ func (s *Stream) read() {
 		}
 	}
 	// The spinner again ("✻ Scampering… (3s)"): the call went through, or another one began.
-	if strings.Contains(line, "…") && !strings.Contains(line, " · retrying") {
+	if strings.Contains(line, "…") && !strings.Contains(line, "etrying") {
 		s.shown = false
 	}
 }
