@@ -31,8 +31,8 @@ const (
 
 // lab is what all cells have in common.
 type lab struct {
-	afteryou, commit string
-	binaries         map[string]string // Claude Code by version
+	afteryou string
+	binaries map[string]string // Claude Code by version
 }
 
 // bench is where one cell is measured.
@@ -90,7 +90,7 @@ func (l lab) measure(ctx context.Context, c cell) (Result, map[string][]byte, er
 		b.args = append(b.args, "--settings", recorder(c.version, events))
 	}
 
-	r := Result{Version: c.version, Situation: c.situation.name, Mode: c.mode, Hooks: c.hooks, Measured: b.began.UTC().Format(time.DateOnly), Commit: l.commit}
+	r := Result{Version: c.version, Situation: c.situation.name, Mode: c.mode, Hooks: c.hooks, Measured: b.began.UTC().Format(time.DateOnly)}
 	var caught map[string][]byte
 	if c.mode == terminal {
 		caught, err = b.onTerminal(ctx, &r)

@@ -16,7 +16,7 @@ const (
 	grace      = time.Minute       // of a turn that died of a rate limit
 	usageGrace = 200 * time.Second // of a usage limit: Claude Code goes on ~90 s after the reset, our hook 3 min after
 	spendGrace = 45 * time.Second  // longer than the first blind cool-down
-	retrying   = 3 * time.Minute   // of a turn that is alive
+	retrying   = 4 * time.Minute   // of a turn that is alive: ten tries take 3 minutes
 	// linger is how long a session is looked at after its end, for what may come a second time.
 	linger = 5 * time.Second
 	// shown is how much of a terminal's output is kept, from the limit's beginning on.
@@ -76,6 +76,7 @@ func (b *bench) onTerminal(ctx context.Context, r *Result) (map[string][]byte, e
 	screen := term.Screen()
 	r.Died = b.died()
 	r.Told = r.Died != "" && strings.Contains(squeeze(term.Text()), squeeze(head(r.Died, 60)))
+	r.Trying = !r.Answered && r.Died == "" && strings.Contains(strings.ToLower(screen), "retrying in")
 	caught := map[string][]byte{"pty": raw[:kept], "screen": []byte(screen)}
 	return caught, term.Close() // SessionEnd comes with it
 }
@@ -118,10 +119,10 @@ func (b *bench) wakes(begun time.Time) time.Time {
 func (b *bench) patience(begun time.Time) time.Time {
 	end := begun.Add(b.lasts)
 	switch {
-	case b.lasts == 0:
-		return end.Add(spendGrace)
 	case b.died() == "":
 		return end.Add(retrying)
+	case b.lasts == 0:
+		return end.Add(spendGrace)
 	case strings.Contains(b.logged(), "stays stopped"):
 		return end.Add(linger)
 	case b.situation.name == "usage":
@@ -132,25 +133,28 @@ func (b *bench) patience(begun time.Time) time.Time {
 
 // print runs -p to its end.
 func (b *bench) print(ctx context.Context, r *Result) (map[string][]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, startup+b.lasts+5*time.Minute)
-	defer cancel()
 	args := append([]string{"--output-format", b.mode}, b.args...)
 	if b.mode == "stream-json" {
 		args = append(args, "--verbose")
 	}
-	p, err := realclaude.Print(ctx, b.session, append(args, prompt)...)
-	if err != nil {
+	bounded, cancel := context.WithTimeout(ctx, startup+b.lasts+retrying)
+	defer cancel()
+	p, err := realclaude.Print(bounded, b.session, append(args, prompt)...)
+	_, met := b.limit.at()
+	switch {
+	case err != nil && met && ctx.Err() == nil && bounded.Err() != nil:
+		r.Trying = true
+	case err != nil:
 		return nil, err
-	}
-	if _, ok := b.limit.at(); !ok {
+	case !met:
 		return nil, fmt.Errorf("the limit was never met; it ends with %d, says %q and %q", p.Code, p.Stdout, p.Stderr)
 	}
 	_, answered := b.answered()
 	result := said(b.mode, p.Stdout)
 	r.Exit = p.Code
-	r.Answered = answered && p.Code == 0 && result == "done"
+	r.Answered = answered && !r.Trying && p.Code == 0 && result == "done"
 	r.Died = b.died()
-	r.Told = p.Code != 0 && (result != "" || p.Stderr != "")
+	r.Told = !r.Trying && p.Code != 0 && (result != "" || p.Stderr != "")
 	caught := map[string][]byte{b.mode: essence(b.mode, p.Stdout), "stderr": []byte(p.Stderr)}
 	return caught, nil
 }

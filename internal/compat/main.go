@@ -15,7 +15,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -67,7 +66,7 @@ func run() error {
 			return err
 		}
 	}
-	if l.afteryou, l.commit, err = build(ctx); err != nil {
+	if l.afteryou, err = build(ctx); err != nil {
 		return err
 	}
 	defer os.RemoveAll(filepath.Dir(l.afteryou))
@@ -79,22 +78,18 @@ func run() error {
 }
 
 // build makes the afteryou of this source tree.
-func build(ctx context.Context) (path, commit string, err error) {
+func build(ctx context.Context) (string, error) {
 	dir, err := os.MkdirTemp("", "afteryou-compat-")
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	path = filepath.Join(dir, "afteryou")
+	path := filepath.Join(dir, "afteryou")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", "", fmt.Errorf("building afteryou: %v\n%s", err, out)
+		return "", fmt.Errorf("building afteryou: %v\n%s", err, out)
 	}
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
-	if err != nil {
-		return "", "", fmt.Errorf("finding the commit: %v", err)
-	}
-	return path, strings.TrimSpace(string(out)), nil
+	return path, nil
 }
 
 func matching(cells []cell, expr string) (found []cell, err error) {
@@ -139,7 +134,9 @@ func measure(ctx context.Context, l lab, cells []cell, keep store, jobs int) ([]
 			done++
 			if err != nil {
 				failed++
-				fmt.Printf("%s: %v\n", c.name(), err)
+				if ctx.Err() == nil {
+					fmt.Printf("%s: %.2000s\n", c.name(), err.Error())
+				}
 				return
 			}
 			results[i] = r

@@ -13,7 +13,6 @@ type Result struct {
 	Mode      string `json:"mode"`
 	Hooks     bool   `json:"hooks"`
 	Measured  string `json:"measured"` // the day
-	Commit    string `json:"commit"`   // of afteryou
 
 	// Answered says that the task came to its end; Late is how many seconds after the limit's end the call came that did it.
 	Answered bool    `json:"answered"`
@@ -28,16 +27,17 @@ type Result struct {
 	Kind string `json:"kind,omitempty"`
 	// Told says that the person sees that at the end: on the screen, or in the output with a failing exit code.
 	Told bool `json:"told,omitempty"`
-	Exit int  `json:"exit"` // of -p
-	Ran  int  `json:"ran"`  // how often the tool ran
+	// Trying says that Claude Code was still retrying when it was left, minutes later.
+	Trying bool `json:"trying,omitempty"`
+	Exit   int  `json:"exit"` // of -p
+	Ran    int  `json:"ran"`  // how often the tool ran
 	// Hooked says that the session's hooks had registered it when the limit began.
 	Hooked bool     `json:"hooked,omitempty"`
 	Calls  int      `json:"calls"`            // from the limit's beginning on
 	Events []string `json:"events,omitempty"` // in the situation "settings": those whose hooks ran
 	Gates  []string `json:"gates,omitempty"`  // those of them that wait for the turn
 
-	Took float64  `json:"took"` // seconds
-	Log  []string `json:"-"`
+	Took float64 `json:"took"` // seconds
 }
 
 // outcome is the cell's word.
@@ -53,6 +53,8 @@ func (r Result) outcome() string {
 		return "waited natively"
 	case r.Told:
 		return "told the user"
+	case r.Trying:
+		return "still trying"
 	}
 	return "stuck"
 }
