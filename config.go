@@ -98,7 +98,7 @@ func stray(env []string) error {
 		key, _, _ := strings.Cut(e, "=")
 		name, ok := strings.CutPrefix(key, "AFTERYOU_")
 		name = strings.ToLower(name)
-		if !ok || slices.Contains(names[:], name) || slices.Contains([]string{"launcher", "upstream", "warned", "test_cache"}, name) {
+		if !ok || slices.Contains(names[:], name) || slices.Contains([]string{"launcher", "set", "upstream", "warned", "test_cache"}, name) {
 			continue
 		}
 		if like, ok := nearest(name, names[:]); ok {

@@ -72,7 +72,7 @@ func (s *someone) hooks(self, version string) {
 	u := s.user()
 	u.Self = self
 	v, _ := claude.ParseVersion(version)
-	c, err := u.Hooks(v)
+	c, err := u.Hooks(v, false)
 	if err == nil {
 		err = c.Apply()
 	}
@@ -198,6 +198,8 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 		{name: "the alias leads to an afteryou that is gone", fault: func(s *someone) { s.sh("sed -i 's|claude=.*|claude=\"/gone/afteryou run --\"|' .bashrc") },
 			check: "command", grade: "broken", says: "/gone/afteryou, which is not there", cure: "afteryou install alias*"},
 
+		{name: "sessions without the long wait", // as they come
+			check: "watchdog", grade: "note", says: "die of a retry-after above 60 s", cure: "afteryou install hooks --watchdog", by: func(s *someone) { s.sh("afteryou install hooks --watchdog --yes") }},
 		{name: "the watchdog is switched off", env: []string{"CLAUDE_CODE_RETRY_WATCHDOG=0"},
 			check: "watchdog", grade: "broken", says: `is "0" in your environment`, cure: "take it out", by: func(s *someone) { s.env = append(s.env, "CLAUDE_CODE_RETRY_WATCHDOG=1") }},
 		{name: "the gateway where it can't be", env: []string{"AFTERYOU_GATEWAY=on", "CLAUDE_CODE_USE_BEDROCK=1"},

@@ -73,12 +73,13 @@ func allCommands() []command {
 		},
 		{
 			name: "install", args: "[hooks|alias|completions|shim|all] [--dry-run] [--yes]", summary: "hooks for every session, and an alias",
-			about: "hooks go into Claude Code's settings, so that sessions take turns however they are started. " +
+			about: "hooks go into Claude Code's settings, so that sessions take turns however they are started; --watchdog puts CLAUDE_CODE_RETRY_WATCHDOG there too, as run does for its sessions. " +
 				"alias makes claude mean afteryou run in bash, zsh and fish. shim does the same by a link named claude earlier on PATH. " +
 				"completions go to where bash, zsh and fish look for them. " +
 				"all, and nothing said, is hooks, alias and completions. The changes are shown, and made once you agree.",
 			example: "afteryou install --dry-run",
-			options: places, words: []string{"hooks", "alias", "completions", "shim", "all"}, run: putting(false),
+			options: slices.Concat(places, []option{{name: "watchdog", help: "with hooks: every session waits out a limit of any length, however it is started"}}),
+			words:   []string{"hooks", "alias", "completions", "shim", "all"}, run: putting(false),
 		},
 		{
 			name: "uninstall", args: "[hooks|alias|completions|shim|all] [--dry-run] [--yes]", summary: "take them away again",

@@ -31,6 +31,10 @@ func runInstall(args []string, away bool, in, out, errs *os.File) (int, error) {
 	dry := flags.Bool("dry-run", false, "show what would change, and change nothing")
 	yes := flags.Bool("yes", false, "do not ask")
 	dir := flags.String("dir", "", "directory for the shim")
+	long := false
+	if !away {
+		flags.BoolVar(&long, "watchdog", false, "with hooks: every session waits out a limit of any length")
+	}
 	what, code, ok := words(flags, asked(flags, args, errs))
 	if !ok {
 		return code, nil
@@ -46,7 +50,7 @@ func runInstall(args []string, away bool, in, out, errs *os.File) (int, error) {
 		if !slices.Contains(what, t) && !(slices.Contains(what, "all") && (t != "shim" || away)) {
 			continue
 		}
-		list, err := plan(u, t, *dir, away)
+		list, err := plan(u, t, *dir, long, away)
 		switch {
 		case err != nil && away: // take away what can be
 			say(errs, err)
@@ -151,7 +155,7 @@ func executable() (string, error) {
 }
 
 // plan works out the changes for one target.
-func plan(u install.User, target, dir string, away bool) ([]install.Change, error) {
+func plan(u install.User, target, dir string, long, away bool) ([]install.Change, error) {
 	if dir != "" {
 		abs, err := filepath.Abs(dir)
 		if err != nil {
@@ -185,7 +189,7 @@ func plan(u install.User, target, dir string, away bool) ([]install.Change, erro
 	if err != nil {
 		return nil, fmt.Errorf("%w\nhint: hooks are written for the version that is installed", err)
 	}
-	c, err := u.Hooks(v)
+	c, err := u.Hooks(v, long)
 	return []install.Change{c}, err
 }
 

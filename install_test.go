@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 
@@ -197,6 +200,40 @@ func TestRealInstalledHooks(t *testing.T) {
 	// 2.1.330 has written a key of its own meanwhile, so that the file stays, without ours.
 	if data, err := os.ReadFile(settings); err != nil || string(data) != "{\n  \"skipDangerousModePermissionPrompt\": true\n}\n" {
 		t.Errorf("settings are %q, %v; want what Claude Code wrote alone", data, err)
+	}
+}
+
+// Sessions that start without run wait out a long retry-after once the settings switch that on.
+func TestRealInstalledWatchdog(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"install", "hooks", "--yes"}, {"install", "hooks", "--watchdog", "--yes"}} {
+		m := newMachine(t, fakeapi.Config{Answer: fakeapi.Script(fakeapi.Agentic(1), fakeapi.RateLimited(75*time.Second))})
+		s := m.direct(m.session("home"))
+		install := exec.Command(afteryou, args...)
+		install.Env = s.Env
+		if out, err := install.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, s.Path, "-p", "--output-format", "stream-json", "--verbose", "hello")
+		cmd.Env, cmd.Dir = s.Env, s.Dir
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits := false
+		for lines := bufio.NewScanner(out); !waits && lines.Scan(); {
+			waits = strings.Contains(lines.Text(), `"subtype":"api_retry"`)
+		}
+		cmd.Process.Kill() // 75 s need not pass
+		cmd.Wait()
+		if want := slices.Contains(args, "--watchdog"); waits != want {
+			t.Errorf("after %q a session waits: %v, want %v", args, waits, want)
+		}
 	}
 }
 

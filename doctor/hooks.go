@@ -186,7 +186,7 @@ func (e *examination) handlers(all []source) (right bool) {
 		case len(programs) > 1 || slices.ContainsFunc(slices.Collect(maps.Values(events)), func(n int) bool { return n > 1 }):
 			bad("afteryou's hooks are there twice")
 		case s.path == e.Settings() && !e.version.IsZero():
-			if c, err := e.Hooks(e.version); err == nil && !c.Empty() {
+			if c, err := e.Hooks(e.version, false); err == nil && !c.Empty() {
 				bad("afteryou's hooks are written for another version than %v", e.version)
 			}
 		}
@@ -204,7 +204,7 @@ func (e *examination) watchdog() {
 	switch strings.ToLower(value) {
 	case "":
 		if e.hooked || e.plugged {
-			e.say("watchdog", Note, "put \""+name+"\": \"1\" into \"env\" of "+e.Settings()+", or start sessions by the alias",
+			e.say("watchdog", Note, "afteryou install hooks --watchdog, or start sessions by the alias",
 				"sessions that start without afteryou run die of a retry-after above 60 s")
 		}
 	case "0", "false", "no", "off":

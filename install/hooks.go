@@ -22,8 +22,16 @@ func (u User) Settings() string {
 // link there points to, which may be under version control.
 func backupOf(path string) string { return path + ".before-afteryou" }
 
-// Hooks puts the hooks for version v of Claude Code into the user's settings, in place of any that an afteryou put there.
-func (u User) Hooks(v claude.Version) (Change, error) {
+// The variable by which every session waits out a retry-after of any length, and our mark beside it: what has none was
+// set by the person, and is left alone.
+const (
+	watchdog = "CLAUDE_CODE_RETRY_WATCHDOG"
+	mark     = "AFTERYOU_SET"
+)
+
+// Hooks puts the hooks for version v of Claude Code into the user's settings, in place of any that an afteryou put there;
+// with long also the variable that makes sessions wait for as long as they are told to. Once there it stays.
+func (u User) Hooks(v claude.Version, long bool) (Change, error) {
 	path := u.Settings()
 	c := Change{Path: path, mode: 0o600, home: u.home()}
 	wanted := claude.Hooks(u.Self, v)
@@ -39,16 +47,38 @@ func (u User) Hooks(v claude.Version) (Change, error) {
 	if err != nil {
 		return c, err
 	}
-	if same(found, wanted) {
+	marked := environment(c.was)[mark] != ""
+	value, theirs := environment(base)[watchdog]
+	if long && theirs {
+		c.Note = fmt.Sprintf("%s sets %s to %q already: it stays", path, watchdog, value)
+	}
+	long = (long || marked) && !theirs
+	if same(found, wanted) && long == marked {
 		return c, nil
 	}
-	if c.will, err = claude.AddHooks(base, wanted); err != nil {
+	if c.will, err = claude.AddHooks(base, wanted); err == nil && long {
+		c.will, err = addWatchdog(c.will)
+	}
+	if err != nil {
 		return c, broken(path, err)
 	}
-	if base != nil && string(found) == "{}" {
+	if base != nil && string(found) == "{}" && !marked {
 		c.backup = backupOf(path)
 	}
 	return c, nil
+}
+
+// environment is what settings give their sessions.
+func environment(settings []byte) map[string]string {
+	var s claude.Settings
+	// What is of another type is none of ours, and a broken file is told of elsewhere.
+	_ = json.Unmarshal(bytes.TrimPrefix(settings, []byte("\ufeff")), &s)
+	return s.Env
+}
+
+// addWatchdog adds the variable with our mark.
+func addWatchdog(settings []byte) ([]byte, error) {
+	return claude.AddEnv(settings, claude.Variable{Name: watchdog, Value: "1"}, claude.Variable{Name: mark, Value: watchdog})
 }
 
 // NoHooks takes our hooks out of the user's settings.
@@ -75,7 +105,9 @@ func (u User) without(path string, settings []byte) (hooks, rest []byte, err err
 		return nil, nil, broken(path, err)
 	}
 	hooks = u.ours(list)
-	if string(hooks) == "{}" {
+	env := environment(settings)
+	marked := env[mark] != ""
+	if string(hooks) == "{}" && !marked {
 		return hooks, settings, nil
 	}
 	before, err := read(backupOf(path))
@@ -83,10 +115,21 @@ func (u User) without(path string, settings []byte) (hooks, rest []byte, err err
 		return nil, nil, err
 	}
 	// What nobody touched since becomes what it was, to the last space.
-	if added, err := claude.AddHooks(before, hooks); err == nil && bytes.Equal(added, settings) {
+	added, err := claude.AddHooks(before, hooks)
+	if err == nil && marked {
+		added, err = addWatchdog(added)
+	}
+	if err == nil && bytes.Equal(added, settings) {
 		return hooks, before, nil
 	}
 	rest, err = claude.RemoveHooks(settings, before, u.isOurs)
+	if err == nil && marked {
+		names := []string{mark}
+		if env[watchdog] == "1" { // else the person changed it since
+			names = append(names, watchdog)
+		}
+		rest, err = claude.RemoveEnv(rest, before, names...)
+	}
 	if err != nil {
 		return nil, nil, broken(path, err)
 	}

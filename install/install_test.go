@@ -2,6 +2,7 @@ package install
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,6 +149,14 @@ func homes() map[string]func(p *person) {
 		"hooks, empty and not": func(p *person) {
 			p.write(".claude/settings.json", "{\n  \"hooks\": { \"Stop\": [ ],\n    \"PreToolUse\": [{\"matcher\": \"Bash\", \"hooks\": [{\"type\": \"command\", \"command\": \"x\"}]}] }\n}\n", 0o600)
 		},
+		"an environment": func(p *person) {
+			p.write(".claude/settings.json", "{\n\t\"env\": { \"A\":\"1\" },\n\t\"x\": 1\n}", 0o600)
+		},
+		"an environment that is empty": func(p *person) { p.write(".claude/settings.json", "{ \"env\":{\n} }", 0o600) },
+		"a watchdog of the person's": func(p *person) {
+			p.write(".claude/settings.json", "{\n  \"env\": {\n    \"CLAUDE_CODE_RETRY_WATCHDOG\": \"1\"\n  }\n}", 0o600)
+		},
+		"a watchdog that is off":         func(p *person) { p.write(".claude/settings.json", `{"env":{"CLAUDE_CODE_RETRY_WATCHDOG":"0"}}`, 0o600) },
 		"hooks that are an empty object": func(p *person) { p.write(".claude/settings.json", "{\"hooks\" : {\t}}\n", 0o600) },
 		"a link to dotfiles": func(p *person) {
 			p.write("dotfiles/claude/settings.json", "{\n    \"a\": 1\n}\n", 0o640)
@@ -182,55 +191,60 @@ func homes() map[string]func(p *person) {
 
 func TestUninstallLeavesEverythingAsItWas(t *testing.T) {
 	for name, prepare := range homes() {
-		t.Run(name, func(t *testing.T) {
-			p := newPerson(t, "SHELL=/bin/zsh", "PATH=~/bin:~/claude")
-			p.program("claude/claude")
-			if err := os.Mkdir(filepath.Join(p.home, "bin"), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			prepare(p)
-			before := p.tree()
-			var installed map[string]string
-			for range 2 { // twice is once
-				c, err := p.Hooks(newest)
+		for _, long := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, watchdog %v", name, long), func(t *testing.T) {
+				p := newPerson(t, "SHELL=/bin/zsh", "PATH=~/bin:~/claude")
+				p.program("claude/claude")
+				if err := os.Mkdir(filepath.Join(p.home, "bin"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				prepare(p)
+				before := p.tree()
+				var installed map[string]string
+				for range 2 { // twice is once
+					c, err := p.Hooks(newest, long)
+					apply(t, []Change{c}, err)
+					list, err := p.Alias()
+					apply(t, list, err)
+					list, err = p.Completions(scripts)
+					apply(t, list, err)
+					c, err = p.Shim("")
+					apply(t, []Change{c}, err)
+					if installed != nil {
+						p.same("installed again", installed, p.tree())
+					}
+					installed = p.tree()
+				}
+				for name, text := range before {
+					if strings.HasPrefix(text, "L") && installed[name] != text {
+						t.Errorf("the link %s became %s", name, installed[name])
+					}
+					mode, _, _ := strings.Cut(text, "\n")
+					if now, _, _ := strings.Cut(installed[name], "\n"); now != mode {
+						t.Errorf("%s had mode %s and has %s", name, mode, now)
+					}
+				}
+				data, err := os.ReadFile(p.Settings())
+				if err != nil {
+					t.Fatal(err)
+				}
+				list, err := claude.Handlers(data)
+				if err != nil || !same(p.ours(list), claude.Hooks(p.Self, newest)) {
+					t.Errorf("the settings have not the hooks of run: %v\n%s", err, data)
+				}
+				if on := environment(data)[watchdog] == "1"; on != long && !strings.Contains(name, "watchdog") {
+					t.Errorf("the watchdog is on: %v, want %v\n%s", on, long, data)
+				}
+				apply(t, p.NoShim(""), nil)
+				list2, err := p.NoAlias()
+				apply(t, list2, err)
+				list2, err = p.NoCompletions()
+				apply(t, list2, err)
+				c, err := p.NoHooks()
 				apply(t, []Change{c}, err)
-				list, err := p.Alias()
-				apply(t, list, err)
-				list, err = p.Completions(scripts)
-				apply(t, list, err)
-				c, err = p.Shim("")
-				apply(t, []Change{c}, err)
-				if installed != nil {
-					p.same("installed again", installed, p.tree())
-				}
-				installed = p.tree()
-			}
-			for name, text := range before {
-				if strings.HasPrefix(text, "L") && installed[name] != text {
-					t.Errorf("the link %s became %s", name, installed[name])
-				}
-				mode, _, _ := strings.Cut(text, "\n")
-				if now, _, _ := strings.Cut(installed[name], "\n"); now != mode {
-					t.Errorf("%s had mode %s and has %s", name, mode, now)
-				}
-			}
-			data, err := os.ReadFile(p.Settings())
-			if err != nil {
-				t.Fatal(err)
-			}
-			list, err := claude.Handlers(data)
-			if err != nil || !same(p.ours(list), claude.Hooks(p.Self, newest)) {
-				t.Errorf("the settings have not the hooks of run: %v\n%s", err, data)
-			}
-			apply(t, p.NoShim(""), nil)
-			list2, err := p.NoAlias()
-			apply(t, list2, err)
-			list2, err = p.NoCompletions()
-			apply(t, list2, err)
-			c, err := p.NoHooks()
-			apply(t, []Change{c}, err)
-			p.same("uninstalled", before, p.tree())
-		})
+				p.same("uninstalled", before, p.tree())
+			})
+		}
 	}
 }
 
@@ -239,7 +253,9 @@ func TestUninstallKeepsWhatChangedMeanwhile(t *testing.T) {
 	p := newPerson(t, "SHELL=/bin/bash")
 	p.write(".claude/settings.json", "{\n  \"a\": 1,\n  \"hooks\": {\n    \"Stop\": []\n  }\n}\n", 0o600)
 	p.write(".bashrc", "export A=1", 0o644)
-	c, err := p.Hooks(newest)
+	c, err := p.Hooks(newest, true)
+	apply(t, []Change{c}, err)
+	c, err = p.Hooks(newest, false) // the variable stays
 	apply(t, []Change{c}, err)
 	list, err := p.Alias()
 	apply(t, list, err)
@@ -251,6 +267,7 @@ func TestUninstallKeepsWhatChangedMeanwhile(t *testing.T) {
 		p.write(name, strings.Replace(string(data), old, new, 1), 0o600)
 	}
 	edit(".claude/settings.json", `"a": 1`, `"a": 2`)
+	edit(".claude/settings.json", `"CLAUDE_CODE_RETRY_WATCHDOG": "1"`, `"CLAUDE_CODE_RETRY_WATCHDOG": "0"`)
 	edit(".claude/settings.json", "\n  }\n}\n", "\n  },\n  \"z\": [\n    {}\n  ]\n}\n")
 	edit(".bashrc", blockEnd+"\n", blockEnd+"\nexport B=2\n")
 	c, err = p.NoHooks()
@@ -258,7 +275,7 @@ func TestUninstallKeepsWhatChangedMeanwhile(t *testing.T) {
 	list, err = p.NoAlias()
 	apply(t, list, err)
 	for name, want := range map[string]string{
-		".claude/settings.json": "{\n  \"a\": 2,\n  \"hooks\": {\n    \"Stop\": []\n  },\n  \"z\": [\n    {}\n  ]\n}\n",
+		".claude/settings.json": "{\n  \"a\": 2,\n  \"hooks\": {\n    \"Stop\": []\n  },\n  \"env\": {\n    \"CLAUDE_CODE_RETRY_WATCHDOG\": \"0\"\n  },\n  \"z\": [\n    {}\n  ]\n}\n",
 		".bashrc":               "export A=1\nexport B=2\n",
 	} {
 		if got, _ := os.ReadFile(filepath.Join(p.home, name)); string(got) != want {
@@ -278,10 +295,10 @@ func TestInstallReplacesOlderHooks(t *testing.T) {
 	old := p.User
 	old.Self = "/gone/it's/afteryou"
 	for _, v := range []claude.Version{{Major: 2, Minor: 0, Patch: 76}, {Major: 2, Minor: 1, Patch: 330}} {
-		c, err := old.Hooks(v)
+		c, err := old.Hooks(v, false)
 		apply(t, []Change{c}, err)
 	}
-	c, err := p.Hooks(newest)
+	c, err := p.Hooks(newest, false)
 	apply(t, []Change{c}, err)
 	data, err := os.ReadFile(p.Settings())
 	if err != nil || bytes.Contains(data, []byte("gone")) {
@@ -301,7 +318,7 @@ func TestBrokenSettingsAreLeftAlone(t *testing.T) {
 	p.write(".claude/settings.json", "{\n  \"a\": 1,\n}\n", 0o600)
 	before := p.tree()
 	for what, plan := range map[string]func() (Change, error){
-		"install":   func() (Change, error) { return p.Hooks(newest) },
+		"install":   func() (Change, error) { return p.Hooks(newest, false) },
 		"uninstall": p.NoHooks,
 	} {
 		if _, err := plan(); err == nil || !strings.Contains(err.Error(), "settings.json: line 3, column 1: invalid character") || !strings.Contains(err.Error(), "\nhint: ") {
@@ -314,7 +331,7 @@ func TestBrokenSettingsAreLeftAlone(t *testing.T) {
 func TestAFileThatChangedIsLeftAlone(t *testing.T) {
 	p := newPerson(t)
 	p.write(".claude/settings.json", "{}", 0o600)
-	c, err := p.Hooks(newest)
+	c, err := p.Hooks(newest, false)
 	if err != nil {
 		t.Fatal(err)
 	}
