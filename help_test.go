@@ -147,7 +147,7 @@ func TestCompletionScripts(t *testing.T) {
 	s.write("completion.bash", bashCompletion(), 0o600)
 	for words, want := range map[string]string{
 		"afteryou do":                   "doctor",
-		"afteryou install ''":           "hooks alias completions shim all --dry-run --yes --dir --help",
+		"afteryou install ''":           "hooks alias completions shim all --dry-run --yes --dir --watchdog --help",
 		"afteryou uninstall hooks --d":  "--dry-run --dir",
 		"afteryou run --turns s":        "strict",
 		"afteryou install --dir /nowhe": "",
