@@ -77,6 +77,9 @@ func TestSharedCaptures(t *testing.T) {
 		t.Skip("no captures")
 	}
 	for _, file := range files {
+		if filepath.Base(file) == "compat" { // see TestEveryVersionIsRead
+			continue
+		}
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -214,6 +217,13 @@ func TestScreen(t *testing.T) {
 		{"a seat without usage", "Your seat type doesn't include usage credits", "spend limit dead"},
 		{"a spend limit of a channel", "You've hit your channel's monthly spend limit · your weekly limit resets 5pm", "spend limit dead"},
 		{"a spend limit that resets on a day", "API Error: 429 spend limit reached · resets Aug 8", "spend limit dead"},
+
+		{"a window behind which nothing can be bought", "  ⎿ Spending cap reached resets 10:50pm", "usage limit 2026-11-23T22:50:00Z wait dead"},
+		{"a spending cap without a time", "Spending cap reached", "spend limit dead"},
+		{"a team's limit", "Weekly limit resets Nov 26, 5pm (Europe/Berlin) ∙ contact an admin to keep working", "usage limit 2026-11-26T16:00:00Z wait dead"},
+		{"a team's limit without a time", "Limit reached – contact an admin to keep working", "usage limit wait dead"},
+		{"a model's weekly limit", "Opus weekly limit reached ∙ resets Nov 26, 5:30pm", "usage limit 2026-11-26T17:30:00Z wait dead"},
+		{"nearly at the cap", "Approaching spending cap", ""},
 
 		{"the fast mode's limit", "You've hit your fast limit · resets in 4m", ""},
 		{"the fast mode's other wording", "Fast limit reached, fast mode paused · resets in 4m", ""},

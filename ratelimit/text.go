@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The wordings of 2.0.76 to 2.1.330, with those that reports from other versions name. All are anchored: a sentence that
+// The wordings of 1.0.128 to 2.1.330, with those that reports from other versions name. All are anchored: a sentence that
 // quotes one of them begins differently.
 var (
 	spendText = sync.OnceValue(func() *regexp.Regexp {
@@ -16,6 +16,7 @@ var (
 			`[Cc]redit balance (?:is )?too low` +
 			`|[Yy]our credit balance is too low` +
 			`|[Ss]pend limit reached` +
+			`|Spending cap reached` +
 			`|You have reached your specified API usage limits` +
 			`|This organization has reached its (?:\w+ )?spend limit` +
 			`|You've hit your (?:[\w']+ )?(?:\w+ )?spend limit` +
@@ -28,6 +29,10 @@ var (
 		return regexp.MustCompile(`^(?:` +
 			`You've (?:hit|reached) your (?:[\w'-]+ ){0,4}limit(?: [·∙] .*)?\.?$` +
 			`|(?:5-hour|[Ww]eekly|[Ss]ession|[Uu]sage|Opus|Sonnet|Fable) limit(?: reached)?(?: again)? [·∙] (?:resets|limit resets|set to continue) .*` +
+			`|Opus weekly limit reached [·∙] resets .*` +
+			`|(?:Session|Weekly|Opus) limit (?:reached|resets .*) [·∙] contact an admin to keep working` +
+			`|Limit reached – contact an admin to keep working` +
+			`|Spending cap reached(?: [·∙])? resets .*` +
 			`|(?:You're|Your org(?:anization)? is) out of (?:extra usage|usage credits|usage) · resets .*` +
 			`|Continuing automatically at .*` +
 			`|Claude usage limit reached\. Your limit will reset at .*` +
@@ -55,7 +60,7 @@ var (
 	})
 	// resetText is what stands before the time at which a window opens again.
 	resetText = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?: [·∙] (?:limit )?resets |\. Your limit will reset |[Cc]ontinu(?:e|ing) automatically )`)
+		return regexp.MustCompile(`(?: (?:[·∙]|limit|reached) (?:limit )?resets |\. Your limit will reset |[Cc]ontinu(?:e|ing) automatically )`)
 	})
 )
 
@@ -68,8 +73,9 @@ func Text(text string, now time.Time, local *time.Location) (Limit, bool) {
 	}
 	l := Limit{Dead: true, Message: text}
 	m := windowText().FindStringSubmatch(text)
-	// Credits that come back at a given time are a window like another.
-	back := m != nil && strings.Contains(text, "out of") && strings.Contains(text, " · resets ")
+	// Money that comes back at a given time is a window like another; so says 1.0.128 of a window that is used up where no
+	// more can be bought.
+	back := m != nil && (strings.Contains(text, "out of") && strings.Contains(text, " · resets ") || strings.HasPrefix(text, "Spending cap"))
 	if spendText().MatchString(text) && !back {
 		l.Kind = Spend
 		return l, true

@@ -43,7 +43,8 @@ type bench struct {
 	limit   *limit
 	session realclaude.Session
 	args    []string
-	hooked  bool // set when the limit begins
+	hooked  bool   // set when the limit begins
+	met     func() // called then, if set
 	began   time.Time
 }
 
@@ -66,7 +67,7 @@ func (l lab) measure(ctx context.Context, c cell) (Result, map[string][]byte, er
 			return Result{}, nil, err
 		}
 	}
-	b.limit = &limit{situation: c.situation, begins: func() { b.hooked = b.registered() }}
+	b.limit = &limit{situation: c.situation, begins: b.limited}
 	api, err := fakeapi.Start(fakeapi.Config{Answer: b.limit.answer})
 	if err != nil {
 		return Result{}, nil, err
@@ -114,6 +115,14 @@ func (l lab) measure(ctx context.Context, c cell) (Result, map[string][]byte, er
 		r.Events, r.Gates, err = recorded(c.version, events)
 	}
 	return r, caught, err
+}
+
+// limited is called when the limit begins.
+func (b *bench) limited() {
+	b.hooked = b.registered()
+	if b.met != nil {
+		b.met()
+	}
 }
 
 // registered is whether a hook of the session has told the state of it.

@@ -16,7 +16,7 @@ const (
 	grace      = time.Minute       // of a turn that died of a rate limit
 	usageGrace = 200 * time.Second // of a usage limit: Claude Code goes on ~90 s after the reset, our hook 3 min after
 	spendGrace = 45 * time.Second  // longer than the first blind cool-down
-	retrying   = 4 * time.Minute   // of a turn that is alive: ten tries take 3 minutes
+	retrying   = 200 * time.Second // of a turn that is alive: ten tries take 192 s
 	// linger is how long a session is looked at after its end, for what may come a second time.
 	linger = 5 * time.Second
 	// shown is how much of a terminal's output is kept, from the limit's beginning on.
@@ -139,6 +139,7 @@ func (b *bench) print(ctx context.Context, r *Result) (map[string][]byte, error)
 	}
 	bounded, cancel := context.WithTimeout(ctx, startup+b.lasts+retrying)
 	defer cancel()
+	b.met = func() { time.AfterFunc(b.lasts+retrying, cancel) }
 	p, err := realclaude.Print(bounded, b.session, append(args, prompt)...)
 	_, met := b.limit.at()
 	switch {
