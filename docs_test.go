@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"io/fs"
 	"net/url"
@@ -215,8 +216,14 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 	for _, p := range pages(t) {
 		var links []string
-		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)|^\[[^\]]+\]: (\S+)|(?:src|href)="([^"]+)"`).FindAllStringSubmatch(withoutCode(p.prose), -1) {
+		for _, m := range regexp.MustCompile(`(?m)\]\(([^)\s]+)|^\[[^\]]+\]: (\S+)|(?:src|href)="([^"]+)"`).FindAllStringSubmatch(withoutCode(p.prose), -1) {
 			links = append(links, m[1]+m[2]+m[3])
+		}
+		for _, m := range regexp.MustCompile(`\[([^\]]+)\]\[([^\]]*)\]`).FindAllStringSubmatch(withoutCode(p.prose), -1) {
+			name := cmp.Or(m[2], m[1])
+			if !strings.Contains(p.prose, "\n["+name+"]: ") {
+				t.Errorf("%s: the link [%s] leads nowhere", p.path, name)
+			}
 		}
 		for _, link := range links {
 			u, err := url.Parse(link)

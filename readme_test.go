@@ -19,9 +19,8 @@ var elsewhere = map[string]struct{ test, file, has string }{
 	"make snapshot": {"", ".ci/run", "\nmake snapshot\n"},
 	"make demo":     {"TestRealDemo", "Makefile", "\ndemo: build\n\t./afteryou demo\n"}, // takes two minutes; the test's is smaller
 	"make picture":  {"TestAProgramIsRecordedAndDrawn", "Makefile", "\npicture: build\n\tgo run ./internal/picture "},
-	"make compat":   {"TestRealOldSessionIsTypedTo", "Makefile", "\ncompat:\n\tgo test -tags compat "},
+	"make compat":   {"TestRealOldSessionIsTypedTo", "Makefile", "\tgo test -tags compat "},
 	"make bench":    {"BenchmarkHook", "Makefile", "\nbench: build\n"},
-	"afteryou demo": {"TestRealDemo", "demo.go", "func runDemo("},
 }
 
 // A command that nothing runs fails here, not in the newcomer's hands.
@@ -60,6 +59,10 @@ func TestRealReadme(t *testing.T) {
 	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)})
 	s := m.session("newcomer")
 	home := filepath.Join(m.dir, "newcomer")
+	startUp := filepath.Join(home, ".bashrc")
+	if err := os.WriteFile(startUp, []byte("# a newcomer's\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 
 	var first, others, last []string
 	for _, p := range pages(t) {
@@ -114,6 +117,9 @@ func TestRealReadme(t *testing.T) {
 	}
 	if settings, err := os.ReadFile(filepath.Join(home, ".claude", "settings.json")); err == nil && strings.Contains(string(settings), "statusMessage") {
 		t.Errorf("--uninstall leaves hooks: %s", settings)
+	}
+	if got := read(t, startUp); got != "# a newcomer's\n" {
+		t.Errorf("--uninstall leaves %q in .bashrc", got)
 	}
 	for _, left := range []string{filepath.Join(home, ".local/bin/afteryou"), m.stateDir(), filepath.Join(m.dir, "cache", "afteryou")} {
 		if _, err := os.Lstat(left); err == nil {
