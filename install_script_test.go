@@ -1,0 +1,207 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"afteryou/internal/fakeapi"
+)
+
+// fresh are homes on which afteryou is installed, with a shell that the person uses. What Claude Code writes by itself is
+// in the settings already, unless the case is that there are none.
+var fresh = []struct {
+	name, shell string
+	prepare     func(s *someone)
+	says        string // how the new shell calls
+}{
+	{"nothing at all", "bash", func(s *someone) {}, "run --"},
+	{"an alias already and settings that are a link, with Windows line ends", "bash", func(s *someone) {
+		s.write(".bashrc", "export A=1\nalias claude='claude --model opus'", 0o644)
+		s.write("dotfiles/settings.json", "{\r\n\t\"env\":{ },\r\n\t\"skipDangerousModePermissionPrompt\":true\r\n}", 0o600)
+		mkdir(s.path(".claude"))
+		if err := os.Symlink("../dotfiles/settings.json", s.path(".claude/settings.json")); err != nil {
+			s.t.Fatal(err)
+		}
+	}, "run -- --model opus"},
+	{"an odd format and a start-up file with Windows line ends", "zsh", func(s *someone) {
+		s.write(".zshrc", "export A=1\r\n\r\n", 0o600)
+		s.write(".claude/settings.json", "\t\n{ \"skipDangerousModePermissionPrompt\":true ,\n\n\"a\"\n:\t[ 1,2 , {} ]}  \n\n", 0o640)
+	}, "run --"},
+	{"start-up files of all shells, one of them a link", "fish", func(s *someone) {
+		s.write(".bashrc", "", 0o644)
+		s.write("dotfiles/config.fish", "set -x A 1\n", 0o644)
+		mkdir(s.path(".config/fish"))
+		if err := os.Symlink("../../dotfiles/config.fish", s.path(".config/fish/config.fish")); err != nil {
+			s.t.Fatal(err)
+		}
+		s.write(".zshrc", "alias claude=claude\n", 0o644)
+		s.write(".claude/settings.json", `{"skipDangerousModePermissionPrompt":true,"hooks":{ }}`, 0o600)
+	}, "run --"},
+}
+
+// files are those of the home that are not Claude Code's or Go's own, with the links among them.
+func (s *someone) files() map[string]string {
+	s.t.Helper()
+	all := make(map[string]string)
+	err := filepath.WalkDir(s.home, func(path string, d fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(s.home, path)
+		switch {
+		case err != nil:
+			return err
+		case strings.HasPrefix(name, ".claude.json") || strings.HasPrefix(name, ".claude/."):
+			return nil
+		case d.IsDir() && (strings.HasPrefix(name, ".claude/") || name == "work" || name == ".config/go" || name == ".cache"):
+			return filepath.SkipDir
+		case d.IsDir():
+			return nil
+		case d.Type()&os.ModeSymlink != 0:
+			all[name], err = os.Readlink(path)
+			return err
+		}
+		data, err := os.ReadFile(path)
+		fi, _ := d.Info()
+		all[name] = fi.Mode().String() + " " + string(data)
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return all
+}
+
+// On a clean home: install.sh, a new shell, claude -p goes through afteryou; uninstall, and every file is as it was, to
+// the byte.
+func TestRealInstallScript(t *testing.T) {
+	t.Parallel()
+	for _, tt := range fresh {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			shell := here(t, tt.shell)
+			m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)})
+			s := m.session("fresh", "XDG_CONFIG_HOME=") // where fish looks
+			home := &someone{t: t, home: filepath.Join(m.dir, "fresh")}
+			tt.prepare(home)
+			before := home.files()
+			env := append(s.Env, "SHELL="+shell)
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS"} {
+				value, err := exec.Command("go", "env", name).Output()
+				if err != nil {
+					t.Fatal(err)
+				}
+				env = append(env, name+"="+strings.TrimSpace(string(value)))
+			}
+			run := func(name string, args ...string) string {
+				t.Helper()
+				cmd := exec.CommandContext(t.Context(), name, args...)
+				cmd.Env = env
+				out, err := cmd.CombinedOutput()
+				if err != nil {
+					t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+				}
+				return string(out)
+			}
+			run("./install.sh", "--all")
+			written := home.files()
+			// No terminal is there for job control, and bash says so.
+			if out := run(shell, "-i", "-c", "type claude; eval 'claude -p --permission-mode bypassPermissions hello'"); !strings.Contains(out, tt.says) || !strings.Contains(out, "\ndone\n") {
+				t.Errorf("a new shell says %q, want %q", out, tt.says)
+			}
+			if calls, _ := m.counted(); calls != 2 || len(m.api.Answers()) != 2 {
+				t.Errorf("the state counts %d calls, the server %d; want 2", calls, len(m.api.Answers()))
+			}
+			// The binary is where install.sh put it, and the settings are as it wrote them.
+			run(home.path(".local/bin/afteryou"), "uninstall", "all", "--yes")
+			after := home.files()
+			delete(after, ".local/bin/afteryou")
+			if _, ok := before[".claude/settings.json"]; !ok {
+				// 2.1.330 writes a key of its own where there were no settings.
+				if got := after[".claude/settings.json"]; !strings.HasSuffix(got, " {\n  \"skipDangerousModePermissionPrompt\": true\n}\n") {
+					t.Errorf("the settings are %q", got)
+				}
+				delete(after, ".claude/settings.json")
+			}
+			for name := range maps.Keys(written) {
+				if before[name] != after[name] {
+					t.Errorf("%s was %.200q and is %.200q", name, before[name], after[name])
+				}
+			}
+			if len(before) != len(after) {
+				t.Errorf("there were %d files and are %d: %q", len(before), len(after), slices.Sorted(maps.Keys(after)))
+			}
+			if len(written) < len(before)+3 {
+				t.Errorf("installed are %q only", slices.Sorted(maps.Keys(written)))
+			}
+			run("./install.sh", "--uninstall")
+			if _, err := os.Lstat(home.path(".local/bin/afteryou")); err == nil {
+				t.Error("the binary is left")
+			}
+		})
+	}
+}
+
+// A release's archive installs on a home without Go, if its checksum is right; so does the directory it unpacks to.
+func TestInstallScriptTakesAnArchive(t *testing.T) {
+	s := newSomeone(t, "2.1.330")
+	s.sh("mkdir release && cp " + afteryou + " release/afteryou && cp " + repository(t) + "/install.sh release/ && cd release && tar -czf afteryou_1_linux.tar.gz afteryou install.sh && sha256sum afteryou_1_linux.tar.gz > checksums.txt")
+	run := func(args ...string) (string, int) {
+		cmd := exec.Command("/bin/sh", append([]string{s.path("release/install.sh")}, args...)...)
+		cmd.Env, cmd.Dir = s.env, s.home // Go is not on this PATH
+		out, err := cmd.CombinedOutput()
+		if err != nil && !errors.As(err, new(*exec.ExitError)) {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	for _, step := range []struct {
+		name   string
+		before string // a command
+		args   []string
+		code   int
+		says   string
+		there  bool // the binary
+	}{
+		{name: "an archive", args: []string{"--from", "release/afteryou_1_linux.tar.gz"}, says: "installed ", there: true},
+		{name: "and away", args: []string{"--uninstall"}, says: "removed "},
+		{name: "an unpacked archive", says: "installed ", there: true},
+		{name: "with hooks and alias", args: []string{"--from", "release/afteryou_1_linux.tar.gz", "--all"}, says: "made " + s.path(".local/share/bash-completion/completions/afteryou"), there: true},
+		{name: "and away with them", args: []string{"--uninstall"}, says: "removed " + s.path(".bashrc")},
+		{name: "an archive that was changed", before: "echo >> release/afteryou_1_linux.tar.gz", args: []string{"--from", "release/afteryou_1_linux.tar.gz"}, code: 1, says: "the checksum of release/afteryou_1_linux.tar.gz is wrong"},
+		{name: "an archive that is not named", before: "cp release/afteryou_1_linux.tar.gz release/other.tar.gz", args: []string{"--from", "release/other.tar.gz"}, code: 1, says: "does not name other.tar.gz"},
+		{name: "no checksums", before: "rm release/checksums.txt", args: []string{"--from", "release/afteryou_1_linux.tar.gz"}, code: 1, says: "comes with the release"},
+		{name: "no archive", args: []string{"--from", "nowhere.tar.gz"}, code: 1, says: "nowhere.tar.gz is not there"},
+		{name: "a binary for another machine", before: "echo x > release/afteryou", code: 1, says: "does not run on this machine"},
+		{name: "nothing", before: "rm release/afteryou", code: 1, says: "neither the source nor a binary"},
+		{name: "an option that is not there", args: []string{"--now"}, code: 64, says: "no option is called --now"},
+	} {
+		if step.before != "" {
+			s.sh(step.before)
+		}
+		out, code := run(step.args...)
+		if code != step.code || !strings.Contains(out, step.says) {
+			t.Errorf("%s: exit %d, says %q; want %d, %q", step.name, code, out, step.code, step.says)
+		}
+		if _, err := os.Stat(s.path(".local/bin/afteryou")); (err == nil) != step.there {
+			t.Errorf("%s: the binary is there: %v", step.name, err == nil)
+		}
+		if left, _ := filepath.Glob(s.path(".local/bin/afteryou.new*")); left != nil {
+			t.Errorf("%s: it leaves %q", step.name, left)
+		}
+	}
+}
+
+// repository is where the tests run.
+func repository(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
