@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"encoding/xml"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -13,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/BurntSushi/toml"
+
+	"afteryou/internal/realclaude"
 )
 
 // page is a Markdown file of the repository.
@@ -268,4 +272,32 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// The picture in the README is of the program and the Claude Code that the repository has now.
+func TestPictureIsOfToday(t *testing.T) {
+	lines := []string{}
+	d := xml.NewDecoder(strings.NewReader(read(t, "docs/demo.svg")))
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("docs/demo.svg: %v", err)
+		}
+		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "text" {
+			var line string
+			if err := d.DecodeElement(&line, &start); err != nil {
+				t.Fatalf("docs/demo.svg: %v", err)
+			}
+			lines = append(lines, line)
+		}
+	}
+	shown := strings.Join(lines, "\n")
+	for _, want := range []string{"Claude Code " + realclaude.Version, "6 sessions of 6 calls each; the limit is 60 calls a minute", "each for itself", "with afteryou"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("docs/demo.svg does not show %q\nhint: make picture", want)
+		}
+	}
 }

@@ -20,6 +20,7 @@ var elsewhere = map[string]struct{ test, file, has string }{
 	"make demo":     {"TestRealDemo", "Makefile", "\ndemo: build\n\t./afteryou demo\n"}, // takes two minutes; the test's is smaller
 	"make picture":  {"TestAProgramIsRecordedAndDrawn", "Makefile", "\npicture: build\n\tgo run ./internal/picture "},
 	"make compat":   {"TestRealOldSessionIsTypedTo", "Makefile", "\tgo test -tags compat "},
+	"make fuzz":     {"FuzzStream", "Makefile", "\nfuzz:\n"},
 	"make bench":    {"BenchmarkHook", "Makefile", "\nbench: build\n"},
 }
 
