@@ -86,6 +86,10 @@ func (s settings) get(name string) string {
 		return s.Gateway
 	case "resume":
 		return s.Resume
+	case "quiet":
+		return s.Quiet
+	case "probe":
+		return s.Probe
 	case "off":
 		return strconv.FormatBool(s.Off)
 	}

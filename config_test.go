@@ -6,8 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"afteryou/turn"
 )
 
 func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
@@ -91,4 +94,23 @@ func FuzzSettings(f *testing.F) {
 			}
 		}
 	})
+}
+func TestQuietSetting(t *testing.T) {
+	none := func(string) string { return "" }
+	s, err := loadSettings("/nowhere", none)
+	if err != nil || s.rules().Quiet != (turn.Quiet{}) {
+		t.Errorf("by default quiet is %+v, %v; want none", s.rules().Quiet, err)
+	}
+	if err := s.set("quiet", "23:00-07:00"); err != nil || s.rules().Quiet != (turn.Quiet{From: 23 * 60, To: 7 * 60}) {
+		t.Errorf("quiet is %+v, %v", s.rules().Quiet, err)
+	}
+	if !s.rules().Quiet.Holds(time.Date(2026, 11, 23, 23, 30, 0, 0, time.UTC)) {
+		t.Error("half past eleven is not quiet")
+	}
+	for _, value := range []string{"", "night", "23-7", "25:00-07:00", "23:00-23:00"} {
+		err := s.set("quiet", value)
+		if want := `quiet is "` + value + `"; it takes hours such as "23:00-07:00", or "off"`; err == nil || err.Error() != want {
+			t.Errorf("quiet %q: %v, want %s", value, err, want)
+		}
+	}
 }

@@ -154,6 +154,10 @@ func settingOptions() (list []option) {
 			o.value, o.help, o.words = "auto|on|off", "whether calls go through a proxy in the launcher", []string{"auto", "on", "off"}
 		case "resume":
 			o.value, o.help, o.words = "on|off", "whether a session whose turn died of a limit goes on by itself", []string{"on", "off"}
+		case "quiet":
+			o.value, o.help = "HH:MM-HH:MM|off", "hours in which no session is made to go on"
+		case "probe":
+			o.value, o.help, o.words = "on|off", "whether the API is asked how long a limit lasts, where nothing says so", []string{"on", "off"}
 		case "off":
 			o.value, o.help, o.words = "true|false", "be a plain claude", []string{"true", "false"}
 		}

@@ -75,7 +75,7 @@ func runLimits(args []string, out, errs io.Writer) (int, error) {
 	defer stop()
 	getenv := claude.WithSettings(hook.Direct(os.Getenv))
 	account, secret := claude.PoolKey(getenv)
-	answer, err := probe.Ask(ctx, getenv, cmp.Or(*model, probe.Model(getenv)), "afteryou/"+strings.Fields(version())[0])
+	answer, err := probe.Ask(ctx, getenv, cmp.Or(*model, probe.Model(getenv)), userAgent())
 	var refused *probe.RefusedError
 	switch {
 	case errors.Is(err, probe.ErrNoCredential):

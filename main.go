@@ -26,6 +26,8 @@ import (
 	"afteryou/hook"
 	"afteryou/launch"
 	"afteryou/lockfile"
+	"afteryou/probe"
+	"afteryou/ratelimit"
 	"afteryou/wrapper"
 )
 
@@ -107,6 +109,9 @@ func runHook(args []string, in, out, errs *os.File) (int, error) {
 		if s.Resume == "off" {
 			return 0, nil
 		}
+		if s.Probe == "on" && claude.HasKey(os.Getenv) {
+			h.Ask = asksTheAPI
+		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 		defer stop()
 		if reason, ok := h.Wake(ctx, in); ok {
@@ -118,6 +123,15 @@ func runHook(args []string, in, out, errs *os.File) (int, error) {
 	h.Run(context.Background(), in, out)
 	return 0, nil
 }
+
+// asksTheAPI asks as the session that the hook runs in.
+func asksTheAPI(ctx context.Context, model string) (ratelimit.Limit, error) {
+	a, err := probe.Ask(ctx, hook.Direct(os.Getenv), model, userAgent())
+	return a.Limit, err
+}
+
+// userAgent is how our own requests name their sender.
+func userAgent() string { return "afteryou/" + strings.Fields(version())[0] }
 
 // runRun takes the flags of run off the front of args; the first argument that is none of them, and all after it, is
 // Claude Code's.

@@ -28,13 +28,15 @@ type settings struct {
 	MaxWait string `toml:"max_wait"` // longest time a call is held back
 	Gateway string `toml:"gateway"`  // "auto", "on" or "off"
 	Resume  string `toml:"resume"`   // "on", or "off": no session goes on by itself
+	Quiet   string `toml:"quiet"`    // hours in which no session goes on by itself, such as "23:00-07:00", or "off"
+	Probe   string `toml:"probe"`    // "on", or "off": nothing is asked of the API
 	Off     bool   `toml:"off"`      // be a plain exec
 
 	from map[string]string // where a setting was made: a file or a variable; not in it: built in
 }
 
 // names are the settings in the order in which they are documented.
-var names = [...]string{"claude", "turns", "gap", "max_wait", "gateway", "resume", "off"}
+var names = [...]string{"claude", "turns", "gap", "max_wait", "gateway", "resume", "quiet", "probe", "off"}
 
 // configPath is where the settings file stands, if there is one.
 func configPath() string { return filepath.Join(xdg.ConfigHome, "afteryou", "config.toml") }
@@ -44,7 +46,7 @@ func stateDir() string { return filepath.Join(xdg.StateHome, "afteryou") }
 
 // loadSettings reads file and environment over what is built in. On an error the settings hold what was good.
 func loadSettings(path string, getenv func(string) string) (settings, error) {
-	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", Gateway: "auto", Resume: "on"}
+	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", Gateway: "auto", Resume: "on", Quiet: "off", Probe: "on"}
 	s.from = make(map[string]string)
 	wrong := s.readFile(path)
 	for _, name := range names {
@@ -117,6 +119,16 @@ func (s *settings) set(name, value string) error {
 			return bad(`"on" or "off"`)
 		}
 		s.Resume = value
+	case "quiet":
+		if _, err := turn.ParseQuiet(value); err != nil {
+			return bad(`hours such as "23:00-07:00", or "off"`)
+		}
+		s.Quiet = value
+	case "probe":
+		if value != "on" && value != "off" {
+			return bad(`"on" or "off"`)
+		}
+		s.Probe = value
 	case "off":
 		off, err := strconv.ParseBool(value)
 		if err != nil {
@@ -151,7 +163,8 @@ func most(turns string) (int, error) {
 func (s settings) rules() turn.Rules {
 	n, _ := most(s.Turns)
 	gap, _ := time.ParseDuration(s.Gap)
-	return turn.Rules{Most: n, Gap: gap}
+	quiet, _ := turn.ParseQuiet(s.Quiet)
+	return turn.Rules{Most: n, Gap: gap, Quiet: quiet}
 }
 
 func (s settings) maxWait() time.Duration {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // WithSettings is the environment as the user's settings file changes it for Claude Code: what stands in its env counts
@@ -28,4 +29,29 @@ func WithSettings(getenv func(string) string) func(string) string {
 		}
 		return getenv(name)
 	}
+}
+
+// HasKey says whether a session with this environment pays with a key or token that stands in it. A key that the user
+// told Claude Code not to use does not count: the session then runs on a login (2.1.330).
+func HasKey(getenv func(string) string) bool {
+	if getenv("ANTHROPIC_AUTH_TOKEN") != "" {
+		return true
+	}
+	key := getenv("ANTHROPIC_API_KEY")
+	if key == "" {
+		return false
+	}
+	dir := getenv("CLAUDE_CONFIG_DIR")
+	if dir == "" {
+		dir = getenv("HOME")
+	}
+	data, err := os.ReadFile(filepath.Join(dir, ".claude.json"))
+	var c struct {
+		Responses struct{ Rejected []string } `json:"customApiKeyResponses"`
+	}
+	if err != nil || json.Unmarshal(data, &c) != nil {
+		return true
+	}
+	// It keeps the key's end.
+	return !slices.Contains(c.Responses.Rejected, key[max(0, len(key)-20):])
 }

@@ -12,8 +12,9 @@ import (
 const (
 	gateTimeout  = 6*60*60 + 60
 	shortTimeout = 10
-	// wakeTimeout is that of the handler which waits in the background for a limit to end (2.1.330 keeps to it).
-	wakeTimeout = gateTimeout + 10*60
+	// wakeTimeout is that of the handler which waits in the background for a limit to end (2.1.330 keeps to it): as long as
+	// a week's usage limit may last, and the quiet hours after it.
+	wakeTimeout = 8 * 24 * 60 * 60
 )
 
 // wakeSummary is the line that Claude Code shows when it goes on because of that handler (2.1.330; 2.1.78 shows the

@@ -24,6 +24,8 @@ type Stopped struct {
 	Answered time.Time
 	// Prompted is when the prompt came that it died over; zero where that is too long ago to be seen.
 	Prompted time.Time
+	// Model is what was called last; "" where that is too long ago to be seen.
+	Model string
 	// next is where the transcript continues behind the error.
 	next int64
 }
@@ -50,8 +52,10 @@ func ReadStopped(path string) (Stopped, bool, error) {
 		case r.goesOn():
 			ok = false
 			switch {
+			case r.Type == "api-request":
+				s.Model = r.Params.Model
 			case r.Type == "assistant":
-				s.Answered = r.Timestamp
+				s.Answered, s.Model = r.Timestamp, r.Message.Model
 			case r.Type == "user" && !bytes.Contains(line, toolMark):
 				s.Prompted = r.Timestamp
 			}
@@ -83,6 +87,12 @@ type idleRow struct {
 	IsSidechain bool      `json:"isSidechain"`
 	IsMeta      bool      `json:"isMeta"`
 	IsError     bool      `json:"isApiErrorMessage"`
+	Params      modelled  `json:"params"`
+	Message     modelled  `json:"message"`
+}
+
+type modelled struct {
+	Model string `json:"model"`
 }
 
 func (r *idleRow) read(line []byte) bool {

@@ -20,6 +20,7 @@ import (
 
 	"afteryou/lockfile"
 	"afteryou/observe"
+	"afteryou/ratelimit"
 	"afteryou/turn"
 )
 
@@ -36,6 +37,8 @@ type Hook struct {
 	MaxWait time.Duration
 	// Status writes what StatusPrompt asks for.
 	Status func(io.Writer) error
+	// Ask asks the API how it stands with a model: of Kind ratelimit.None where it answers. Nil: nothing is asked.
+	Ask func(ctx context.Context, model string) (ratelimit.Limit, error)
 }
 
 // StatusPrompt is the command of our plugin. It is answered here, without a call to the model and so without a turn; its

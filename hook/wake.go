@@ -67,25 +67,23 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 		return false, fmt.Errorf("nothing says when its %v resets", limit.Kind)
 	}
 	w := waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}
-	cool, err := w.tell(ctx, limit)
+	pool, err := w.tell(ctx, limit)
 	if err != nil {
 		return false, err
 	}
-	for announced := false; ; {
+	for announced := (time.Time{}); ; {
 		now := time.Now()
-		due := limit.Reset().Add(nativeGrace)
-		if limit.Kind != ratelimit.UsageWindow {
-			if cool.GaveUp() {
-				return false, errors.New("the limit came back each time and never said how long it lasts")
-			}
-			due = cool.Until
+		if limit.Kind != ratelimit.UsageWindow && pool.CoolDown.GaveUp() {
+			return false, errors.New("the limit came back each time and never said how long it lasts")
 		}
+		due := over(pool, limit)
 		if wait := due.Sub(stopped.At); wait > h.MaxWait {
 			return false, fmt.Errorf("its %v lasts until %s, longer than max_wait", limit.Kind, due.Local().Format("Jan 2 15:04"))
 		}
-		if !announced {
+		due = wakes(h.Rules.Quiet, due.Local(), now)
+		if due.Sub(announced).Abs() > time.Second {
 			h.Store.Log("session %s stopped by a %v; goes on after %s", e.Session, limit.Kind, due.Local().Format("Jan 2 15:04:05"))
-			announced = true
+			announced = due
 		}
 		if !now.Before(due) {
 			break
@@ -98,18 +96,22 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 		if !lockfile.Alive(w.process) {
 			return false, nil
 		}
+		v, err := h.Store.View()
+		if err == nil { // else whoever writes the state next sets it right, or says what is wrong
+			v.Close()
+			// Asked even where the session went on meanwhile: its prompt waits in line, as blindly.
+			if pool = v.State.Pool(w.poolID); pool.SetBack(time.Now()) || w.mayAsk(pool, stopped) {
+				if pool, err = w.ask(ctx, pool, stopped); err != nil {
+					return false, err
+				}
+			}
+		}
 		if on, err := stopped.WentOn(e.Transcript); on || err != nil {
 			return false, err
 		}
-		v, err := h.Store.View()
-		if err != nil {
-			continue // whoever writes the state next sets it right, or says what is wrong
-		}
-		v.Close()
-		if busy(v.State, w.poolID, e.key(), stopped.At) {
+		if v != nil && busy(v.State, w.poolID, e.key(), stopped.At) {
 			return false, nil
 		}
-		cool = v.State.Pool(w.poolID).CoolDown
 	}
 	var refused error
 	v, err := w.update(ctx, nil, func(now time.Time, s *turn.State, p *turn.Pool) {
@@ -157,9 +159,8 @@ func (h *Hook) stopped(ctx context.Context, e event) (claude.Stopped, error) {
 }
 
 // tell sees to it that the state knows the limit, as the hook of the same event does: whichever comes second changes
-// nothing. It returns the cool-down that holds now.
-func (w *waiter) tell(ctx context.Context, limit ratelimit.Limit) (turn.CoolDown, error) {
-	var cool turn.CoolDown
+// nothing. It returns the pool as it is now.
+func (w *waiter) tell(ctx context.Context, limit ratelimit.Limit) (pool *turn.Pool, err error) {
 	var reports []observe.Report
 	if v, err := w.Store.View(); err == nil {
 		reports = observe.Read(v.State, w.event.key())
@@ -169,12 +170,12 @@ func (w *waiter) tell(ctx context.Context, limit ratelimit.Limit) (turn.CoolDown
 		if until := p.CoolDown.Until; limit.Kind != ratelimit.UsageWindow && !until.After(now) && !p.CoolDown.GaveUp() {
 			p.Limited(now, time.Time{}, limit.Kind.String())
 		}
-		cool = p.CoolDown
+		pool = p
 	})
 	if v != nil {
 		v.Close()
 	}
-	return cool, err
+	return pool, err
 }
 
 // busy is whether the session asked for a turn since its last one died.

@@ -115,10 +115,10 @@ func TestWake(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
+			begin := time.Now()
 			if tt.cool > 0 {
 				d.cool(time.Now().Add(tt.cool))
 			}
-			begin := time.Now()
 			got := d.wake(transcript(t, tt.rows...), tt.more...)
 			if got != tt.want {
 				t.Errorf("Wake is %v, want %v; log:\n%s", got, tt.want, d.log())

@@ -85,8 +85,8 @@ func (p *print) loop() (wrapper.Status, error) {
 			}
 			return wrapper.Status{Code: exitTempFail}, out.flush()
 		}
-		p.Store.Log("session %s stopped by a %v; goes on after %s", p.run.Session, stopped.Limit.Kind, until.Local().Format("Jan 2 15:04:05"))
-		if sig := sleep(until, sigs); sig != 0 {
+		p.Store.Log("session %s stopped by a %v; goes on after %s", p.run.Session, stopped.Limit.Kind, p.Rules.Quiet.After(until.Local()).Format("Jan 2 15:04:05"))
+		if sig := p.sleep(turn.NewWait(time.Now(), until, !stopped.Limit.ResetsAt.IsZero()), sigs); sig != 0 {
 			return wrapper.Status{Signal: sig}, nil
 		}
 		args, in = p.run.Again(goOn), nil
@@ -169,16 +169,20 @@ func (l Launch) cool(limit ratelimit.Limit) (time.Time, error) {
 	return cool.Until, nil
 }
 
-// sleep waits until the wall clock says so, or a signal comes.
-func sleep(until time.Time, sigs <-chan os.Signal) syscall.Signal {
-	for time.Now().Before(until) {
+// sleep waits, over quiet hours too, or until a signal comes.
+func (l Launch) sleep(wait *turn.Wait, sigs <-chan os.Signal) syscall.Signal {
+	for {
+		now := time.Now()
+		left := wait.Left(now)
+		if left <= 0 && !l.Rules.Quiet.Holds(now) {
+			return 0
+		}
 		select {
 		case sig := <-sigs:
 			return sig.(syscall.Signal)
-		case <-time.After(min(time.Second, max(time.Until(until), time.Millisecond))):
+		case <-time.After(min(time.Second, max(left, time.Millisecond))):
 		}
 	}
-	return 0
 }
 
 // output is the standard output of a run, as far as it is not shown yet. What a run writes at its end is held back, until

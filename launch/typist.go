@@ -106,7 +106,8 @@ func (t *typist) goOn(ctx context.Context, s *wrapper.Session, path string, stop
 	if until.Sub(stopped.At) > t.MaxWait {
 		return fmt.Errorf("its %v lasts until %s, longer than max_wait", limit.Kind, until.Local().Format("Jan 2 15:04:05"))
 	}
-	t.Store.Log("session %s stopped by a %v; goes on after %s", t.name, limit.Kind, until.Local().Format("Jan 2 15:04:05"))
+	t.Store.Log("session %s stopped by a %v; goes on after %s", t.name, limit.Kind, t.Rules.Quiet.After(until.Local()).Format("Jan 2 15:04:05"))
+	wait := turn.NewWait(time.Now(), until, false)
 	for {
 		if on, err := stopped.WentOn(path); on || err != nil {
 			return err
@@ -114,7 +115,7 @@ func (t *typist) goOn(ctx context.Context, s *wrapper.Session, path string, stop
 		if !t.untouched(stopped) {
 			return fmt.Errorf("somebody is at the keyboard")
 		}
-		if !time.Now().Before(until) {
+		if now := time.Now(); wait.Left(now) <= 0 && !t.Rules.Quiet.Holds(now) {
 			break
 		}
 		if !tick(ctx) {

@@ -80,11 +80,6 @@ func Model(getenv func(string) string) string {
 	return cmp.Or(getenv("ANTHROPIC_DEFAULT_HAIKU_MODEL"), model)
 }
 
-// HasCredential says whether the environment holds something to ask with.
-func HasCredential(getenv func(string) string) bool {
-	return getenv("ANTHROPIC_API_KEY") != "" || getenv("ANTHROPIC_AUTH_TOKEN") != "" || getenv("CLAUDE_CODE_OAUTH_TOKEN") != ""
-}
-
 // Ask sends the request, which a rejection costs nothing and an answer a few tokens. agent is the name that it goes by.
 func Ask(ctx context.Context, getenv func(string) string, model, agent string) (Answer, error) {
 	a, err := ask(ctx, getenv, model, agent)
@@ -107,7 +102,7 @@ func ask(ctx context.Context, getenv func(string) string, model, agent string) (
 			return Answer{}, fmt.Errorf("%s leads to a cloud's API, which tells no limits", name)
 		}
 	}
-	if !HasCredential(getenv) {
+	if getenv("ANTHROPIC_API_KEY") == "" && getenv("ANTHROPIC_AUTH_TOKEN") == "" && getenv("CLAUDE_CODE_OAUTH_TOKEN") == "" {
 		return Answer{}, ErrNoCredential
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)

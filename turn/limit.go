@@ -18,6 +18,16 @@ type CoolDown struct {
 	Why   string    `json:"why,omitempty"`
 	// Times counts the limits in a row that came without a time.
 	Times int `json:"times,omitempty"`
+	// Blind says that Until is a guess, for no time was given.
+	Blind bool `json:"blind,omitempty"`
+	// Asked says that somebody asked the API how long this one lasts, or is doing so as Asker.
+	Asked bool    `json:"asked,omitempty"`
+	Asker Process `json:"asker,omitzero"`
+}
+
+// Unasked reports that nobody knows how long the cool-down lasts, and nobody asks.
+func (c CoolDown) Unasked(now time.Time, alive func(Process) bool) bool {
+	return c.Blind && c.Until.After(now) && (!c.Asked || c.Asker.PID != 0 && !alive(c.Asker))
 }
 
 // GaveUp reports that limits without a time came so often in a row that nobody waits for them any more.
@@ -45,10 +55,39 @@ func (p *Pool) Limited(now time.Time, until time.Time, why string) {
 	if _, cooling := p.CoolDown.holds(now); cooling || p.CoolDown.GaveUp() {
 		return
 	}
-	p.CoolDown.Times++
-	p.CoolDown.Until, p.CoolDown.Why = now, why
+	p.CoolDown = CoolDown{Until: now, Why: why, Times: p.CoolDown.Times + 1, Blind: true}
 	if !p.CoolDown.GaveUp() {
 		p.CoolDown.Until = now.Add(blind << (p.CoolDown.Times - 1))
+	}
+}
+
+// Inquire lets one process ask the API how long the cool-down lasts, once, and says whether it is this one. Whoever may
+// tells the answer to Learned.
+func (p *Pool) Inquire(now time.Time, by Process, alive func(Process) bool) bool {
+	now = p.advance(now)
+	if !p.CoolDown.Unasked(now, alive) {
+		return false
+	}
+	p.CoolDown.Asked, p.CoolDown.Asker = true, by
+	return true
+}
+
+// Learned says what the API answered: the limit ends at until; or, with over, it let a small request through. A zero
+// until without over says that it told nothing.
+//
+// A small request may pass where a session's large ones do not, so that over is believed of the first limit in a row
+// only: when the session is rejected again, it waits as long as it would have.
+func (p *Pool) Learned(now, until time.Time, over bool, why string) {
+	now = p.advance(now)
+	c := &p.CoolDown
+	c.Asker = Process{}
+	switch {
+	case !c.Blind: // somebody else knew
+	case !until.IsZero():
+		*c = CoolDown{Until: now, Why: why}
+		p.limit(now, ceil(until.UTC().Round(0)), why)
+	case over && c.Times == 1:
+		c.Until, c.Blind = now, false
 	}
 }
 
@@ -60,7 +99,7 @@ func (p *Pool) limit(now, until time.Time, why string) {
 			p.Usage = Usage{Until: until, Why: why}
 		}
 	case until.After(now) && until.After(p.CoolDown.Until):
-		p.CoolDown.Until, p.CoolDown.Why = until, why
+		p.CoolDown.Until, p.CoolDown.Why, p.CoolDown.Blind = until, why, false
 	}
 }
 

@@ -86,6 +86,8 @@ type Rules struct {
 	Most int
 	// Gap is the least time between the starts of two calls of one session.
 	Gap time.Duration
+	// Quiet are the hours in which no session is made to go on by itself.
+	Quiet Quiet
 }
 
 // NewState is the state of a machine on which nothing has happened yet.

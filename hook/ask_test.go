@@ -1,0 +1,150 @@
+package hook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"afteryou/ratelimit"
+	"afteryou/turn"
+)
+
+// asked is the row of a request to a model.
+func asked(at time.Time, model string) string {
+	return fmt.Sprintf(`{"type":"api-request","timestamp":%q,"querySource":"repl_main_thread","params":{"model":%q}}`, at.UTC().Format(time.RFC3339Nano), model)
+}
+
+// stops is what Wake does of a session whose turn died without a time, where ask asks the API.
+func (d *desk) stops(ctx context.Context, session string, ask func(context.Context, string) (ratelimit.Limit, error), rows ...string) bool {
+	d.Helper()
+	h := d.hook("CLAUDE_CODE_ENTRYPOINT=cli")
+	h.Ask = ask
+	event := eventOf("StopFailure", session, "transcript_path", transcript(d.T, rows...), "error", "rate_limit")
+	_, ok := h.Wake(ctx, strings.NewReader(event))
+	return ok
+}
+
+func TestWakeWhenTheAPISays(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	now := time.Now()
+	var asks atomic.Int32
+	ask := func(_ context.Context, model string) (ratelimit.Limit, error) {
+		if model != "the-model" {
+			t.Errorf("asks about the model %q", model)
+		}
+		asks.Add(1)
+		time.Sleep(100 * time.Millisecond) // the others come meanwhile
+		return ratelimit.Limit{Kind: ratelimit.Requests, Wait: true, RetryIn: 4 * time.Second}, nil
+	}
+	const sessions = 3
+	woken := make(chan time.Time)
+	for i := range sessions {
+		go func() {
+			if !d.stops(t.Context(), fmt.Sprint("s", i), ask, asked(now, "the-model"), died(now, tooMany, `"apiErrorStatus":429,`)) {
+				t.Errorf("session %d is not woken; log:\n%s", i, d.log())
+			}
+			woken <- time.Now()
+		}()
+	}
+	for range sessions {
+		at := <-woken
+		if wait := at.Sub(now); wait < 4*time.Second || wait >= 30*time.Second {
+			t.Errorf("woken after %v, want 4 s from when the API was asked", wait)
+		}
+	}
+	if n := asks.Load(); n != 1 {
+		t.Errorf("the API is asked %d times for %d sessions, want once", n, sessions)
+	}
+}
+
+// Nothing is asked where there is nothing to ask about or with, and what is not learned changes nothing.
+func TestWakeBlindly(t *testing.T) {
+	now := time.Now()
+	limit := died(now, tooMany, `"apiErrorStatus":429,`)
+	answered := func(context.Context, string) (ratelimit.Limit, error) { return ratelimit.Limit{}, nil }
+	for _, tt := range []struct {
+		name  string
+		rows  []string
+		times int // limits in a row before
+		ask   func(context.Context, string) (ratelimit.Limit, error)
+		asks  int32
+		woken bool // soon
+		log   string
+	}{
+		{"nobody to ask", []string{asked(now, "m"), limit}, 0, nil, 0, false, ""},
+		{"no model known", []string{prompted(now), limit}, 0, answered, 0, false, ""},
+		{"an error", []string{asked(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) { return ratelimit.Limit{}, errors.New("no way") }, 1, false, "does not learn how long its rate limit lasts: no way"},
+		{"a limit without a time", []string{asked(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) {
+			return ratelimit.Limit{Kind: ratelimit.Requests, Wait: true}, nil
+		}, 1, false, ""},
+		{"an answer", []string{asked(now, "m"), limit}, 0, answered, 1, true, "woken"},
+		{"an answer to a small request, where tokens are limited", []string{asked(now, "m"),
+			died(now, "API Error: Request rejected (429) · This request would exceed your organization's rate limit of 30,000 input tokens per minute", `"apiErrorStatus":429,`)}, 0, answered, 1, false, ""},
+		{"an answer, and it was rejected again all the same", []string{asked(now, "m"), limit}, 1, answered, 1, false, ""},
+		{"a spend limit", []string{asked(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) {
+			return ratelimit.Limit{Kind: ratelimit.Spend}, nil
+		}, 1, false, "waiting does not lift its spend limit"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			v, err := d.store.Update(t.Context(), func(s *turn.State) error {
+				p := s.Pool(s.PoolID("secret"))
+				for at := time.Now().Add(-5 * time.Minute); p.CoolDown.Times < tt.times; at = p.CoolDown.Until.Add(time.Second) {
+					p.Limited(at, time.Time{}, "x")
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.Close()
+			var asks atomic.Int32
+			ask := tt.ask
+			if ask != nil {
+				ask = func(ctx context.Context, model string) (ratelimit.Limit, error) {
+					asks.Add(1)
+					return tt.ask(ctx, model)
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			if woken := d.stops(ctx, "s", ask, tt.rows...); woken != tt.woken {
+				t.Errorf("woken: %v, want %v; log:\n%s", woken, tt.woken, d.log())
+			}
+			if n := asks.Load(); n != tt.asks {
+				t.Errorf("asked %d times, want %d", n, tt.asks)
+			}
+			if log := d.log(); !strings.Contains(log, tt.log) {
+				t.Errorf("the log says %q, want %q", log, tt.log)
+			}
+			if c := d.pool().CoolDown; !tt.woken && tt.log == "" && (!c.Blind || time.Until(c.Until) < 20*time.Second) {
+				t.Errorf("the cool-down is %+v, want a blind one", c)
+			}
+		})
+	}
+}
+
+func TestWakesNotInQuietHours(t *testing.T) {
+	q := turn.Quiet{From: 23 * 60, To: 7 * 60}
+	at := func(day, hour, minute int) time.Time { return time.Date(2026, 11, day, hour, minute, 0, 0, time.UTC) }
+	for _, tt := range []struct {
+		name            string
+		over, now, want time.Time
+	}{
+		{"over by day", at(23, 12, 5), at(23, 12, 0), at(23, 12, 5)},
+		{"over by night", at(23, 23, 5), at(23, 22, 55), at(24, 7, 0)},
+		{"over before the night, seen in it, for the machine slept", at(23, 22, 59), at(23, 23, 30), at(24, 7, 0)},
+		{"over long ago, seen by day", at(23, 22, 59), at(24, 9, 0), at(24, 9, 0)},
+		{"over the day after", at(24, 12, 0), at(23, 23, 30), at(24, 12, 0)},
+	} {
+		if got := wakes(q, tt.over, tt.now); !got.Equal(tt.want) {
+			t.Errorf("%s: wakes at %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
