@@ -33,8 +33,8 @@ const (
 	rejected
 )
 
-// marks show them in the time line.
-const marks = " ·░█×"
+// marks show them in the time line. A call is not as high as its line, so that the lines stay apart.
+const marks = " ·░▆×"
 
 // scene is what status --watch knows beside the report: the sessions without a call, and what each did lately.
 type scene struct {
@@ -178,8 +178,11 @@ func (s *scene) frame(now time.Time, width, height int) []string {
 	}
 	// The time line takes what the names leave, and names are there where there is room.
 	dir := 0
-	if width >= 90 {
-		dir = min(40, width-90+12)
+	switch {
+	case width >= 90:
+		dir = min(40, width-90+14)
+	case width >= 56:
+		dir = 14
 	}
 	left := 11 + 10 + dir
 	line := max(0, width-left-1)
@@ -197,7 +200,7 @@ func (s *scene) frame(now time.Time, width, height int) []string {
 		}
 		add("%-10s %-9s %s%s", clip(r.what, 10), r.id, name, s.line(r.session, line, seconds))
 	}
-	span := fmt.Sprintf("█ calls ░ waits × rejected; the last %s", time.Duration(line*seconds)*time.Second)
+	span := fmt.Sprintf("▆ calls ░ waits × rejected; the last %s", time.Duration(line*seconds)*time.Second)
 	add("%s", strings.TrimSpace(span+"  "+foot))
 	if width < len([]rune(span+foot))+2 && foot != "" {
 		out[len(out)-1] = clip(foot, width)

@@ -61,10 +61,13 @@ func TestFrameFitsTheScreen(t *testing.T) {
 		if size[1] < 20 {
 			continue
 		}
-		for _, want := range []string{"12 sessions · 30 calls a minute · 2 in a call, 4 wait", "cool-down ██", " 34s until ", "calls 3s   00000000", "again 34s  00000002", "1. 10s     00000003", "██", "░░", "××", "last rejection"} {
+		for _, want := range []string{"12 sessions · 30 calls a minute · 2 in a call, 4 wait", "cool-down ██", " 34s until ", "calls 3s   00000000", "again 34s  00000002", "1. 10s     00000003", "▆▆", "░░", "××", "last rejection"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%dx%d lacks %q:\n%s", size[0], size[1], want, text)
 			}
+		}
+		if !strings.Contains(text, "project-4") {
+			t.Errorf("%dx%d does not say where a session works:\n%s", size[0], size[1], text)
 		}
 		if size[1] >= 24 && !strings.Contains(text, "idle       00000011") {
 			t.Errorf("%dx%d lacks the last session:\n%s", size[0], size[1], text)
