@@ -1,6 +1,8 @@
 package main
 
 import (
+	"afteryou/turn"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,8 +11,6 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
-
-	"afteryou/turn"
 )
 
 func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
@@ -112,5 +112,64 @@ func TestQuietSetting(t *testing.T) {
 		if want := `quiet is "` + value + `"; it takes hours such as "23:00-07:00", or "off"`; err == nil || err.Error() != want {
 			t.Errorf("quiet %q: %v, want %s", value, err, want)
 		}
+	}
+}
+
+// Each setting there is can be made in the file, in the environment and as a flag of run, the later before the earlier,
+// is printed with where it was made, and has its place in help and README.
+func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			p := newPerson(t)
+			variable, flag := "AFTERYOU_"+strings.ToUpper(name), "--"+strings.ReplaceAll(name, "_", "-")
+			built, err := loadSettings("/nowhere", func(string) string { return "" })
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Three values that it takes and that are not built in, where it takes so many. A path must lead somewhere.
+			var values []string
+			for _, value := range []string{filepath.Join(p.bin, "claude"), "strict", "off", "on", "true", "7s", "8s", "9s", "7", "8", "9", "23:00-07:00", "22:00-07:00"} {
+				var s settings
+				if err := s.set(name, value); err == nil && s.get(name) == value && value != built.get(name) && len(values) < 3 && (name != "claude" || len(values) == 0) {
+					values = append(values, value)
+				}
+			}
+			if len(values) == 0 {
+				t.Fatal("it takes none of the values that this test knows")
+			}
+			file, env, arg := values[0], values[1%len(values)], values[2%len(values)]
+			in := func(want, from string) {
+				t.Helper()
+				o := p.run("config", "--json")
+				var all map[string]struct{ Value, From string }
+				if err := json.Unmarshal([]byte(o.out), &all); err != nil || o.code != 0 || all[name].Value != want || all[name].From != from {
+					t.Errorf("config says %+v, %v, %s; want %q from %s", all[name], err, o.errs, want, from)
+				}
+			}
+			in(built.get(name), "built in")
+			config := filepath.Join(p.home, ".config", "afteryou", "config.toml")
+			if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			p.write(config, fmt.Sprintf("%s = %q\n", name, file), 0o600)
+			in(file, config)
+			p.env = append(p.env, variable+"="+env)
+			in(env, variable)
+			for _, args := range [][]string{{flag, arg}, {flag + "=" + arg}} {
+				// The hooks of the session run with what the flag says.
+				if o := p.run(append(append([]string{"run"}, args...), "--", "-p", "x")...); o.code != 0 || o.env[variable] != arg {
+					t.Errorf("run %q: exit %d, %s; the session has %s=%q", args, o.code, o.errs, variable, o.env[variable])
+				}
+			}
+			c, _ := lookup("run")
+			if !strings.Contains(c.help(), "\n  "+flag+" ") {
+				t.Errorf("run --help does not tell of %s", flag)
+			}
+			for _, o := range c.options {
+				if "--"+o.name == flag && (o.help == "" || o.value == "") {
+					t.Errorf("run --help says nothing of %s", flag)
+				}
+			}
+		})
 	}
 }
