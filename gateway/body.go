@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
@@ -18,47 +17,49 @@ type bodies struct {
 	used atomic.Int64
 }
 
-// body is one request's body, whole. It is read any number of times, also at once.
+// body is one request's body, whole: it is read any number of times, also at once. Where the disk has no room for it,
+// what is left stays with the client, and it is read once.
 type body struct {
 	from  *bodies
-	data  []byte
+	data  []byte   // the beginning, or without a file all of it
 	file  *os.File // without a name; nil: all is in data
-	size  int64
+	size  int64    // of the file
+	rest  io.Reader
 	taken int64
 }
 
-// keep reads a body to its end.
+// keep reads a body to its end. An error is the client's.
 func (b *bodies) keep(r io.Reader) (*body, error) {
 	k := &body{from: b}
 	var buf bytes.Buffer
 	chunk := make([]byte, 64<<10)
 	for {
 		n, err := r.Read(chunk)
-		if n > 0 && k.file == nil {
-			if b.used.Add(int64(n)) > memory {
-				b.used.Add(-int64(n))
-				if ferr := k.spill(buf.Bytes()); ferr != nil {
-					k.drop()
-					return nil, ferr
-				}
+		var full error
+		switch {
+		case n == 0:
+		case k.file == nil && b.used.Add(int64(n)) <= memory:
+			k.taken += int64(n)
+			buf.Write(chunk[:n])
+		case k.file == nil:
+			b.used.Add(-int64(n))
+			if full = k.spill(buf.Bytes()); full == nil {
 				buf = bytes.Buffer{}
-			} else {
-				k.taken += int64(n)
-				buf.Write(chunk[:n])
+				full = k.write(chunk[:n])
 			}
+		default:
+			full = k.write(chunk[:n])
 		}
-		if n > 0 && k.file != nil {
-			if _, ferr := k.file.Write(chunk[:n]); ferr != nil {
-				k.drop()
-				return nil, fmt.Errorf("keeping a request: %w", ferr)
-			}
-		}
-		k.size += int64(n)
-		if errors.Is(err, io.EOF) {
+		switch {
+		case full != nil:
+			// What is neither in the file nor in buf is in hand. A Reader that reported an end or an error reports it again.
+			k.data = buf.Bytes()
+			k.rest = io.MultiReader(bytes.NewReader(bytes.Clone(chunk[:n])), r)
+			return k, nil
+		case errors.Is(err, io.EOF):
 			k.data = buf.Bytes()
 			return k, nil
-		}
-		if err != nil {
+		case err != nil:
 			k.drop()
 			return nil, err
 		}
@@ -67,28 +68,51 @@ func (b *bodies) keep(r io.Reader) (*body, error) {
 
 // spill moves what was read to a file that has no name as soon as it is made, so that a crash leaves nothing behind.
 func (k *body) spill(data []byte) error {
-	f, err := os.CreateTemp(k.from.dir, "body-")
+	f, err := os.CreateTemp(k.from.dir, "body-") // for us alone, 0600
 	if err != nil {
-		return fmt.Errorf("keeping a request: %w", err)
+		return err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return err
 	}
 	k.file = f
-	if err := os.Remove(f.Name()); err != nil {
-		return fmt.Errorf("keeping a request: %w", err)
-	}
-	if _, err := f.Write(data); err != nil {
-		return fmt.Errorf("keeping a request: %w", err)
+	if err := k.write(data); err != nil {
+		k.file = nil
+		f.Close()
+		return err
 	}
 	k.from.used.Add(-k.taken)
 	k.taken = 0
 	return nil
 }
 
+// write puts the next part into the file. What does not fit whole does not count.
+func (k *body) write(data []byte) error {
+	n, err := k.file.WriteAt(data, k.size)
+	if err == nil {
+		k.size += int64(n)
+	}
+	return err
+}
+
+// once says that the body can't be sent again.
+func (k *body) once() bool { return k.rest != nil }
+
+// kept reads what was kept of the body.
+func (k *body) kept() io.Reader {
+	if k.file != nil {
+		return io.NewSectionReader(k.file, 0, k.size)
+	}
+	return bytes.NewReader(k.data)
+}
+
 // reader reads the body from its beginning.
 func (k *body) reader() io.ReadCloser {
-	if k.file != nil {
-		return io.NopCloser(io.NewSectionReader(k.file, 0, k.size))
+	if k.once() {
+		return io.NopCloser(io.MultiReader(k.kept(), k.rest))
 	}
-	return io.NopCloser(bytes.NewReader(k.data))
+	return io.NopCloser(k.kept())
 }
 
 // drop lets the body go. Who still reads it from a file gets an error: the request was answered before its end.

@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -38,15 +39,16 @@ type Config struct {
 	Rules    turn.Rules
 	// Pool names the limit that the calls share: a name to show, and the secret that its id is made from.
 	Pool func() (name, secret string)
-	// Hold bounds how long a call is kept without a byte of an answer, waiting for its turn. It must be less than what
-	// Claude Code waits for headers. 0: nine minutes (2.1.330 waits for ten).
+	// Hold bounds how long a call is kept without a byte of an answer, waiting for its turn; longer than it does by
+	// itself it never is.
 	Hold time.Duration
 	// Getenv names certificates and proxies.
 	Getenv func(string) string
 }
 
-// hold is what Config.Hold is unless it says otherwise.
-const hold = 9 * time.Minute
+// hold is the longest a call is kept. Claude Code gives up a call after 300 s without a byte, whatever API_TIMEOUT_MS
+// says beyond that (docs; 2.1.330 was seen to do so after 360 s).
+const hold = 270 * time.Second
 
 // A Gateway is a running proxy. Whoever starts it closes it.
 type Gateway struct {
@@ -56,6 +58,7 @@ type Gateway struct {
 	upstream *url.URL
 	http     *http.Server
 	base     *http.Transport
+	bodies   *bodies
 	line     *line
 	proxy    http.Handler
 }
@@ -74,23 +77,25 @@ func Start(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the gateway: %w", err)
 	}
-	if c.Hold <= 0 {
+	if c.Hold <= 0 || c.Hold > hold {
 		c.Hold = hold
 	}
-	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, base: base, line: newLine(c)}
+	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, base: base,
+		bodies: &bodies{dir: c.Store.Dir()}, line: newLine(c)}
 	g.url = "http://" + g.host + "/" + g.secret
 	quiet := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:       g.rewrite,
-		Transport:     &turns{base: base, line: g.line, bodies: &bodies{dir: c.Store.Dir()}, hold: c.Hold},
+		Transport:     &turns{base: base, line: g.line, bodies: g.bodies, hold: c.Hold},
 		FlushInterval: -1,
 		ErrorLog:      quiet,
-		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { broken(r, err) },
+		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { g.broken(r, err) },
 	}
 	g.http = &http.Server{
 		Handler: g, ErrorLog: quiet,
-		ReadHeaderTimeout: time.Minute, // of strangers; a request's body and its answer may take as long as they like
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		DisableGeneralOptionsHandler: true,        // which answers everybody
+		ReadHeaderTimeout:            time.Minute, // of strangers; a request's body and its answer may take as long as they like
+		ConnContext:                  func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
 	go g.http.Serve(l) // until Close; it reports only that it was closed
 	return g, nil
@@ -109,9 +114,12 @@ func (g *Gateway) Close() {
 type connKey struct{}
 
 // ServeHTTP lets in who knows the path and calls us by our own name: a web page that another name leads here does not.
+// Who comes from a web page all the same is told by the headers that browsers add. All others get the same 404.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secret, _, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
-	if r.Host != g.host || subtle.ConstantTimeCompare([]byte(secret), []byte(g.secret)) != 1 {
+	known := subtle.ConstantTimeCompare([]byte(secret), []byte(g.secret)) == 1
+	page := r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
+	if !known || r.Host != g.host || page {
 		http.NotFound(w, r)
 		return
 	}
@@ -139,12 +147,31 @@ func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 }
 
 // broken ends a connection that the upstream gave no answer on as the upstream did: without one. Claude Code then sees
-// a lost connection, as it would have directly, and not an error of ours.
-func broken(r *http.Request, err error) {
+// a lost connection, as it would have directly, and not an error of ours. Why stands in our log: a refused connection or
+// a certificate that nobody vouches for looks the same from there.
+func (g *Gateway) broken(r *http.Request, err error) {
+	if r.Context().Err() == nil {
+		g.line.log("no answer of " + g.upstream.Host + ": " + reason(err))
+	}
 	if c, ok := r.Context().Value(connKey{}).(*net.TCPConn); ok && errors.Is(err, syscall.ECONNRESET) {
 		c.SetLinger(0) // so that closing it resets it; if it cannot, it is lost all the same
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// reason is what may be said of an error: those of HTTP itself quote what came.
+func reason(err error) string {
+	var net *net.OpError
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &net):
+		return fmt.Sprintf("%s %v: %v", net.Op, net.Addr, net.Err)
+	case errors.As(err, &cert):
+		return cert.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "it closed the connection"
+	}
+	return "the connection broke, or what came is not HTTP"
 }
 
 // plain keeps the server from adding headers that the upstream did not send.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -104,7 +105,7 @@ func TestSomeRejectionsArePassedOn(t *testing.T) {
 		status int
 		cools  bool // the others wait as well
 	}{
-		"longer than Claude Code waits":  {header: http.Header{"Retry-After": {"590"}}, body: body, cools: true},
+		"longer than Claude Code waits":  {header: http.Header{"Retry-After": {"290"}}, body: body, cools: true},
 		"longer than the hold":           {header: http.Header{"Retry-After": {"3"}}, body: body, hold: 2 * time.Second, cools: true},
 		"longer than any rate limit":     {header: http.Header{"Retry-After": {"3600"}}, body: body},
 		"the server does not want it":    {header: http.Header{"Retry-After": {"1"}, "X-Should-Retry": {"false"}}, body: body, cools: true},
@@ -163,6 +164,46 @@ func TestHoldingEnds(t *testing.T) {
 	data, err := io.ReadAll(resp.Body)
 	if resp.StatusCode != 429 || string(data) != "limited" || err != nil || resp.Header.Get("Request-Id") != fmt.Sprint(calls.Load()) || calls.Load() < 2 {
 		t.Errorf("after %d calls: %s %q of %s, %v", calls.Load(), resp.Status, data, resp.Header.Get("Request-Id"), err)
+	}
+	s.settles(0, 0)
+}
+
+// 1. A call is rejected for a second, and held back. 2. Another session's makes all wait longer. 3. The first can't be
+// held that long: it is answered with its own rejection, and with the retry-after that fits now.
+func TestWhatCantBeHeldIsToldHowLongToWait(t *testing.T) {
+	var calls atomic.Int64
+	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Request-Id", fmt.Sprint(calls.Add(1)))
+		w.WriteHeader(429)
+		io.WriteString(w, "limited")
+	}, func(c *Config) { c.Hold = 3 * time.Second })
+	answer := make(chan *http.Response)
+	go func() {
+		defer close(answer)
+		resp, err := s.client.Do(s.call(s.gateway.URL(), "first", `{}`))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer resp.Body.Close()
+		answer <- resp
+	}()
+	s.settles(0, 1)
+	if _, err := s.store.Update(t.Context(), func(st *turn.State) error {
+		for _, p := range st.Pools {
+			p.Limited(time.Now(), time.Now().Add(time.Minute), "another's")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	resp := <-answer
+	if resp == nil {
+		return
+	}
+	if wait, err := strconv.Atoi(resp.Header.Get("Retry-After")); resp.StatusCode != 429 || resp.Header.Get("Request-Id") != fmt.Sprint(calls.Load()) || wait <= 3 || wait > 60 || err != nil {
+		t.Errorf("%s %v after %d calls; want the last 429, and a wait of some 57 s", resp.Status, resp.Header, calls.Load())
 	}
 	s.settles(0, 0)
 }

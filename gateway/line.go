@@ -34,13 +34,13 @@ type line struct {
 	interrupt func() // ends the loop's sleep
 	events    int
 	closed    bool
+	logged    string
 
 	// Used by the loop alone.
-	view   *lockfile.View
-	watch  *lockfile.Watch
-	act    map[string]time.Time // by class: when there is something to do under the lock
-	begun  bool                 // the state was written once
-	logged string
+	view  *lockfile.View
+	watch *lockfile.Watch
+	act   map[string]time.Time // by class: when there is something to do under the lock
+	begun bool                 // the state was written once
 }
 
 // change is what is to be told of a place.
@@ -215,7 +215,7 @@ func (l *line) update(todo []change, waiting []*place) {
 		return
 	}
 	l.view = nil
-	l.log(err)
+	l.log(err.Error() + "; calls go without turns")
 	l.mu.Lock()
 	for _, c := range todo {
 		c.of.broken = true
@@ -225,10 +225,13 @@ func (l *line) update(todo []change, waiting []*place) {
 }
 
 // log writes what is wrong, once until it is something else.
-func (l *line) log(err error) {
-	if text := err.Error(); text != l.logged {
-		l.logged = text
-		l.Store.Log("gateway: %s; calls go without turns", text)
+func (l *line) log(text string) {
+	l.mu.Lock()
+	news := text != l.logged
+	l.logged = text
+	l.mu.Unlock()
+	if news {
+		l.Store.Log("gateway: %s", text)
 	}
 }
 

@@ -68,6 +68,21 @@ func (p *place) wait(ctx context.Context) error {
 	}
 }
 
+// cooling is how long nobody may start.
+func (p *place) cooling() time.Duration {
+	v, err := p.line.Store.View()
+	if err != nil {
+		return 0 // then nobody waits
+	}
+	defer v.Close()
+	now := time.Now()
+	until, ok := p.line.pool(v.State, p.class).Cooling(now)
+	if !ok {
+		return 0
+	}
+	return until.Sub(now)
+}
+
 // tell hands over what is to be told of the place.
 func (p *place) tell(do func(now time.Time, pool *turn.Pool)) {
 	l := p.line

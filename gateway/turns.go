@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -16,8 +17,6 @@ import (
 )
 
 const (
-	// longest is what a call is held back at most for a limit: what is longer is a usage limit, for Claude Code to show.
-	longest = 10 * time.Minute
 	// onWay bounds how long after it was sent a call reaches the server, where the answer's headers do not bound it closer.
 	onWay = 250 * time.Millisecond
 	// mostError bounds what is read of an answer that may be held back, in bytes.
@@ -51,7 +50,7 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), Class(modelOf(kept.reader())))
+	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), Class(modelOf(kept.kept())))
 	resp, err := t.send(r, p, kept, deadline)
 	if err != nil {
 		p.leave()
@@ -62,8 +61,8 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// send is RoundTrip once the request is whole. The answer it returns is for Claude Code; the turn is given back when it
-// was read.
+// send is RoundTrip once the request is whole, or as much of it as there is room for: then it is sent once. The answer
+// it returns is for Claude Code; the turn is given back when it was read.
 func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) (*http.Response, error) {
 	var held *http.Response
 	for {
@@ -74,8 +73,9 @@ func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) 
 			return nil, r.Context().Err()
 		}
 		if err != nil && held != nil {
+			left := p.cooling()
 			p.leave()
-			return held, nil // the real answer; Claude Code waits by itself
+			return fit(held, left), nil // Claude Code waits by itself
 		}
 		turnless := err != nil
 		if turnless {
@@ -84,7 +84,9 @@ func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) 
 		out := r.Clone(r.Context())
 		if r.Body != nil {
 			out.Body = kept.reader()
-			out.GetBody = func() (io.ReadCloser, error) { return kept.reader(), nil }
+			if out.GetBody = nil; !kept.once() {
+				out.GetBody = func() (io.ReadCloser, error) { return kept.reader(), nil }
+			}
 		}
 		sent := time.Now()
 		resp, err := t.base.RoundTrip(out)
@@ -102,7 +104,7 @@ func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) 
 		if err := slurp(resp); err != nil {
 			return resp, nil // broken off; it is passed on as far as it came
 		}
-		if turnless || !holds(&limit, resp, now, deadline) {
+		if turnless || kept.once() || !holds(&limit, resp, now, deadline) {
 			p.limited(until(limit, now), limit.Kind.String(), sent, arrived, limits)
 			return resp, nil
 		}
@@ -120,7 +122,15 @@ func holds(l *ratelimit.Limit, resp *http.Response, now, deadline time.Time) boo
 	if d := l.ResetsAt.Sub(now); l.Kind == ratelimit.UsageWindow && d > l.RetryIn {
 		l.RetryIn = d
 	}
-	return !l.Dead && l.Wait && l.RetryIn <= longest && now.Add(l.RetryIn).Before(deadline)
+	return !l.Dead && l.Wait && now.Add(l.RetryIn).Before(deadline)
+}
+
+// fit makes the retry-after of an answer that was held back what is left of the wait.
+func fit(resp *http.Response, left time.Duration) *http.Response {
+	if resp.Header.Get("Retry-After") != "" {
+		resp.Header.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(left.Seconds())))))
+	}
+	return resp
 }
 
 // until is when the limit ends, if that was said and waiting lifts it.

@@ -1,11 +1,9 @@
 package launch
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -89,8 +87,8 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 	return g, nil
 }
 
-// held is how long the gateway may keep a call: nine tenths of what Claude Code waits for headers, 10 minutes unless
-// the user said otherwise (2.1.330).
+// held is how long the gateway may keep a call: nine tenths of what Claude Code waits for headers, where the user said
+// how long that is.
 func held(timeout string) time.Duration {
 	ms, err := strconv.ParseFloat(timeout, 64)
 	if err != nil || ms <= 0 || ms > float64(24*time.Hour/time.Millisecond) {
@@ -99,25 +97,14 @@ func held(timeout string) time.Duration {
 	return time.Duration(0.9 * ms * float64(time.Millisecond))
 }
 
-// pastProxy keeps calls to the gateway from going through a proxy of the environment.
+// pastProxy keeps calls to the gateway from going through a proxy: 2.1.330 asks one for loopback too, be it named in the
+// environment or in a settings file, which we do not read.
 func pastProxy(env []string) []string {
-	proxied := false
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
-		proxied = proxied || lookup(env, name) != ""
-	}
-	if !proxied {
-		return env
-	}
-	for _, name := range []string{"NO_PROXY", "no_proxy"} {
-		list := lookup(env, name)
-		if list == "" {
-			// The one that is set counts for both.
-			list = lookup(env, map[string]string{"NO_PROXY": "no_proxy", "no_proxy": "NO_PROXY"}[name])
+	one, other := lookup(env, "NO_PROXY"), lookup(env, "no_proxy")
+	for name, list := range map[string]string{"NO_PROXY": cmp.Or(one, other), "no_proxy": cmp.Or(other, one)} {
+		if list != "*" && !strings.Contains(list, "127.0.0.1") {
+			env = with(env, name, strings.TrimLeft(list+",127.0.0.1", ","))
 		}
-		if list == "*" || strings.Contains(list, "127.0.0.1") {
-			continue
-		}
-		env = with(env, name, strings.TrimLeft(list+",127.0.0.1", ","))
 	}
 	return env
 }
@@ -133,60 +120,7 @@ func (l Launch) mayStart(getenv func(string) string, toAPI bool) error {
 	if getenv("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE") != "" {
 		return errors.New("a gateway can't use a client key with a passphrase (CLAUDE_CODE_CLIENT_KEY_PASSPHRASE)\nhint: leave gateway at \"auto\"")
 	}
-	config := getenv("CLAUDE_CONFIG_DIR")
-	if config == "" {
-		config = filepath.Join(getenv("HOME"), ".claude")
-	}
-	files := []string{filepath.Join(managedDir, "managed-settings.json")}
-	more, _ := filepath.Glob(filepath.Join(managedDir, "managed-settings.d", "*.json")) // the pattern is good
-	for _, path := range append(files, more...) {
-		if key := forbids(path); key != "" {
-			return fmt.Errorf("your organization's managed settings do not allow a gateway: %s in %s\nhint: leave gateway at \"auto\", and the hooks take turns", key, path)
-		}
-	}
-	// A base URL that is not the API's switches these off (2.1.330): that is not ours to do.
-	if path := filepath.Join(config, "remote-settings.json"); toAPI && filled(path) {
-		return fmt.Errorf("your organization sends managed settings, which a gateway would switch off (%s)\nhint: leave gateway at \"auto\", and the hooks take turns", path)
-	}
-	return nil
-}
-
-// forbids is the key of a managed settings file that decides where calls go, or "". A file that can't be read forbids
-// nothing that we know of; Claude Code itself says what is wrong with it.
-func forbids(path string) string {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	var s struct {
-		Env       map[string]any
-		Providers any    `json:"allowedProviders"`
-		Login     string `json:"forceLoginMethod"`
-		LoginURL  string `json:"forceLoginGatewayUrl"`
-		Refresh   bool   `json:"forceRemoteSettingsRefresh"`
-	}
-	if json.Unmarshal(data, &s) != nil {
-		return ""
-	}
-	_, url := s.Env[urlEnv]
-	switch {
-	case url:
-		return "env." + urlEnv
-	case s.Providers != nil:
-		return "allowedProviders"
-	case s.LoginURL != "" || s.Login == "gateway":
-		return "forceLoginMethod"
-	case s.Refresh:
-		return "forceRemoteSettingsRefresh"
-	}
-	return ""
-}
-
-// filled says whether the file at path holds settings.
-func filled(path string) bool {
-	data, err := os.ReadFile(path)
-	var s map[string]json.RawMessage
-	return err == nil && json.Unmarshal(data, &s) == nil && len(s) > 0
+	return managedBy(getenv).forbids(toAPI)
 }
 
 // isSet says whether name is in env, be it empty.

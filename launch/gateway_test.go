@@ -20,15 +20,20 @@ func TestGatewayIsWhereItIsWanted(t *testing.T) {
 		on    bool
 		warns string   // the error
 		also  []string // in the environment of Claude Code, then
+		never []string // not set in it
 	}{
 		"auto, no base URL":                  {mode: "auto"},
 		"auto, the API's base URL":           {mode: "auto", env: []string{"ANTHROPIC_BASE_URL=https://api.anthropic.com/"}},
-		"auto, a base URL of the user's own": {mode: "auto", env: []string{"ANTHROPIC_BASE_URL=http://llm.example/x"}, on: true},
+		"auto, a base URL of the user's own": {mode: "auto", env: []string{"ANTHROPIC_BASE_URL=http://llm.example/x"}, on: true, never: []string{"ENABLE_TOOL_SEARCH", "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING"}},
 		"auto, Bedrock":                      {mode: "auto", env: []string{"ANTHROPIC_BASE_URL=http://llm.example", "CLAUDE_CODE_USE_BEDROCK=1"}},
 		"off":                                {mode: "off", env: []string{"ANTHROPIC_BASE_URL=http://llm.example"}},
 		"on":                                 {mode: "on", on: true, also: []string{"ENABLE_TOOL_SEARCH=true", "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING=1"}},
 		"on, what the user set stays":        {mode: "on", env: []string{"ENABLE_TOOL_SEARCH=auto"}, on: true, also: []string{"ENABLE_TOOL_SEARCH=auto"}},
 		"on, a proxy":                        {mode: "on", env: []string{"HTTPS_PROXY=http://p:1", "no_proxy=a.b"}, on: true, also: []string{"NO_PROXY=a.b,127.0.0.1", "no_proxy=a.b,127.0.0.1"}},
+		"on, a base URL of the user's own":   {mode: "on", env: []string{"ANTHROPIC_BASE_URL=http://llm.example"}, on: true, never: []string{"ENABLE_TOOL_SEARCH", "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING"}},
+		"on, a setting that is empty stays":  {mode: "on", env: []string{"CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING="}, on: true, also: []string{"ENABLE_TOOL_SEARCH=true", "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING="}},
+		"on, a proxy in a settings file":     {mode: "on", on: true, also: []string{"NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1"}},
+		"on, past all proxies":               {mode: "on", env: []string{"NO_PROXY=*"}, on: true, also: []string{"NO_PROXY=*"}},
 		"on, Vertex":                         {mode: "on", env: []string{"CLAUDE_CODE_USE_VERTEX=1"}, warns: "CLAUDE_CODE_USE_VERTEX"},
 		"on, a base URL that is none":        {mode: "on", env: []string{"ANTHROPIC_BASE_URL=llm"}, warns: "base URL"},
 		"on, server-managed settings":        {mode: "on", env: []string{"CLAUDE_CONFIG_DIR=testdata-managed"}, warns: "your organization sends managed settings"},
@@ -72,6 +77,11 @@ func TestGatewayIsWhereItIsWanted(t *testing.T) {
 					t.Errorf("%v has no %s", cmd.Env, e)
 				}
 			}
+			for _, name := range c.never {
+				if isSet(cmd.Env, name) {
+					t.Errorf("%v has %s", cmd.Env, name)
+				}
+			}
 			// A launcher in this session starts anew, from what the user had.
 			inner := Launch{Env: cmd.Env}.direct()
 			if got, want := lookup(inner.Env, "ANTHROPIC_BASE_URL"), strings.TrimRight(lookup(env, "ANTHROPIC_BASE_URL"), "/"); got != want {
@@ -91,26 +101,6 @@ func write(t *testing.T, path, data string) {
 	}
 	if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestManagedSettingsForbid(t *testing.T) {
-	for data, want := range map[string]string{
-		`{"env":{"ANTHROPIC_BASE_URL":"https://llm.example"}}`: "env.ANTHROPIC_BASE_URL",
-		`{"allowedProviders":["anthropic"]}`:                   "allowedProviders",
-		`{"forceLoginMethod":"gateway"}`:                       "forceLoginMethod",
-		`{"forceRemoteSettingsRefresh":true}`:                  "forceRemoteSettingsRefresh",
-		`{"permissions":{"deny":[]},"env":{"X":"1"}}`:          "",
-		`{`: "",
-	} {
-		path := filepath.Join(t.TempDir(), "managed-settings.json")
-		write(t, path, data)
-		if got := forbids(path); got != want {
-			t.Errorf("forbids(%s) = %q, want %q", data, got, want)
-		}
-	}
-	if got := forbids(filepath.Join(t.TempDir(), "none")); got != "" {
-		t.Errorf("no file forbids %q", got)
 	}
 }
 

@@ -1,5 +1,4 @@
 package launch
 
-// managedDir is where an organization's managed settings stand (docs, 2.1.330). Those of a device management profile
-// are not read.
-const managedDir = "/Library/Application Support/ClaudeCode"
+// managedBy is where an organization's settings stand on macOS (docs, 2.1.330).
+func managedBy(getenv func(string) string) organization { return onMac(getenv) }

@@ -1,4 +1,4 @@
 package launch
 
-// managedDir is where an organization's managed settings stand (docs, 2.1.330).
-const managedDir = "/etc/claude-code"
+// managedBy is where an organization's settings stand on Linux (docs, 2.1.330).
+func managedBy(getenv func(string) string) organization { return onLinux(getenv) }

@@ -41,8 +41,12 @@ func Transport(getenv func(string) string) (*http.Transport, error) {
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
+	proxy, err := proxies(getenv)
+	if err != nil {
+		return nil, err
+	}
 	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
+		Proxy:               proxy,
 		TLSClientConfig:     config,
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true,
