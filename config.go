@@ -82,6 +82,14 @@ func (s settings) get(name string) string {
 		return s.Gap
 	case "max_wait":
 		return s.MaxWait
+	case "rpm":
+		return s.RPM
+	case "itpm":
+		return s.ITPM
+	case "otpm":
+		return s.OTPM
+	case "priority":
+		return s.Priority
 	case "gateway":
 		return s.Gateway
 	case "resume":

@@ -150,6 +150,14 @@ func settingOptions() (list []option) {
 			o.value, o.help = "DURATION", "least time between two calls of one session"
 		case "max_wait":
 			o.value, o.help = "DURATION", "longest time that a call is held back"
+		case "rpm":
+			o.value, o.help = "N", "calls a minute at most, of all sessions together"
+		case "itpm":
+			o.value, o.help = "N", "input tokens a minute at most, without what comes from the cache"
+		case "otpm":
+			o.value, o.help = "N", "output tokens a minute at most"
+		case "priority":
+			o.value, o.help, o.words = "none|interactive", "interactive: three of four turns are for sessions in a terminal", []string{"none", "interactive"}
 		case "gateway":
 			o.value, o.help, o.words = "auto|on|off", "whether calls go through a proxy in the launcher", []string{"auto", "on", "off"}
 		case "resume":

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"afteryou/claude"
-	"afteryou/gateway"
 	"afteryou/hook"
 	"afteryou/lockfile"
 	"afteryou/probe"
@@ -118,7 +117,7 @@ func share(ctx context.Context, account, secret string, a probe.Answer, until ti
 		id := s.PoolID(secret)
 		s.Pool(id).Name = account
 		pools := []*turn.Pool{s.Pool(id)}
-		if p := s.Pools[turn.ClassPool(id, gateway.Class(a.Model))]; p != nil {
+		if p := s.Pools[turn.ClassPool(id, turn.Class(a.Model))]; p != nil {
 			pools = append(pools, p)
 		}
 		for _, p := range pools {

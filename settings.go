@@ -26,17 +26,22 @@ type settings struct {
 	Turns   string `toml:"turns"`    // "auto", "strict" or a number of calls in flight
 	Gap     string `toml:"gap"`      // least time between two calls of one session, as Go writes durations
 	MaxWait string `toml:"max_wait"` // longest time a call is held back
-	Gateway string `toml:"gateway"`  // "auto", "on" or "off"
-	Resume  string `toml:"resume"`   // "on", or "off": no session goes on by itself
-	Quiet   string `toml:"quiet"`    // hours in which no session goes on by itself, such as "23:00-07:00", or "off"
-	Probe   string `toml:"probe"`    // "on", or "off": nothing is asked of the API
-	Off     bool   `toml:"off"`      // be a plain exec
+	// Calls, input tokens (without what comes from the cache) and output tokens a minute, of all sessions; "0": no budget.
+	RPM      string `toml:"rpm"`
+	ITPM     string `toml:"itpm"`
+	OTPM     string `toml:"otpm"`
+	Priority string `toml:"priority"` // "none", or "interactive": its calls go before those of -p
+	Gateway  string `toml:"gateway"`  // "auto", "on" or "off"
+	Resume   string `toml:"resume"`   // "on", or "off": no session goes on by itself
+	Quiet    string `toml:"quiet"`    // hours in which no session goes on by itself, such as "23:00-07:00", or "off"
+	Probe    string `toml:"probe"`    // "on", or "off": nothing is asked of the API
+	Off      bool   `toml:"off"`      // be a plain exec
 
 	from map[string]string // where a setting was made: a file or a variable; not in it: built in
 }
 
 // names are the settings in the order in which they are documented.
-var names = [...]string{"claude", "turns", "gap", "max_wait", "gateway", "resume", "quiet", "probe", "off"}
+var names = [...]string{"claude", "turns", "gap", "max_wait", "rpm", "itpm", "otpm", "priority", "gateway", "resume", "quiet", "probe", "off"}
 
 // configPath is where the settings file stands, if there is one.
 func configPath() string { return filepath.Join(xdg.ConfigHome, "afteryou", "config.toml") }
@@ -46,7 +51,7 @@ func stateDir() string { return filepath.Join(xdg.StateHome, "afteryou") }
 
 // loadSettings reads file and environment over what is built in. On an error the settings hold what was good.
 func loadSettings(path string, getenv func(string) string) (settings, error) {
-	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", Gateway: "auto", Resume: "on", Quiet: "off", Probe: "on"}
+	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", RPM: "0", ITPM: "0", OTPM: "0", Priority: "none", Gateway: "auto", Resume: "on", Quiet: "off", Probe: "on"}
 	s.from = make(map[string]string)
 	wrong := s.readFile(path)
 	for _, name := range names {
@@ -109,6 +114,16 @@ func (s *settings) set(name, value string) error {
 			return bad(`a duration such as "6h"`)
 		}
 		s.MaxWait = value
+	case "rpm", "itpm", "otpm":
+		if n, err := strconv.ParseInt(value, 10, 64); err != nil || n < 0 || n > mostBudget {
+			return bad(`a number a minute; "0" is no budget`)
+		}
+		*map[string]*string{"rpm": &s.RPM, "itpm": &s.ITPM, "otpm": &s.OTPM}[name] = value
+	case "priority":
+		if value != "none" && value != "interactive" {
+			return bad(`"none" or "interactive"`)
+		}
+		s.Priority = value
 	case "gateway":
 		if value != "auto" && value != "on" && value != "off" {
 			return bad(`"auto", "on" or "off"`)
@@ -144,6 +159,9 @@ func (s *settings) set(name, value string) error {
 	return nil
 }
 
+// mostBudget bounds a budget, far beyond what is sold.
+const mostBudget = 1e12
+
 // most is the number of calls in flight that a value of turns allows; 0 is as many as the pace does.
 func most(turns string) (int, error) {
 	switch turns {
@@ -164,7 +182,12 @@ func (s settings) rules() turn.Rules {
 	n, _ := most(s.Turns)
 	gap, _ := time.ParseDuration(s.Gap)
 	quiet, _ := turn.ParseQuiet(s.Quiet)
-	return turn.Rules{Most: n, Gap: gap, Quiet: quiet}
+	number := func(value string) float64 {
+		n, _ := strconv.ParseFloat(value, 64)
+		return n
+	}
+	return turn.Rules{Most: n, Gap: gap, Quiet: quiet, Interactive: s.Priority == "interactive",
+		Budget: turn.Budget{Calls: number(s.RPM), Input: number(s.ITPM), Output: number(s.OTPM)}}
 }
 
 func (s settings) maxWait() time.Duration {

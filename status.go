@@ -30,9 +30,20 @@ type poolReport struct {
 	Usage    *coolDown      `json:"usage_limit,omitempty"`
 	GaveUp   bool           `json:"gave_up,omitempty"`  // limits without a time came too often in a row
 	Rate     float64        `json:"calls_per_minute"`   // 0: no limit met yet
+	Budget   *budgetReport  `json:"budget,omitempty"`   // of the last session that had one
 	Turns    []callerReport `json:"turns"`              // who has one, oldest first
 	Waiting  []callerReport `json:"waiting"`            // in line, first come first served
 	Retrying []callerReport `json:"rejected,omitempty"` // Claude Code tries again by itself
+}
+
+// budgetReport is what the calls of the last minute took, and what they may take; 0 is no budget.
+type budgetReport struct {
+	Calls    float64 `json:"calls"`
+	CallsOf  float64 `json:"rpm"`
+	Input    float64 `json:"input_tokens"`
+	InputOf  float64 `json:"itpm"`
+	Output   float64 `json:"output_tokens"`
+	OutputOf float64 `json:"otpm"`
 }
 
 type coolDown struct {
@@ -96,13 +107,19 @@ func reportOf(s *turn.State, now time.Time) report {
 	s.Forget(now, lockfile.Alive)
 	r := report{Pools: []poolReport{}}
 	for _, id := range slices.Sorted(maps.Keys(s.Pools)) {
-		p := s.Pools[id]
+		p := s.Pool(id)
+		if p.Name == "" {
+			continue // no calls of its own, only of its classes
+		}
 		one := poolReport{ID: id, Name: p.Name, GaveUp: p.CoolDown.GaveUp(), Rate: p.Pace.Rate * 60, Turns: []callerReport{}, Waiting: []callerReport{}}
 		if until, ok := p.Cooling(now); ok {
 			one.CoolDown = &coolDown{until, until.Sub(now).Seconds(), p.CoolDown.Why}
 		}
 		if p.Usage.Until.After(now) {
 			one.Usage = &coolDown{p.Usage.Until, p.Usage.Until.Sub(now).Seconds(), p.Usage.Why}
+		}
+		if took, of, ok := p.Spending(now); ok {
+			one.Budget = &budgetReport{took.Calls, of.Calls, took.Input, of.Input, took.Output, of.Output}
 		}
 		for _, session := range s.Sessions {
 			if session.Pool == id || session.Gateway && strings.HasPrefix(id, turn.ClassPool(session.Pool, "")) {
@@ -165,6 +182,9 @@ func (r report) write(out io.Writer, now time.Time) error {
 		if p.Usage != nil {
 			fmt.Fprintf(out, "usage      limit reached, resets %s, in %s\n", clock(p.Usage.Until, now), span(p.Usage.Seconds))
 		}
+		if b := p.Budget; b != nil {
+			fmt.Fprintf(out, "budget     %s in the last minute\n", b)
+		}
 		fmt.Fprintf(out, "sessions   %d\n", p.Sessions)
 		if len(p.Turns)+len(p.Waiting)+len(p.Retrying) == 0 {
 			continue
@@ -193,6 +213,19 @@ func (r report) write(out io.Writer, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+func (b budgetReport) String() string {
+	var parts []string
+	for _, one := range []struct {
+		took, of float64
+		what     string
+	}{{b.Calls, b.CallsOf, "calls"}, {b.Input, b.InputOf, "input tokens"}, {b.Output, b.OutputOf, "output tokens"}} {
+		if one.of > 0 {
+			parts = append(parts, fmt.Sprintf("%.0f of %.0f %s", one.took, one.of, one.what))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // clock is a time as a person reads it: the day only where it is not today.

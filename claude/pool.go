@@ -75,6 +75,11 @@ func Account(getenv func(string) string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// Unattended says whether nobody sits before the session that runs a hook: -p and the SDKs (2.1.330).
+func Unattended(getenv func(string) string) bool {
+	return strings.HasPrefix(getenv("CLAUDE_CODE_ENTRYPOINT"), "sdk-")
+}
+
 // withoutSecrets is url without the parts that may carry a credential.
 func withoutSecrets(url string) string {
 	url, _, _ = strings.Cut(url, "?")

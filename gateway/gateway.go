@@ -37,6 +37,7 @@ type Config struct {
 	Upstream string // base URL
 	Store    *lockfile.Store
 	Rules    turn.Rules
+	Print    bool // nobody sits before the session (-p)
 	// Pool names the limit that the calls share: a name to show, and the secret that its id is made from.
 	Pool func() (name, secret string)
 	// Hold bounds how long a call is kept without a byte of an answer, waiting for its turn; longer than it does by

@@ -140,6 +140,9 @@ func TestSomeRejectionsArePassedOn(t *testing.T) {
 			}
 			defer v.Close()
 			for _, p := range v.State.Pools {
+				if p.Name == "" {
+					continue // of which the others are classes
+				}
 				if until, ok := p.Cooling(time.Now()); ok != c.cools {
 					t.Errorf("the others wait until %v, %v; want %v", until, ok, c.cools)
 				}
@@ -284,8 +287,8 @@ func TestHeadersSetThePace(t *testing.T) {
 	if p == nil {
 		t.Fatalf("no pool of the class: %v", v.State.Pools)
 	}
-	if p.Costs != (turn.Costs{Input: 1000, Output: 50}) || p.Pace.Limit != 0.5 {
-		t.Errorf("costs %+v, limit %v calls/s; want 1000 and 50, and 0.5", p.Costs, p.Pace.Limit)
+	if p.Costs != (turn.Costs{Input: 1000, Output: 50}) || p.Pace.Limit != 1 || p.Tokens.Input.Rate != 500 || p.Tokens.Input.Top != 29000 {
+		t.Errorf("costs %+v, limit %v calls/s, tokens %+v; want 1000 and 50, 1, and 500/s, 29000 at most", p.Costs, p.Pace.Limit, p.Tokens.Input)
 	}
 }
 
@@ -294,8 +297,8 @@ func TestClass(t *testing.T) {
 		"claude-opus-4-6": "opus", "claude-3-5-haiku-latest": "haiku", "us.anthropic.claude-sonnet-4-5-20250929-v1:0": "sonnet",
 		"anthropic/claude-sonnet-5": "sonnet", "": "any", "GLM-4.6": "glm-4.6", strings.Repeat("x", 100): strings.Repeat("x", 64),
 	} {
-		if got := Class(model); got != want {
-			t.Errorf("Class(%q) = %q, want %q", model, got, want)
+		if got := turn.Class(model); got != want {
+			t.Errorf("class(%q) = %q, want %q", model, got, want)
 		}
 	}
 	for body, want := range map[string]string{
@@ -310,7 +313,7 @@ func TestClass(t *testing.T) {
 
 func FuzzModel(f *testing.F) {
 	f.Add(`{"model":"claude","x":[1]}`)
-	f.Fuzz(func(t *testing.T, body string) { Class(modelOf(strings.NewReader(body))) })
+	f.Fuzz(func(t *testing.T, body string) { turn.Class(modelOf(strings.NewReader(body))) })
 }
 
 // However an answer is cut into pieces, it tells the same.

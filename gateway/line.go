@@ -194,7 +194,7 @@ func (l *line) update(todo []change, waiting []*place) {
 			c.do(now, of(c.of))
 		}
 		for _, p := range waiting {
-			of(p).Ask(now, turn.Ticket{Key: p.key, Event: p.event, Process: l.self, Waiter: l.self})
+			of(p).Ask(now, turn.Ticket{Key: p.key, Event: p.event, Process: l.self, Waiter: l.self, Budget: l.Rules.Budget, Print: l.Print})
 		}
 		for class, pool := range pools {
 			l.plan(pool, class, waiting, now, pool.Admit(now, l.Rules))

@@ -12,23 +12,6 @@ func calls(r *http.Request) bool {
 	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/messages")
 }
 
-// families are the classes of models that have limits of their own.
-var families = [...]string{"opus", "sonnet", "haiku", "fable"}
-
-// Class names what shares a limit at the API: the family of the model, else the model itself.
-func Class(model string) string {
-	model = strings.ToLower(model)
-	for _, f := range families {
-		if strings.Contains(model, f) {
-			return f
-		}
-	}
-	if model == "" {
-		return "any"
-	}
-	return model[:min(len(model), 64)]
-}
-
 // modelOf finds the model that a request names, in the first part of it (2.1.330 names it first of all).
 func modelOf(r io.Reader) string {
 	dec := json.NewDecoder(io.LimitReader(r, 1<<20))

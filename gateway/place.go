@@ -19,9 +19,6 @@ type place struct {
 	sent    bool
 	gone    bool
 	broken  bool // line.mu: what was to be told could not be
-	when    time.Time
-	limits  limits
-	costs   [2]float64 // of this call, as far as told
 }
 
 // join gives a call its name: the session's, the agent's, and a number where they have several calls at once.
@@ -96,18 +93,16 @@ func (p *place) tell(do func(now time.Time, pool *turn.Pool)) {
 }
 
 // heard tells when the call was sent and what the headers of the answer say.
-func (p *place) heard(sent, arrived time.Time, l limits) func(now time.Time, pool *turn.Pool) {
-	p.sent, p.when, p.limits = true, sent, l
+func (p *place) heard(sent, arrived time.Time, l turn.Limits) func(now time.Time, pool *turn.Pool) {
+	p.sent = true
 	return func(now time.Time, pool *turn.Pool) {
 		pool.Sent(now, p.key, arrived)
-		if l.known() {
-			pool.Headers(now, sent, l.cost(pool.Costs))
-		}
+		pool.Headers(now, p.key, sent, l)
 	}
 }
 
 // accepted: the server answers the call.
-func (p *place) accepted(sent, arrived time.Time, l limits) {
+func (p *place) accepted(sent, arrived time.Time, l turn.Limits) {
 	heard := p.heard(sent, arrived, l)
 	p.tell(func(now time.Time, pool *turn.Pool) {
 		heard(now, pool)
@@ -115,18 +110,18 @@ func (p *place) accepted(sent, arrived time.Time, l limits) {
 	})
 }
 
-// rejected: the call goes back to the head of the line, and all wait what the server said.
-func (p *place) rejected(retryAfter time.Duration, sent, arrived time.Time, l limits) {
+// rejected: the call goes back to the head of the line, and all wait what the server said. tokens: they were lacking.
+func (p *place) rejected(retryAfter time.Duration, tokens bool, sent, arrived time.Time, l turn.Limits) {
 	heard := p.heard(sent, arrived, l)
 	p.sent = false // what comes next is another try
 	p.tell(func(now time.Time, pool *turn.Pool) {
 		heard(now, pool)
-		pool.Rejected(now, p.key, retryAfter)
+		pool.Rejected(now, p.key, retryAfter, tokens)
 	})
 }
 
 // limited: the call was rejected, and Claude Code is told so.
-func (p *place) limited(until time.Time, why string, sent, arrived time.Time, l limits) {
+func (p *place) limited(until time.Time, why string, sent, arrived time.Time, l turn.Limits) {
 	heard := p.heard(sent, arrived, l)
 	p.tell(func(now time.Time, pool *turn.Pool) {
 		heard(now, pool)
@@ -137,23 +132,10 @@ func (p *place) limited(until time.Time, why string, sent, arrived time.Time, l 
 	})
 }
 
-// used: the answer says what it took.
+// used: the answer says what it took so far.
 func (p *place) used(u *usage) {
-	in, out := u.input, u.output
-	if in == p.costs[0] {
-		in = 0
-	}
-	if out == p.costs[1] {
-		out = 0
-	}
-	p.costs = [2]float64{u.input, u.output}
-	sent, l := p.when, p.limits
-	p.tell(func(now time.Time, pool *turn.Pool) {
-		pool.Costs.Used(in, out)
-		if l.known() {
-			pool.Headers(now, sent, l.cost(pool.Costs))
-		}
-	})
+	took := turn.Costs{Input: u.input, Output: u.output}
+	p.tell(func(now time.Time, pool *turn.Pool) { pool.Used(now, p.key, now, took) })
 }
 
 // alive: the answer grows.

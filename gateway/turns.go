@@ -50,7 +50,7 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), Class(modelOf(kept.kept())))
+	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), turn.Class(modelOf(kept.kept())))
 	resp, err := t.send(r, p, kept, deadline)
 	if err != nil {
 		p.leave()
@@ -108,7 +108,7 @@ func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) 
 			p.limited(until(limit, now), limit.Kind.String(), sent, arrived, limits)
 			return resp, nil
 		}
-		p.rejected(limit.RetryIn, sent, arrived, limits)
+		p.rejected(limit.RetryIn, ofTokens(resp.StatusCode, limits), sent, arrived, limits)
 		held = resp
 	}
 }
@@ -166,39 +166,23 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// resources reads the limits that an answer's headers tell. The costs of what is counted in tokens are not its to say.
-func resources(h http.Header) (list limits) {
-	read := func(name string) (turn.Resource, bool) {
+// resources reads the limits that an answer's headers tell.
+func resources(h http.Header) (l turn.Limits) {
+	for name, of := range map[string]*turn.Resource{"Requests": &l.Requests, "Input-Tokens": &l.Input, "Output-Tokens": &l.Output, "Tokens": &l.Total} {
 		limit, err := strconv.ParseFloat(h.Get("Anthropic-Ratelimit-"+name+"-Limit"), 64)
 		remaining, err2 := strconv.ParseFloat(h.Get("Anthropic-Ratelimit-"+name+"-Remaining"), 64)
-		return turn.Resource{Limit: limit, Remaining: remaining}, err == nil && err2 == nil && limit > 0
+		if err == nil && err2 == nil && limit > 0 && remaining >= 0 {
+			*of = turn.Resource{Limit: limit, Remaining: remaining}
+		}
 	}
-	for kind, name := range [...]string{requests: "Requests", input: "Input-Tokens", output: "Output-Tokens", total: "Tokens"} {
-		list[kind], _ = read(name)
-	}
-	return list
+	return l
 }
 
-// limits are what an answer's headers tell; a zero one is not limited.
-type limits [4]turn.Resource
-
-const (
-	requests = iota
-	input
-	output
-	total
-)
-
-// cost puts in what a call takes. What is not known yet limits nothing.
-func (l limits) cost(c turn.Costs) []turn.Resource {
-	l[requests].Cost, l[input].Cost, l[output].Cost = 1, c.Input, c.Output
-	if l[input].Limit == 0 && l[output].Limit == 0 {
-		l[total].Cost = c.Input + c.Output
-	}
-	return l[:]
+// ofTokens says whether it was tokens that a rejected call lacked: there was room for another request.
+func ofTokens(status int, l turn.Limits) bool {
+	return status == http.StatusTooManyRequests && (l.Requests.Limit == 0 || l.Requests.Remaining >= 1) &&
+		(l.Input.Limit > 0 || l.Output.Limit > 0 || l.Total.Limit > 0)
 }
-
-func (l limits) known() bool { return l != limits{} }
 
 // answer is the body of an answer on its way to Claude Code.
 type answer struct {
@@ -252,6 +236,9 @@ func (a *answer) finish() {
 	}
 	a.done = true
 	if a.ok {
+		if !a.usage.tells() { // it must count as something, or each would count as one of which nothing is known yet
+			a.place.used(&usage{input: 1, output: 1})
+		}
 		a.place.answered()
 	}
 	a.place.leave()

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"afteryou/claude"
 	"afteryou/lockfile"
 	"afteryou/observe"
 	"afteryou/ratelimit"
@@ -44,7 +45,8 @@ func (w *waiter) wait(ctx context.Context, reports []observe.Report) error {
 		var place int
 		var next time.Time
 		v, err := w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) {
-			p.Ask(now, turn.Ticket{Key: w.event.key(), Event: w.event.id, Process: w.process, Waiter: w.self, Since: now})
+			p.Ask(now, turn.Ticket{Key: w.event.key(), Event: w.event.id, Process: w.process, Waiter: w.self, Since: now,
+				Budget: w.Rules.Budget, Print: claude.Unattended(w.Getenv), Class: s.Sessions[w.event.Session].Class})
 			next = p.Admit(now, w.Rules)
 			granted = p.Granted(w.event.key(), w.event.id)
 			place, _ = p.Place(w.event.key())

@@ -64,7 +64,7 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 		upstream = apiURL
 	}
 	g, err := gateway.Start(gateway.Config{
-		Upstream: upstream, Store: l.Store, Rules: l.Rules, Pool: l.Pool, Hold: held(getenv("API_TIMEOUT_MS")), Getenv: getenv,
+		Upstream: upstream, Store: l.Store, Rules: l.Rules, Print: claude.Sort(l.Args) == claude.Print, Pool: l.Pool, Hold: held(getenv("API_TIMEOUT_MS")), Getenv: getenv,
 	})
 	if err != nil {
 		if l.Gateway == "on" {

@@ -111,6 +111,9 @@ func (r Report) Apply(now time.Time, s *turn.State) {
 
 // tell tells one row.
 func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row claude.Row) {
+	if r.Key.Agent == "" && row.Model != "" {
+		session.Class = turn.Class(row.Model)
+	}
 	asked := session.Asked[r.Key.Agent]
 	delete(session.Asked, r.Key.Agent)
 	switch row.Kind {
@@ -137,6 +140,7 @@ func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row 
 			pool.Sent(now, r.Key, row.At)
 		}
 		session.Answer = row.MessageID
+		pool.Used(now, r.Key, row.At, turn.Costs{Input: float64(row.Usage.Input + row.Usage.CacheWrite), Output: float64(row.Usage.Output)})
 	case claude.Retry:
 		if row.Limit.Kind != ratelimit.None {
 			pool.Retrying(now, r.Key, turn.Retry{Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt})

@@ -32,5 +32,7 @@ func (p *Pool) Knows(k Key) bool {
 
 // Untold says that no row tells when the key's calls so far were sent: its version writes none.
 func (p *Pool) Untold(k Key) {
-	p.caller(k).Owed = 0
+	c := p.caller(k)
+	c.Owed = 0
+	p.account().seen(k, c.Sent, c.Sent)
 }

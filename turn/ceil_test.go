@@ -125,6 +125,8 @@ func scenarios() (list []scenario) {
 		list = append(list, scenario{class: "token bucket", calls: 12, rpm: 1000, burst: 1000, tpm: tpm})
 		list = append(list, scenario{class: "token bucket", calls: 12, rpm: 1000, burst: 1000, tpm: tpm, tburst: tpm / 4, empty: true})
 	}
+	list = append(list, scenario{class: "tokens, unlike sessions", calls: 12, rpm: 1000, burst: 1000, tpm: 100000, unlike: true})
+	list = append(list, scenario{class: "tokens, unlike sessions", calls: 12, rpm: 1000, burst: 1000, tpm: 100000, tburst: 25000, unlike: true})
 	for _, c := range [][2]float64{{60, 5}, {50, 50}, {300, 50}} {
 		list = append(list, scenario{class: "subagents", calls: 12, rpm: c[0], burst: c[1], agents: .4})
 		list = append(list, scenario{class: "calls without a gate", calls: 12, rpm: c[0], burst: c[1], ungated: .3})
@@ -249,6 +251,7 @@ var bounds = map[string]bound{
 	"limit to a third and back": {0, 1.5, 0, 0, 100},
 	"unseen consumer":           {1.06, 0, 0, 0, 0},
 	"token bucket":              {1.22, 0, 0, 0, 0},
+	"tokens, unlike sessions":   {1.10, 0, .15, 0, 0},
 	"subagents":                 {1.15, 0, .12, 0, 0},
 	"calls without a gate":      {1.10, 0, .20, 0, 0},
 	"reports 10 s late":         {1.20, 0, .20, 0, 0},

@@ -37,7 +37,9 @@ func (p *Pool) advance(now time.Time) time.Time {
 	} else if back > 0 {
 		now = p.At
 	}
-	p.Pace.fade(now, len(p.Queue) == 0)
+	if p.Pace.fade(now, len(p.Queue) == 0); p.Pace.blank() {
+		p.Tokens = Tokens{}
+	}
 	for {
 		retry, try := p.nextRetry(), p.Pace.nextTry()
 		switch {
@@ -114,6 +116,9 @@ func (p *Pool) shift(d time.Duration) {
 	}
 	for i := range p.Pace.Empty {
 		move(&p.Pace.Empty[i])
+	}
+	for _, b := range []*Bucket{&p.Tokens.Input, &p.Tokens.Output, &p.Tokens.Total} {
+		move(&b.At)
 	}
 	move(&p.CoolDown.Until)
 	move(&p.Pace.At)

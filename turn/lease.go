@@ -22,12 +22,17 @@ type Grant struct {
 	At       time.Time `json:"at,omitzero"`
 	Seen     time.Time `json:"seen,omitzero"`      // last sign of life
 	Rejected int       `json:"rejected,omitempty"` // as in Ticket
+	Budget   Budget    `json:"budget,omitzero"`
+	Print    bool      `json:"print,omitempty"`
+	// Taken is what the mirrored buckets gave for it and may get back.
+	Taken Costs `json:"taken,omitzero"`
 }
 
 // Succeeded says that the key's call was answered: the turn is given back, and the call counts as accepted.
 func (p *Pool) Succeeded(now time.Time, k Key) {
 	now = p.advance(now)
 	p.drop(k)
+	p.account().over(now, k)
 	p.confirmKey(now, k)
 	if p.CoolDown.Times > 0 && !p.CoolDown.Until.After(now) {
 		p.CoolDown = CoolDown{}
@@ -40,6 +45,7 @@ func (p *Pool) Ended(now time.Time, k Key) {
 	now = p.advance(now)
 	p.orphan(now, func(r Retry) bool { return r.Key == k })
 	p.drop(k)
+	p.account().over(now, k)
 	p.Pace.abandon(k)
 }
 
@@ -77,6 +83,7 @@ func (p *Pool) Sweep(now time.Time, alive func(Process) bool) {
 	p.Callers = slices.DeleteFunc(p.Callers, func(c Caller) bool {
 		return now.Sub(c.Sent) > quiet && now.Sub(c.Rejected) > quiet
 	})
+	p.account().tidy(now)
 	if p.CoolDown.Times > 0 && now.Sub(p.CoolDown.Until) > quiet {
 		p.CoolDown = CoolDown{}
 	}

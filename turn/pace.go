@@ -126,7 +126,12 @@ func (p *Pool) send(now, at time.Time, k Key, paced bool) {
 	if at.After(c.Used) {
 		c.Used = at
 	}
+	cost := p.cost(k)
+	p.account().sent(k, at, cost)
 	caller := p.caller(k)
+	if caller.Took != (Costs{}) {
+		caller.Costs, caller.Took = cost, Costs{}
+	}
 	caller.Sent = at
 	caller.Owed++
 }

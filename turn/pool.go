@@ -6,7 +6,62 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 )
+
+// Pool is the pool with that id, made when missing.
+func (s *State) Pool(id string) *Pool {
+	if s.Pools == nil {
+		s.Pools = make(map[string]*Pool)
+	}
+	id, class, isClass := strings.Cut(id, classMark)
+	base := s.pool(id)
+	if isClass {
+		s.pool(ClassPool(id, class))
+	}
+	base.classes = nil
+	for other, p := range s.Pools {
+		if of, class, ok := strings.Cut(other, classMark); ok && of == id {
+			p = s.pool(other)
+			p.base, p.class = base, class
+			base.classes = append(base.classes, p)
+		}
+	}
+	if isClass {
+		return s.Pools[ClassPool(id, class)]
+	}
+	return base
+}
+
+func (s *State) pool(id string) *Pool {
+	if s.Pools[id] == nil {
+		s.Pools[id] = &Pool{}
+	}
+	return s.Pools[id]
+}
+
+// classMark stands between the id of a pool and the class.
+const classMark = "/"
+
+// ClassPool is the id of the pool for one class of models of the pool with that id: each class has limits of its own.
+func ClassPool(id, class string) string { return id + classMark + class }
+
+// families are the classes of models that have limits of their own.
+var families = [...]string{"opus", "sonnet", "haiku", "fable"}
+
+// Class names what shares a limit at the API: the family of the model, else the model itself.
+func Class(model string) string {
+	model = strings.ToLower(model)
+	for _, f := range families {
+		if strings.Contains(model, f) {
+			return f
+		}
+	}
+	if model == "" {
+		return "any"
+	}
+	return model[:min(len(model), 64)]
+}
 
 // PoolID is the id of the pool that a secret pays for. It tells nothing about the secret to who has not seen it: the
 // key of the hash is the state's own.

@@ -16,7 +16,12 @@ type Ticket struct {
 	// Paced says that the policy made the call wait: only such calls tell that the pace could be higher.
 	Paced bool `json:"paced,omitempty"`
 	// Rejected is how often in a row the call came back to the line (gateway).
-	Rejected int `json:"rejected,omitempty"`
+	Rejected int    `json:"rejected,omitempty"`
+	Budget   Budget `json:"budget,omitzero"` // of the session's own rules
+	// Print says that nobody sits before the session (-p).
+	Print bool `json:"print,omitempty"`
+	// Class is that of the session's model, where the pool does not tell calls apart by it; empty: not known.
+	Class string `json:"class,omitempty"`
 }
 
 // Ask joins the end of the queue. An event that stands there already keeps its place (and takes the new waiter), and
@@ -25,9 +30,10 @@ type Ticket struct {
 // (seen on 2.1.330).
 func (p *Pool) Ask(now time.Time, t Ticket) {
 	now = p.advance(now)
+	p.budgeted(now, t.Budget)
 	for i := range p.Queue {
 		if q := &p.Queue[i]; q.Key == t.Key && q.Event == t.Event {
-			q.Process, q.Waiter = t.Process, t.Waiter
+			q.Process, q.Waiter, q.Budget = t.Process, t.Waiter, t.Budget
 			return
 		}
 	}
@@ -36,12 +42,13 @@ func (p *Pool) Ask(now time.Time, t Ticket) {
 	}
 	p.orphan(now, func(r Retry) bool { return r.Key == t.Key })
 	p.drop(t.Key)
+	p.account().over(now, t.Key)
 	t.Since, t.Paced, t.Rejected = now, false, 0
 	p.Queue = append(p.Queue, t)
 }
 
-// Admit gives turns to the first in line for as long as the rules, the cool-down and the pace allow it. It returns
-// when to call again; a zero time says that only an event can change anything.
+// Admit gives turns to the first in line for as long as the rules, the budget, the cool-down and the pace allow it. It
+// returns when to call again; a zero time says that only an event can change anything.
 func (p *Pool) Admit(now time.Time, r Rules) (next time.Time) {
 	now = p.advance(now)
 	for len(p.Queue) > 0 {
@@ -52,34 +59,66 @@ func (p *Pool) Admit(now time.Time, r Rules) (next time.Time) {
 		if r.Most > 0 && len(p.Grants) >= r.Most {
 			return p.lapses(now)
 		}
-		until, ok := p.CoolDown.holds(now)
+		t := p.Queue[first]
+		until, ok := p.cools(now, t)
 		if !ok {
 			until, ok = p.wait(now)
+		}
+		cost := p.cost(t.Key)
+		if t.Rejected == 0 { // else the server said when it fits
+			if at := p.Tokens.afford(now, cost); at.After(now) && !(ok && until.After(at)) {
+				until, ok = at, true
+			}
 		}
 		if ok {
 			p.Queue[first].Paced = true
 			return ceil(until)
 		}
-		t := p.Queue[first]
 		p.Queue = slices.Delete(p.Queue, first, first+1)
-		p.Grants = append(p.Grants, Grant{Key: t.Key, Event: t.Event, Process: t.Process, Waiter: t.Waiter, At: now, Seen: now, Rejected: t.Rejected})
+		p.passed(t, r)
+		p.Grants = append(p.Grants, Grant{Key: t.Key, Event: t.Event, Process: t.Process, Waiter: t.Waiter, At: now, Seen: now,
+			Rejected: t.Rejected, Budget: t.Budget, Print: t.Print, Taken: cost})
+		p.Tokens.take(cost)
 		p.send(now, now, t.Key, t.Paced)
 	}
 	return time.Time{}
 }
 
-// first is the first in line whose session the gap lets go, else when it lets one. Who waits for a gap of his own
-// holds nobody else back.
-func (p *Pool) first(now time.Time, r Rules) (i int, open time.Time) {
-	for i, t := range p.Queue {
-		var last time.Time
-		for _, c := range p.Callers {
-			if c.Session == t.Session && c.Sent.After(last) {
-				last = c.Sent
-			}
+// cools says until when a cool-down holds the ticket, if one does: the pool's, and what is known of the same limit by
+// those whose calls are told apart by class, or are not.
+func (p *Pool) cools(now time.Time, t Ticket) (until time.Time, ok bool) {
+	until, ok = p.CoolDown.holds(now)
+	later := func(at time.Time, holds bool) {
+		if holds && (!ok || at.After(until)) {
+			until, ok = at, true
 		}
-		until := last.Add(r.Gap)
-		if r.Gap <= 0 || last.IsZero() || !until.After(now) {
+	}
+	if p.base != nil {
+		later(p.base.CoolDown.holds(now))
+		later(p.base.announced(now))
+	}
+	for _, c := range p.classes {
+		if t.Class == "" || t.Class == c.class {
+			later(c.CoolDown.holds(now))
+		}
+	}
+	return until, ok
+}
+
+// first is who goes first in line of those whom gap and budget let go, else when they let one. Who waits for a gap of
+// his own holds nobody else back; who waits for the budget holds those back who would take it away.
+func (p *Pool) first(now time.Time, r Rules) (i int, open time.Time) {
+	short := false
+	for _, i := range p.order(r) {
+		t := p.Queue[i]
+		until := p.gap(t, r)
+		if !until.After(now) && t.Budget != (Budget{}) {
+			if short {
+				continue
+			}
+			until, short = p.spent(now, t)
+		}
+		if !until.After(now) {
 			return i, time.Time{}
 		}
 		if open.IsZero() || until.Before(open) {
@@ -87,6 +126,20 @@ func (p *Pool) first(now time.Time, r Rules) (i int, open time.Time) {
 		}
 	}
 	return -1, ceil(open)
+}
+
+// gap is until when the gap holds the ticket.
+func (p *Pool) gap(t Ticket, r Rules) time.Time {
+	var last time.Time
+	for _, c := range p.Callers {
+		if c.Session == t.Session && c.Sent.After(last) {
+			last = c.Sent
+		}
+	}
+	if r.Gap <= 0 || last.IsZero() {
+		return time.Time{}
+	}
+	return last.Add(r.Gap)
 }
 
 // Granted reports whether the event holds the turn it asked for.
@@ -108,8 +161,10 @@ func (p *Pool) Withdraw(k Key, event string) {
 	if i < 0 {
 		return
 	}
+	p.Tokens.take(Costs{-p.Grants[i].Taken.Input, -p.Grants[i].Taken.Output})
 	p.Grants = slices.Delete(p.Grants, i, i+1)
 	if c := p.caller(k); c.Owed > 0 {
+		p.account().never(k)
 		p.Pace.unsend(k, c.Sent)
 		p.Pace.Level = min(1, p.Pace.Level+1)
 		c.Owed--

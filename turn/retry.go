@@ -23,6 +23,8 @@ type Caller struct {
 	Owed     int       `json:"owed,omitempty"`    // calls counted whose row was not seen yet, the last among them
 	Row      time.Time `json:"row,omitzero"`      // last api-request row
 	Rejected time.Time `json:"rejected,omitzero"` // last api_error row
+	Costs    Costs     `json:"costs,omitzero"`    // what the last call was expected to take
+	Took     Costs     `json:"took,omitzero"`     // what it took; zero: not told yet
 }
 
 const (
@@ -116,6 +118,7 @@ func (p *Pool) Retrying(now time.Time, k Key, r Retry) {
 	p.Retries = slices.DeleteFunc(p.Retries, func(o Retry) bool { return o.Key == k && !o.long() })
 	sent := p.tried(c, r.Rejected)
 	p.Pace.unsend(k, sent)
+	p.account().refused(r.Rejected, k)
 	if !c.Sent.After(r.Rejected) {
 		c.Owed = 0
 	}
@@ -175,6 +178,7 @@ func (p *Pool) Sent(now time.Time, k Key, at time.Time) {
 		return
 	case c.Owed > 0 && !at.Before(c.Sent.Add(-early)) && at.Sub(c.Sent) < row:
 		p.Pace.resent(k, c.Sent, at)
+		p.account().seen(k, c.Sent, at)
 		// The server took its token when the call came, not when it was let go: until then a full bucket gained nothing.
 		p.Pace.Level = max(-1, p.Pace.Level-p.Pace.Rate*max(0, at.Sub(c.Sent).Seconds()))
 		c.Sent, c.Owed = at, 0
@@ -187,6 +191,7 @@ func (p *Pool) Sent(now time.Time, k Key, at time.Time) {
 	p.send(now, at, k, false)
 	c = p.caller(k)
 	c.Owed = 0
+	p.account().seen(k, at, at)
 	if was.Sent.After(at) { // an old report: the call that came after it stands
 		c.Sent, c.Owed = was.Sent, was.Owed
 	}

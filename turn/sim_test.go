@@ -44,7 +44,8 @@ type scenario struct {
 	drowsy   float64 // share of transcript rows that are read up to 10 s late
 	norows   bool    // a version without api-request rows
 	rules    Rules
-	every    int // the state is written and read again every so many steps
+	unlike   bool // the sessions' calls are of different sizes, each session's much the same
+	every    int  // the state is written and read again every so many steps
 }
 
 // cut changes the server's limit: from t on it is f times what it was.
@@ -93,6 +94,8 @@ type simCall struct {
 	tries   int // rejected so far
 	sent    float64
 	ungated bool
+	came    float64 // when the server accepted it
+	thought float64 // what it was expected to cost when it was let go, within its budget
 }
 
 type simStep struct {
@@ -142,13 +145,14 @@ type sim struct {
 	read      map[Key]float64 // up to when each transcript's rows are reported
 	pending   map[Key]float64 // reported retries: when they fire
 	accepted  []float64
+	tries     []float64  // when calls came, accepted or not
+	took      []*simCall // accepted
 	answered  int
 	rejected  int
 	ungateds  int // of the accepted calls
 	taken     int // by the other machine
 	dead      int
 	deepest   int
-	mean      float64 // cost of a call, as the gateway measured it
 	lastCut   float64
 	cuttings  int
 	hops      int
@@ -183,6 +187,10 @@ func newSim(sc scenario, seed uint64) *sim {
 	// The work is drawn beforehand, so the ideal is known and every policy gets the same.
 	for i := range sc.sessions {
 		var steps []simStep
+		size := 0.0
+		if sc.unlike {
+			size = 3000 * lognormal(s.work, 0, 1)
+		}
 		for n := 0; n < sc.calls; {
 			m := 1
 			if s.work.Float64() < sc.agents && i%3 == 0 {
@@ -194,6 +202,9 @@ func newSim(sc scenario, seed uint64) *sim {
 			for j := range m {
 				c := simCall{session: i, key: Key{Session: fmt.Sprintf("session-%02d", i)}, event: fmt.Sprint(len(steps)),
 					latency: sc.latency * lognormal(s.work, -.125, .5), cost: cost(s.work)}
+				if sc.unlike {
+					c.cost = size * lognormal(s.work, 0, .2)
+				}
 				if j > 0 {
 					c.key.Agent = fmt.Sprint("agent-", j)
 				}
@@ -324,7 +335,8 @@ func (s *sim) begin(i int) {
 			continue
 		}
 		s.waiting = append(s.waiting, c)
-		s.pool.Ask(at(s.now), Ticket{Key: c.key, Event: c.event, Process: Process{PID: i + 1}, Waiter: Process{PID: 1000 + i}})
+		s.pool.Ask(at(s.now), Ticket{Key: c.key, Event: c.event, Process: Process{PID: i + 1}, Waiter: Process{PID: 1000 + i},
+			Budget: s.rules.Budget})
 	}
 	s.pump()
 }
@@ -342,6 +354,10 @@ func (s *sim) pump() {
 		if !s.pool.Granted(c.key, c.event) {
 			first = false
 			return false
+		}
+		c.thought = min(s.pool.cost(c.key).Input, s.rules.Budget.Input)
+		if c.thought == 0 {
+			c.thought = s.rules.Budget.Input
 		}
 		if !first && s.rules.Gap == 0 {
 			s.fault("%v was granted before one that asked earlier", c.key)
@@ -433,19 +449,16 @@ func (s *sim) try(c *simCall) {
 
 func (s *sim) arrive(c *simCall) {
 	wait := s.take(c.cost)
+	s.tries = append(s.tries, s.now)
 	if wait == 0 {
 		s.accepted = append(s.accepted, s.now)
+		c.came = s.now
+		s.took = append(s.took, c)
 		if s.gateway && s.headers > 0 {
-			h := []Resource{{Limit: s.buckets[0].rate * 60 * s.headers, Remaining: math.Floor(s.buckets[0].level + 1e-9), Cost: 1}}
-			if len(s.buckets) > 1 {
-				h = append(h, Resource{Limit: s.buckets[1].rate * 60 * s.headers, Remaining: math.Floor(s.buckets[1].level + 1e-9), Cost: 4000})
-			}
-			sent := c.sent
+			h, sent := s.limits(), c.sent
 			s.on(s.now+.3*c.latency, func() {
-				if len(h) > 1 && s.mean > 0 {
-					h[1].Cost = s.mean
-				}
-				s.pool.Headers(at(s.now), at(sent), h)
+				s.pool.Headers(at(s.now), c.key, at(sent), h)
+				s.pool.Used(at(s.now), c.key, at(s.now), Costs{Input: c.cost})
 				s.check()
 				s.pump()
 			})
@@ -458,14 +471,29 @@ func (s *sim) arrive(c *simCall) {
 	c.tries++
 	s.deepest = max(s.deepest, c.tries)
 	if s.gateway && !c.ungated {
+		h, outage := s.limits(), s.outage[0] <= s.now && s.now < s.outage[1]
+		tokens := s.headers > 0 && !outage && h.Requests.Remaining >= 1 && h.Input.Limit > 0
 		s.on(s.now+s.between(.05, .35), func() {
-			s.watch(c.sent, func() { s.pool.Rejected(at(s.now), c.key, time.Duration(after*float64(time.Second))) })
+			if s.headers > 0 {
+				s.pool.Headers(at(s.now), c.key, at(c.sent), h)
+			}
+			s.watch(c.sent, func() { s.pool.Rejected(at(s.now), c.key, time.Duration(after*float64(time.Second)), tokens) })
 			s.waiting = slices.Insert(s.waiting, 0, c)
 			s.pump()
 		})
 		return
 	}
 	s.on(s.now+s.between(.01, .1), func() { s.announce(c, after) })
+}
+
+// limits are the headers of an answer now.
+func (s *sim) limits() (l Limits) {
+	for i, of := range []*Resource{&l.Requests, &l.Input} {
+		if i < len(s.buckets) {
+			*of = Resource{Limit: s.buckets[i].rate * 60 * s.headers, Remaining: max(0, math.Floor(s.buckets[i].level+1e-9))}
+		}
+	}
+	return l
 }
 
 // announce is Claude Code when it is told 429.
@@ -501,10 +529,10 @@ func (s *sim) success(c *simCall) {
 		return
 	}
 	s.answered++
-	if s.mean == 0 {
-		s.mean = c.cost
+	if s.rules.Budget != (Budget{}) && !s.gateway {
+		answered, key, cost := s.now, c.key, c.cost
+		s.report(key, func() { s.pool.Used(at(s.now), key, at(answered), Costs{Input: cost}) })
 	}
-	s.mean += .1 * (c.cost - s.mean)
 	if !s.native {
 		s.pool.Succeeded(at(s.now), c.key)
 	}

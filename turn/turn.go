@@ -14,6 +14,7 @@
 package turn
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -59,6 +60,8 @@ type Session struct {
 	Traced bool `json:"traced,omitempty"`
 	// Asked is when each transcript's last request was sent that nothing was heard of since.
 	Asked map[string]time.Time `json:"asked,omitempty"`
+	// Class is that of the model it last used, where no gateway tells its calls apart.
+	Class string `json:"class,omitempty"`
 	// Answer is the id of the last answer that was counted, where requests are not told.
 	Answer string `json:"answer,omitempty"`
 	// Resumes is how often it was made to go on after a limit.
@@ -68,16 +71,26 @@ type Session struct {
 // Pool is what shares one rate limit, and all that is known about it. Its methods are not safe for concurrent use:
 // whoever holds the lock on the state has the pool to itself.
 type Pool struct {
-	Name     string    `json:"name,omitempty"`
-	Queue    []Ticket  `json:"queue,omitempty"`
-	Grants   []Grant   `json:"grants,omitempty"`
-	Retries  []Retry   `json:"retries,omitempty"`
-	CoolDown CoolDown  `json:"cool,omitzero"`
-	Usage    Usage     `json:"usage,omitzero"`
-	Pace     Pace      `json:"pace,omitzero"`
-	Callers  []Caller  `json:"callers,omitempty"`
-	Costs    Costs     `json:"costs,omitzero"`
-	At       time.Time `json:"at,omitzero"` // up to when everything above was brought
+	Name     string   `json:"name,omitempty"`
+	Queue    []Ticket `json:"queue,omitempty"`
+	Grants   []Grant  `json:"grants,omitempty"`
+	Retries  []Retry  `json:"retries,omitempty"`
+	CoolDown CoolDown `json:"cool,omitzero"`
+	Usage    Usage    `json:"usage,omitzero"`
+	Pace     Pace     `json:"pace,omitzero"`
+	Callers  []Caller `json:"callers,omitempty"`
+	Costs    Costs    `json:"costs,omitzero"` // of a key's first call, on average
+	Tokens   Tokens   `json:"tokens,omitzero"`
+	Account  Account  `json:"account,omitzero"`
+	// Ahead is how many interactive calls in a row went before one of -p that waited.
+	Ahead int       `json:"ahead,omitempty"`
+	At    time.Time `json:"at,omitzero"` // up to when everything above was brought
+
+	// The pool that this is a class of, or the classes of this: they share an account, and respect each other's
+	// cool-downs. State.Pool sees to them.
+	base    *Pool
+	classes []*Pool
+	class   string
 }
 
 // Rules are the user's wishes about turns.
@@ -88,24 +101,15 @@ type Rules struct {
 	Gap time.Duration
 	// Quiet are the hours in which no session is made to go on by itself.
 	Quiet Quiet
+	// Interactive prefers the calls of interactive sessions to those of -p.
+	Interactive bool
+	// Budget is for the calls of the sessions whose rules these are, and counts those of all.
+	Budget Budget
 }
 
 // NewState is the state of a machine on which nothing has happened yet.
 func NewState() *State {
 	return &State{Version: Version}
-}
-
-// Pool is the pool with that id, made when missing.
-func (s *State) Pool(id string) *Pool {
-	if s.Pools == nil {
-		s.Pools = make(map[string]*Pool)
-	}
-	p := s.Pools[id]
-	if p == nil {
-		p = &Pool{}
-		s.Pools[id] = p
-	}
-	return p
 }
 
 // Forget drops the sessions whose process is gone, with everything they had in any pool, and pools of which there is
@@ -118,6 +122,9 @@ func (s *State) Forget(now time.Time, alive func(Process) bool) {
 				p.forget(now, id)
 			}
 		}
+	}
+	for _, id := range slices.Collect(maps.Keys(s.Pools)) {
+		s.Pool(id)
 	}
 	for id, p := range s.Pools {
 		p.Sweep(now, alive)
@@ -137,7 +144,7 @@ func (p *Pool) forget(now time.Time, session string) {
 
 func (p *Pool) blank() bool {
 	return len(p.Queue) == 0 && len(p.Grants) == 0 && len(p.Retries) == 0 && len(p.Callers) == 0 &&
-		p.CoolDown == CoolDown{} && p.Usage == Usage{} && p.Pace.blank()
+		p.CoolDown == CoolDown{} && p.Usage == Usage{} && p.Pace.blank() && p.Account.Asked.IsZero()
 }
 
 // lives asks alive about a process. One that nobody named is taken to live: its lease ends it.

@@ -507,26 +507,26 @@ func TestRejections(t *testing.T) {
 			s.ask(0, b, "e")
 			s.admit(0, Rules{}, 0)
 			s.ask(0, c, "e")
-			s.Rejected(at(.2), b, 3*time.Second)
+			s.Rejected(at(.2), b, 3*time.Second, false)
 			s.queue("b/e c/e")
 			s.admit(.2, Rules{}, 3.2)
 		}},
 		{"headers clamp the level and never set it", func(s story) {
-			s.Headers(at(0), at(0), []Resource{{Limit: 60, Remaining: 40, Cost: 1}})
+			requests := func(limit, remaining float64) Limits { return Limits{Requests: Resource{limit, remaining}} }
+			s.Headers(at(0), a, at(0), requests(60, 40))
 			if s.Pace.Rate != 1 {
 				s.Errorf("rate %g, want 1", s.Pace.Rate)
 			}
 			s.Pace.Level = 1
-			s.Headers(at(1), at(1), []Resource{{Limit: 60, Remaining: 0, Cost: 1}})
+			s.Headers(at(1), a, at(1), requests(60, 0))
 			if s.Pace.Level > 1.1+1e-9 || s.Pace.Level < 0 {
 				s.Errorf("level %g", s.Pace.Level)
 			}
-			s.Headers(at(2), at(2), []Resource{{Limit: 20, Remaining: 0, Cost: 1}, {Limit: 100000, Remaining: 100000, Cost: 3000}})
+			s.Headers(at(2), a, at(2), requests(20, 0))
 			if s.Pace.Rate < .333 || s.Pace.Rate > .334 {
 				s.Errorf("rate %g after a cut to a third, want 1/3", s.Pace.Rate)
 			}
-			s.Headers(at(3), at(2), nil)
-			s.Headers(at(3), at(2), []Resource{{}})
+			s.Headers(at(3), a, at(2), Limits{})
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(story{t, NewState().Pool("p")}) })
@@ -676,7 +676,7 @@ func FuzzState(f *testing.F) {
 		}
 		p.Sent(now, a, now)
 		p.Retrying(now, a, Retry{Rejected: now, In: time.Second, Attempt: 1})
-		p.Rejected(now, a, time.Second)
-		p.Headers(now, now, []Resource{{60, 1, 1}})
+		p.Rejected(now, a, time.Second, false)
+		p.Headers(now, a, now, Limits{Requests: Resource{60, 1}, Input: Resource{1000, 10}})
 	})
 }
