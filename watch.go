@@ -132,6 +132,9 @@ func (s *scene) frame(now time.Time, width, height int) []string {
 			pace = fmt.Sprintf("%.3g calls a minute", p.Rate)
 		}
 		add("%s · %s · %d in a call, %d wait", count(p.Sessions, "session"), pace, len(p.Turns), len(p.Waiting))
+		if p.Budget != nil {
+			add("budget %s", p.Budget)
+		}
 		switch {
 		case p.CoolDown != nil:
 			end := fmt.Sprintf(" %s until %s", span(p.CoolDown.Seconds), clock(p.CoolDown.Until, now))

@@ -9,10 +9,10 @@ import (
 //
 // It is kept over a sliding minute: a call goes when it fits beside all that was taken in the last 60 seconds. A token
 // bucket would let through twice as much in some minute, or half of it in the long run. What a call takes in tokens is
-// known only once it is answered. Until then it counts with what the last call of the same key took, and the first call
-// of a pool with everything there is. So calls never exceed their budget, and tokens exceed theirs at most by what the
-// calls under way take beyond that, which those that follow make up for. One call that takes more than the whole
-// budget goes alone.
+// known only once it is answered; until then it counts with what the calls of its key took lately, and while nothing is
+// known with everything there is. So calls never exceed their budget, and tokens exceed theirs at most by what the
+// calls of that minute took beyond what was expected of them; the calls after them make up for it. One call that takes
+// more than the whole budget goes alone.
 //
 // A call that no gate stands before (a retry of Claude Code's own, a compaction) is not held, only counted.
 type Budget struct {
@@ -21,11 +21,15 @@ type Budget struct {
 	Output float64 `json:"output,omitempty"`
 }
 
-// minute is how long a call counts. The server counts it when it comes, up to a second after it was sent.
-const minute = time.Minute + time.Second
-
-// tardy is how long after an answer what it took may be told.
-const tardy = 5 * time.Second
+const (
+	// minute is how long a call counts from when the server had it, and the grain of our clock.
+	minute = time.Minute + 10*time.Millisecond
+	// onWay bounds how long after it was sent a call comes to the server, where no answer bounds it closer: on a busy
+	// machine 2 s were seen.
+	onWay = 5 * time.Second
+	// tardy is how long after an answer what it took may be told.
+	tardy = 5 * time.Second
+)
 
 // Account is what the calls of a pool took lately. It is kept only while sessions ask with a budget, and there is one
 // for all classes of models.
@@ -40,6 +44,7 @@ type Spent struct {
 	Key
 	Costs
 	At   time.Time `json:"at"`
+	Came time.Time `json:"came,omitzero"` // the server had it by then
 	Done time.Time `json:"done,omitzero"`
 	// Owed says that nobody saw yet when it was sent: it may come to the server later than at At.
 	Owed bool `json:"owed,omitempty"`
@@ -72,7 +77,7 @@ func (p *Pool) budgeted(now time.Time, b Budget) {
 	if a.Asked.IsZero() { // what is known of the last minute must do
 		for _, p := range p.family() {
 			for _, t := range p.Pace.Log {
-				a.Calls = append(a.Calls, Spent{At: t, Done: t, Free: true})
+				a.Calls = append(a.Calls, Spent{At: t, Came: t.Add(trial), Done: t, Free: true})
 			}
 		}
 	}
@@ -90,11 +95,11 @@ func (a *Account) tidy(now time.Time) {
 	}
 	for i := range a.Calls {
 		if s := &a.Calls[i]; s.At.After(now.Add(skew)) || s.Done.After(now.Add(skew)) {
-			s.At, s.Done = now, now
+			s.At, s.Came, s.Done = now, now, now
 		}
 	}
 	a.Calls = slices.DeleteFunc(a.Calls, func(s Spent) bool {
-		return now.Sub(s.At) > quiet || !s.Done.IsZero() && now.Sub(s.Done) > minute && now.Sub(s.At) > minute
+		return now.Sub(s.At) > quiet || !s.Done.IsZero() && now.Sub(s.Done) > minute && now.Sub(s.At) > minute+onWay
 	})
 }
 
@@ -123,8 +128,10 @@ func (p *Pool) gone(s Spent, what int) time.Time {
 		return time.Time{}
 	case what == output && s.Done.After(s.At):
 		return s.Done.Add(minute)
+	case !s.Came.IsZero() && s.Came.Before(s.At.Add(onWay)):
+		return s.Came.Add(minute)
 	}
-	return s.At.Add(minute)
+	return s.At.Add(onWay + minute)
 }
 
 // spent says until when the ticket's budget holds it, if it does.
@@ -229,18 +236,30 @@ func (a *Account) seen(k Key, thought, at time.Time) {
 	}
 }
 
+// came notes that the server answers the key's last call that was sent by then.
+func (a *Account) came(at time.Time, k Key) *Spent {
+	s := a.last(k, at)
+	if s != nil && s.Came.IsZero() {
+		s.Came = at
+	}
+	return s
+}
+
 // over notes that the key has no call under way any more.
 func (a *Account) over(now time.Time, k Key) {
 	for i := range a.Calls {
 		if s := &a.Calls[i]; s.Key == k && s.Done.IsZero() {
 			s.Done, s.Owed = now, false
+			if s.Came.IsZero() {
+				s.Came = now
+			}
 		}
 	}
 }
 
 // refused notes that a call came to nothing: it counts as a call, and took no tokens.
 func (a *Account) refused(now time.Time, k Key) {
-	if s := a.last(k, now); s != nil {
+	if s := a.came(now, k); s != nil {
 		s.Costs, s.Done, s.Owed, s.Free = Costs{}, now, false, true
 	}
 }

@@ -176,8 +176,8 @@ func TestAccount(t *testing.T) {
 	s.holds("c/e") // has no budget, and is not held by another's
 	s.queue("b/e")
 	s.Ended(at(5.1), c)
-	s.admit(6, Rules{}, 63.1) // not when a's call counts no more: c's counts as well
-	s.admit(63.1, Rules{}, 0)
+	s.admit(6, Rules{}, 63.01) // not when a's call counts no more: c's counts as well
+	s.admit(63.01, Rules{}, 0)
 	s.holds("b/e")
 	s.Sweep(at(1000), func(Process) bool { return true })
 	if s.Account.Calls != nil || !s.Account.Asked.IsZero() {

@@ -21,7 +21,9 @@ const (
 
 // Accepted says that the server took the key's call: it answers, and the turn goes on.
 func (p *Pool) Accepted(now time.Time, k Key) {
-	p.confirmKey(p.advance(now), k)
+	now = p.advance(now)
+	p.account().came(now, k)
+	p.confirmKey(now, k)
 }
 
 // Rejected says that the gateway was answered 429 for the key's call and keeps it: the call goes back to the head of

@@ -88,7 +88,7 @@ func (p *Pool) Used(now time.Time, k Key, at time.Time, took Costs) {
 			g.Taken.Output = took.Output
 		}
 	}
-	if s := p.account().last(k, stamp(at)); s != nil {
+	if s := p.account().came(stamp(at), k); s != nil {
 		s.Input, s.Output = cmp.Or(took.Input, s.Input), cmp.Or(took.Output, s.Output)
 	}
 }

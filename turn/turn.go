@@ -5,8 +5,15 @@
 // values and of the time it is given: no clock, no files, no processes. Whoever calls keeps the state (package
 // lockfile) and looks at the world (packages hook, wrapper).
 //
-// It learns one number per pool, calls per second, from rejections. It does not know what a call costs in tokens,
-// does not keep a session's calls from failing, and does not order anyone but the sessions that ask.
+// It learns one number per pool, calls per second, from rejections; where headers tell of the server's buckets of tokens
+// it mirrors those too. It does not keep a session's calls from failing, and does not order anyone but the sessions that
+// ask.
+//
+// A gateway tells the calls for one class of models from those for another, for each has a limit of its own; hooks do
+// not, and their pool is the one that the classes are of. The two share what holds for both, whoever learns it:
+// cool-downs and budgets. They do not share the pace: that of the pool is for a mixture of classes, and a call of one
+// class taken from it, or the other way round, would be wrong as often as right. Each meets the other's calls as those of
+// a machine it does not see, and adapts.
 //
 // Times are wall-clock times in whole milliseconds. Every method that is told the time first brings its pool up to
 // it: retries that Claude Code announced are counted when they fall due, calls that were not rejected in time count
