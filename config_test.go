@@ -128,7 +128,7 @@ func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
 			}
 			// Three values that it takes and that are not built in, where it takes so many. A path must lead somewhere.
 			var values []string
-			for _, value := range []string{filepath.Join(p.bin, "claude"), "strict", "off", "on", "true", "7s", "8s", "9s", "7", "8", "9", "23:00-07:00", "22:00-07:00"} {
+			for _, value := range []string{filepath.Join(p.bin, "claude"), "strict", "off", "on", "true", "interactive", "7s", "8s", "9s", "7", "8", "9", "23:00-07:00", "22:00-07:00"} {
 				var s settings
 				if err := s.set(name, value); err == nil && s.get(name) == value && value != built.get(name) && len(values) < 3 && (name != "claude" || len(values) == 0) {
 					values = append(values, value)
