@@ -12,6 +12,7 @@ import (
 
 	"afteryou/claude"
 	"afteryou/install"
+	"afteryou/internal/fakeapi"
 	"afteryou/lockfile"
 	"afteryou/turn"
 )
@@ -337,5 +338,38 @@ func TestDoctorFindsSessionsThatTakeNoTurns(t *testing.T) {
 	}
 	if text := said(); strings.Contains(text, fmt.Sprint(without)) {
 		t.Errorf("doctor says %q of one that is gone", text)
+	}
+}
+
+// A real session without our hooks is found; one of run takes turns.
+func TestRealDoctorTellsSessionsApart(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(1)})
+	s := m.session("home")
+	sessions := func() (f finding) {
+		cmd := exec.Command(afteryou, "doctor", "--json")
+		cmd.Env, cmd.Dir = s.Env, s.Dir
+		out, _ := cmd.Output() // 1: something is broken
+		var r struct{ Findings []finding }
+		if err := json.Unmarshal(out, &r); err != nil {
+			t.Fatalf("doctor prints %q: %v", out, err)
+		}
+		for _, f := range r.Findings {
+			if f.Check == "sessions" {
+				return f
+			}
+		}
+		return f
+	}
+	terminal := m.open(m.direct(s))
+	if f := sessions(); f.Grade != "broken" || !strings.HasPrefix(f.Says, "1 of 1 running sessions take no turns") || !strings.Contains(f.Cure, "claude --continue") {
+		t.Errorf("of a session without hooks doctor says %+v", f)
+	}
+	terminal.Close()
+	terminal = m.open(s)
+	m.ask(terminal, "hello")
+	m.sees(terminal, "done")
+	if f := sessions(); f.Grade != "ok" || f.Says != "all 1 running sessions take turns" {
+		t.Errorf("of a session with hooks doctor says %+v", f)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"afteryou/claude"
 	"afteryou/install"
 	"afteryou/lockfile"
 	"afteryou/turn"
@@ -50,6 +51,25 @@ func TestManagedSettings(t *testing.T) {
 	}
 	if list := p.Examine(); !finds(list, "hooks", Broken, says) {
 		t.Errorf("not found: %+v", list)
+	}
+	p.Gateway = "on"
+	if list := p.Examine(); !finds(list, "hooks", Note, says) {
+		t.Errorf("with a gateway: %+v", list)
+	}
+	p.Gateway = ""
+	p.Self = filepath.Join(p.Dir, "afteryou")
+	if err := os.WriteFile(p.Self, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	with, err := claude.AddHooks([]byte(`{"allowManagedHooksOnly":true}`), claude.Hooks(p.Self, claude.Version{}))
+	if err == nil {
+		err = os.WriteFile(p.Managed, with, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := p.Examine(); finds(list, "hooks", Broken, "") || !finds(list, "hooks", OK, p.Managed) {
+		t.Errorf("with our hooks in it: %+v", list)
 	}
 }
 

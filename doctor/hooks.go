@@ -64,16 +64,24 @@ func (e *examination) hooks() {
 			e.say("hooks", Broken, "take disableAllHooks out of "+s.path, "%s switches all hooks off", s.path)
 		}
 		if s.path == e.Managed && s.settings.AllowManagedHooksOnly {
-			off = true
-			e.say("hooks", Broken, "ask who manages it to put afteryou's hooks there, or set gateway = \"on\"", "%s allows no hooks but its own", s.path)
+			switch ours := slices.ContainsFunc(s.handlers, e.ours); {
+			case ours:
+				all = []source{s} // no other counts
+			case e.Gateway == "on":
+				off = true
+				e.say("hooks", Note, "", "%s allows no hooks but its own: sessions started by run take turns at the gateway, others none", s.path)
+			default:
+				off = true
+				e.say("hooks", Broken, "ask who manages it to put afteryou's hooks there, or set gateway = \"on\"", "%s allows no hooks but its own", s.path)
+			}
 		}
 		e.unknown(s)
 	}
-	right := e.handlers(all)
+	where, right := e.handlers(all)
 	if !off {
 		switch e.plugin(all); {
 		case right:
-			e.say("hooks", OK, "", "every session of yours has them (%s)", e.Settings())
+			e.say("hooks", OK, "", "every session of yours has them (%s)", where)
 		case e.plugged:
 			e.say("hooks", OK, "", "every session of yours has them, by the plugin")
 		}
@@ -121,7 +129,7 @@ func (e *examination) unknown(s source) {
 		if e.version.Knows(h.Event) {
 			continue
 		}
-		if path, ok := h.Program(); ok || path == e.Self && path != "" {
+		if e.ours(h) {
 			ours[h.Event] = true
 		} else {
 			theirs[h.Event] = true
@@ -146,15 +154,21 @@ func (e *examination) hooksCure(s source) string {
 	return "take afteryou's hooks out of " + s.path + ": those of your own settings do"
 }
 
-// handlers looks at our hooks in all settings files, and reports whether they are in the user's and right.
-func (e *examination) handlers(all []source) (right bool) {
-	first := "" // the file that has them
+// ours reports whether a handler is one of ours.
+func (e *examination) ours(h claude.Handler) bool {
+	path, ok := h.Program()
+	return ok || path == e.Self && path != ""
+}
+
+// handlers looks at our hooks in all settings files, and reports the first that has them, and whether every session does
+// and they are right.
+func (e *examination) handlers(all []source) (first string, right bool) {
 	right = true
 	for _, s := range all {
 		programs := make(map[string]int)
 		events := make(map[string]int)
 		for _, h := range s.handlers {
-			if path, ok := h.Program(); ok || path == e.Self && path != "" {
+			if path, _ := h.Program(); e.ours(h) {
 				programs[path]++
 				events[h.Event+h.Command+strings.Join(h.Args, " ")]++
 			}
@@ -162,7 +176,7 @@ func (e *examination) handlers(all []source) (right bool) {
 		if len(programs) == 0 {
 			continue
 		}
-		if s.path == e.Settings() {
+		if s.path == e.Settings() || s.path == e.Managed {
 			e.hooked = true
 		}
 		bad := func(format string, args ...any) {
@@ -191,7 +205,7 @@ func (e *examination) handlers(all []source) (right bool) {
 			}
 		}
 	}
-	return right && e.hooked
+	return first, right && e.hooked
 }
 
 // watchdog looks at Claude Code's own long wait.
