@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +17,7 @@ import (
 
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
+	"afteryou/turn"
 )
 
 // throughGateway makes the sessions of a machine go through gateways.
@@ -117,29 +121,138 @@ func TestRealGatewayFollowsALimit(t *testing.T) {
 	t.Logf("%d and %d rejections; the calls come at %s s", cut, restored, strings.Join(times, " "))
 }
 
-// What the session was told directly it is told through the gateway, and its exit code is the same.
+// What the session was told directly it is told through the gateway, its exit code is the same, it tries as often, and no
+// turn stays taken.
 func TestRealGatewayPassesErrorsOn(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]fakeapi.Answer{
-		"a wrong prompt": {Status: 400, Message: "prompt is odd"},
-		"too large":      {Status: 413},
+		"a wrong prompt":            {Status: 400, Message: "prompt is odd"},
+		"a wrong key":               {Status: 401},
+		"too large":                 {Status: 413},
+		"the server's own error":    {Status: 500},
+		"overloaded, and final":     {Status: 529, Header: http.Header{"X-Should-Retry": {"false"}}},
+		"reset in the middle":       {Cut: fakeapi.Reset},
+		"an error in the middle":    {Cut: fakeapi.ErrorEvent},
+		"never a byte of an answer": {Cut: fakeapi.Silent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMachine(t, fakeapi.Config{Answer: func(fakeapi.Request) fakeapi.Answer { return answer }})
-			run := func(name, gateway string) realclaude.Result {
+			m := newMachine(t, fakeapi.Config{Answer: func(fakeapi.Request) fakeapi.Answer { return answer }},
+				"CLAUDE_CODE_MAX_RETRIES=1", "CLAUDE_CODE_RETRY_WATCHDOG=0", "API_TIMEOUT_MS=15000")
+			run := func(name, gateway string) (r realclaude.Result, calls int) {
+				before := len(m.api.Log())
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				r, err := realclaude.Print(ctx, m.session(name, "AFTERYOU_GATEWAY="+gateway), "hello")
 				if err != nil {
 					t.Error(err)
 				}
-				return r
+				return r, len(m.api.Log()) - before
 			}
-			direct, through := run("direct", "off"), run("through", "on")
-			if direct.Code != through.Code || direct.Stdout != through.Stdout || direct.Stderr != through.Stderr || direct.Code == 0 {
+			direct, calls := run("direct", "off")
+			through, callsThrough := run("through", "on")
+			// Addresses, ids and times are different in any two runs.
+			same := func(a, b string) bool { return figures.ReplaceAllString(a, "") == figures.ReplaceAllString(b, "") }
+			if direct.Code != through.Code || !same(direct.Stdout, through.Stdout) || !same(direct.Stderr, through.Stderr) || direct.Code == 0 {
 				t.Errorf("through the gateway %d %q %q, directly %d %q %q", through.Code, through.Stdout, through.Stderr, direct.Code, direct.Stdout, direct.Stderr)
 			}
+			if calls != callsThrough {
+				t.Errorf("%d calls through the gateway, %d directly", callsThrough, calls)
+			}
+			m.free()
+		})
+	}
+}
+
+// figures are what no two runs have in common.
+var figures = regexp.MustCompile(`127\.0\.0\.1:\d+|req_\w+|\d+ ms`)
+
+// free wants nobody to have a turn or to wait for one.
+func (m *machine) free() {
+	m.t.Helper()
+	data, err := os.ReadFile(filepath.Join(m.stateDir(), "state.json"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	var s turn.State
+	if err := json.Unmarshal(data, &s); err != nil {
+		m.t.Fatal(err)
+	}
+	for id, p := range s.Pools {
+		if len(p.Grants)+len(p.Queue) > 0 {
+			m.t.Errorf("in %s %v have a turn and %v wait", id, p.Grants, p.Queue)
+		}
+	}
+}
+
+// With an API that can't be reached at all, the session ends as it would directly, but for the reason that it is told.
+func TestRealGatewayBeforeADeadServer(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{}, "CLAUDE_CODE_MAX_RETRIES=1", "CLAUDE_CODE_RETRY_WATCHDOG=0")
+	m.api.Close()
+	for _, gateway := range []string{"off", "on"} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		r, err := realclaude.Print(ctx, m.session("session", "AFTERYOU_GATEWAY="+gateway), "hello")
+		if err != nil || r.Code != 1 || !strings.HasPrefix(r.Stdout, "API Error: ") {
+			t.Errorf("gateway %s: %d %q %q, %v", gateway, r.Code, r.Stdout, r.Stderr, err)
+		}
+		t.Logf("gateway %s: %s", gateway, strings.TrimSpace(r.Stdout))
+	}
+	m.free()
+	if log, err := os.ReadFile(filepath.Join(m.stateDir(), "log")); err != nil || !strings.Contains(string(log), "connection refused") {
+		t.Errorf("the log says %q, %v; want why", log, err)
+	}
+}
+
+// Claude Code has less patience than a limit lasts: it is told of it at once, waits by itself, and goes on. A limit that
+// comes back again and again is held back as long as it can be; then Claude Code is told as well. It never gives up a
+// call that the gateway keeps.
+func TestRealGatewayHandsOverToTheNativeWait(t *testing.T) {
+	t.Parallel()
+	short := fakeapi.RateLimited(8 * time.Second)
+	for name, c := range map[string]struct {
+		rejections []fakeapi.Answer
+		told       bool
+	}{
+		"one long limit":   {[]fakeapi.Answer{fakeapi.RateLimited(25 * time.Second)}, true},
+		"short ones, many": {[]fakeapi.Answer{short, short, short}, true},
+		"short ones, two":  {[]fakeapi.Answer{fakeapi.RateLimited(4 * time.Second), fakeapi.RateLimited(4 * time.Second)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, fakeapi.Config{Answer: fakeapi.Script(fakeapi.Agentic(1), c.rejections...)}, throughGateway, "API_TIMEOUT_MS=20000")
+			m.print(m.session("one"))
+			log := m.api.Log()
+			if len(log) != len(c.rejections)+1 {
+				t.Errorf("%d calls, want %d", len(log), len(c.rejections)+1)
+			}
+			for i := range log[1:] {
+				if wait := log[i+1].Arrived.Sub(log[i].Arrived); wait < log[i].RetryAfter-100*time.Millisecond {
+					t.Errorf("call %d comes %v after a rejection for %v", i+2, wait, log[i].RetryAfter)
+				}
+			}
+			path, err := realclaude.Transcript(filepath.Join(m.dir, "one"), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err := realclaude.Rows(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := false
+			for _, row := range rows {
+				if bytes.Contains(row, []byte(`"subtype":"api_error"`)) {
+					told = true
+					if !bytes.Contains(row, []byte(`"status":429`)) {
+						t.Errorf("the session is told of another error: %s", row)
+					}
+				}
+			}
+			if told != c.told {
+				t.Errorf("the session is told: %v, want %v", told, c.told)
+			}
+			m.free()
 		})
 	}
 }
