@@ -180,6 +180,34 @@ func TestRealTerminal(t *testing.T) {
 	}
 }
 
+// A program that shows a prompt does not read keys yet.
+func TestTerminalIsReadyOnceKeysAreRead(t *testing.T) {
+	script := `printf '\033[?2004h\033[?2004l'; printf '────────\n> \n'; read go; printf '\033[?2004h'; cat`
+	term, err := Open(Session{Path: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: t.TempDir()}, 80, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer term.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := term.WaitUntil(ctx, "the prompt", Ready); err != nil {
+		t.Fatal(err)
+	}
+	ready := make(chan error, 1)
+	go func() { ready <- term.WaitReady(ctx) }()
+	select {
+	case err := <-ready:
+		t.Errorf("WaitReady = %v before keys are read", err)
+	case <-time.After(200 * time.Millisecond):
+		if err := term.Send([]byte("\r")); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ready; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestTerminalClosesWhatItStarted(t *testing.T) {
 	// A shell that ignores the hang-up, and a child that does too.
 	dir := t.TempDir()

@@ -20,6 +20,7 @@ type Screen struct {
 	mainAt      [2]int
 	history     []string // lines that left the top
 	title       string
+	pastes      bool
 	rest        []byte // an escape sequence or a character that is not complete yet
 	reply       []byte // what a terminal would answer to the program's questions
 }
@@ -82,6 +83,9 @@ func (s *Screen) History() string { return strings.Join(s.history, "\n") }
 
 // Title is the window title.
 func (s *Screen) Title() string { return s.title }
+
+// Pastes says that the program asked for pastes to be marked, as it does once it reads keys.
+func (s *Screen) Pastes() bool { return s.pastes }
 
 // Cursor is where the cursor stands, from 0.
 func (s *Screen) Cursor() (col, row int) { return s.col, s.row }
@@ -375,6 +379,9 @@ func (s *Screen) csi(data []byte) int {
 }
 
 func (s *Screen) private(kind string, mode int, final byte) {
+	if kind == "?" && mode == 2004 {
+		s.pastes = final == 'h'
+	}
 	if kind != "?" || (mode != 47 && mode != 1047 && mode != 1049) {
 		return
 	}

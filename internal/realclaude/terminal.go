@@ -108,11 +108,15 @@ func (t *Terminal) WaitFor(ctx context.Context, text string) error {
 
 // WaitUntil waits until ok is true of the screen; what names it in the error.
 func (t *Terminal) WaitUntil(ctx context.Context, what string, ok func(screen string) bool) error {
+	return t.wait(ctx, what, func(s *Screen) bool { return ok(s.Text()) })
+}
+
+func (t *Terminal) wait(ctx context.Context, what string, ok func(*Screen) bool) error {
 	for {
 		t.mu.Lock()
-		screen, changed, eof := t.screen.Text(), t.changed, t.eof
+		done, screen, changed, eof := ok(t.screen), t.screen.Text(), t.changed, t.eof
 		t.mu.Unlock()
-		if ok(screen) {
+		if done {
 			return nil
 		}
 		if eof {
@@ -126,9 +130,10 @@ func (t *Terminal) WaitUntil(ctx context.Context, what string, ok func(screen st
 	}
 }
 
-// WaitReady waits until Claude Code shows its prompt.
+// WaitReady waits until Claude Code shows its prompt and reads keys. The prompt comes first: on a busy machine seconds
+// pass (2.0.76), in which the pty echoes what is typed and makes a new line of Enter, which then stands in the prompt.
 func (t *Terminal) WaitReady(ctx context.Context) error {
-	return t.WaitUntil(ctx, "the prompt", Ready)
+	return t.wait(ctx, "the prompt", func(s *Screen) bool { return s.Pastes() && Ready(s.Text()) })
 }
 
 // Ready says that a screen shows Claude Code's prompt: a line that begins with ❯ (in 2.0.76 with >) under a ruled
