@@ -90,6 +90,8 @@ func (s settings) get(name string) string {
 		return s.OTPM
 	case "priority":
 		return s.Priority
+	case "max_resumes":
+		return s.MaxResumes
 	case "gateway":
 		return s.Gateway
 	case "resume":

@@ -20,12 +20,12 @@ func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
 	if code != 0 || errs != "" || !strings.HasPrefix(out, "# "+s.path(file)+": not there") {
 		t.Errorf("without a file: exit %d, %q, %q", code, out, errs)
 	}
-	s.write(file, "turns = 3\ngap = \"1s\"\n", 0o600)
+	s.write(file, "turns = 3\ngap = \"1s\"\nmax_resumes = 2\n", 0o600)
 	out, errs, code = s.afteryou("config")
 	if code != 0 || errs != "" {
 		t.Errorf("exit %d, stderr %q", code, errs)
 	}
-	for _, want := range []string{`turns = "3" # ` + s.path(file), `gap = "3s" # AFTERYOU_GAP`, `max_wait = "6h" # built in`, `off = true # AFTERYOU_OFF`} {
+	for _, want := range []string{`turns = "3" # ` + s.path(file), `gap = "3s" # AFTERYOU_GAP`, `max_wait = "6h" # built in`, `max_resumes = "2" # ` + s.path(file), `off = true # AFTERYOU_OFF`} {
 		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
 			t.Errorf("config prints\n%s\nwant %s", out, want)
 		}
@@ -56,6 +56,7 @@ func TestUnknownSettingsAreNamed(t *testing.T) {
 		{file: "turns = [1]", want: `turns is "[1]"; it takes`},
 		{file: "turns = ", want: "config.toml: toml: line 1"},
 		{env: "AFTERYOU_TURN=1", want: "did you mean AFTERYOU_TURNS?"},
+		{file: "max_resumes = 0", want: `max_resumes is "0"; it takes a number from 1`},
 		{env: "AFTERYOU_GAP=x", want: `AFTERYOU_GAP: gap is "x"; it takes a duration`},
 	} {
 		s := newSomeone(t, "", tt.env)

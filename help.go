@@ -158,6 +158,8 @@ func settingOptions() (list []option) {
 			o.value, o.help = "N", "output tokens a minute at most"
 		case "priority":
 			o.value, o.help, o.words = "none|interactive", "interactive: three of four turns are for sessions in a terminal", []string{"none", "interactive"}
+		case "max_resumes":
+			o.value, o.help = "N", "how often a session goes on by itself without an answer in between"
 		case "gateway":
 			o.value, o.help, o.words = "auto|on|off", "whether calls go through a proxy in the launcher", []string{"auto", "on", "off"}
 		case "resume":

@@ -22,10 +22,11 @@ import (
 // settings are the user's wishes. The same names stand in config.toml, with AFTERYOU_ before them in the environment
 // (upper case), and as flags of run; the later beats the earlier.
 type settings struct {
-	Claude  string `toml:"claude"`   // path of the real Claude Code; empty: found
-	Turns   string `toml:"turns"`    // "auto", "strict" or a number of calls in flight
-	Gap     string `toml:"gap"`      // least time between two calls of one session, as Go writes durations
-	MaxWait string `toml:"max_wait"` // longest time a call is held back
+	Claude     string `toml:"claude"`      // path of the real Claude Code; empty: found
+	Turns      string `toml:"turns"`       // "auto", "strict" or a number of calls in flight
+	Gap        string `toml:"gap"`         // least time between two calls of one session, as Go writes durations
+	MaxWait    string `toml:"max_wait"`    // longest time a call is held back
+	MaxResumes string `toml:"max_resumes"` // how often a session is made to go on without an answer in between
 	// Calls, input tokens (without what comes from the cache) and output tokens a minute, of all sessions; "0": no budget.
 	RPM      string `toml:"rpm"`
 	ITPM     string `toml:"itpm"`
@@ -41,7 +42,7 @@ type settings struct {
 }
 
 // names are the settings in the order in which they are documented.
-var names = [...]string{"claude", "turns", "gap", "max_wait", "rpm", "itpm", "otpm", "priority", "gateway", "resume", "quiet", "probe", "off"}
+var names = [...]string{"claude", "turns", "gap", "max_wait", "max_resumes", "rpm", "itpm", "otpm", "priority", "gateway", "resume", "quiet", "probe", "off"}
 
 // configPath is where the settings file stands, if there is one.
 func configPath() string { return filepath.Join(xdg.ConfigHome, "afteryou", "config.toml") }
@@ -51,7 +52,7 @@ func stateDir() string { return filepath.Join(xdg.StateHome, "afteryou") }
 
 // loadSettings reads file and environment over what is built in. On an error the settings hold what was good.
 func loadSettings(path string, getenv func(string) string) (settings, error) {
-	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", RPM: "0", ITPM: "0", OTPM: "0", Priority: "none", Gateway: "auto", Resume: "on", Quiet: "off", Probe: "on"}
+	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", MaxResumes: "5", RPM: "0", ITPM: "0", OTPM: "0", Priority: "none", Gateway: "auto", Resume: "on", Quiet: "off", Probe: "on"}
 	s.from = make(map[string]string)
 	wrong := s.readFile(path)
 	for _, name := range names {
@@ -124,6 +125,11 @@ func (s *settings) set(name, value string) error {
 			return bad(`"none" or "interactive"`)
 		}
 		s.Priority = value
+	case "max_resumes":
+		if n, err := strconv.Atoi(value); err != nil || n < 1 {
+			return bad("a number from 1")
+		}
+		s.MaxResumes = value
 	case "gateway":
 		if value != "auto" && value != "on" && value != "off" {
 			return bad(`"auto", "on" or "off"`)
@@ -182,11 +188,12 @@ func (s settings) rules() turn.Rules {
 	n, _ := most(s.Turns)
 	gap, _ := time.ParseDuration(s.Gap)
 	quiet, _ := turn.ParseQuiet(s.Quiet)
+	resumes, _ := strconv.Atoi(s.MaxResumes)
 	number := func(value string) float64 {
 		n, _ := strconv.ParseFloat(value, 64)
 		return n
 	}
-	return turn.Rules{Most: n, Gap: gap, Quiet: quiet, Interactive: s.Priority == "interactive",
+	return turn.Rules{Most: n, Gap: gap, Quiet: quiet, Resumes: resumes, Interactive: s.Priority == "interactive",
 		Budget: turn.Budget{Calls: number(s.RPM), Input: number(s.ITPM), Output: number(s.OTPM)}}
 }
 

@@ -121,7 +121,7 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 		case on || busy(s, w.poolID, e.key(), stopped.At):
 			refused = turn.ErrResumed
 		default:
-			refused = s.Sessions[e.Session].Resume(now, stopped.At, stopped.Answered)
+			refused = s.Sessions[e.Session].Resume(now, stopped.At, stopped.Answered, h.Rules)
 		}
 	})
 	if v != nil {

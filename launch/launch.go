@@ -42,7 +42,7 @@ type Launch struct {
 	Resume  bool          // -p may be run again where a limit stopped it
 	MaxWait time.Duration // bounds how long it waits for that
 	Gateway Gateway
-	Rules   turn.Rules          // for the gateway
+	Rules   turn.Rules
 	Cache   string              // directory for what was found out about Claude Code
 	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal
 }

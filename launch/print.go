@@ -76,7 +76,7 @@ func (p *print) loop() (wrapper.Status, error) {
 			err = fmt.Errorf("its %v lasts until %s, longer than max_wait", stopped.Limit.Kind, until.Local().Format("Jan 2 15:04:05"))
 		}
 		if err == nil {
-			err = session.Resume(time.Now(), stopped.At, stopped.Answered)
+			err = session.Resume(time.Now(), stopped.At, stopped.Answered, p.Rules)
 		}
 		if err != nil {
 			p.Warn(fmt.Errorf("the session did not end: %w; go on with --resume %s", err, p.run.Session))

@@ -122,7 +122,7 @@ func (t *typist) goOn(ctx context.Context, s *wrapper.Session, path string, stop
 			return nil
 		}
 	}
-	if err := session.Resume(time.Now(), stopped.At, stopped.Answered); err != nil {
+	if err := session.Resume(time.Now(), stopped.At, stopped.Answered, t.Rules); err != nil {
 		return fmt.Errorf("it %w", err)
 	}
 	if err := s.Type(goOn); err != nil {

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,7 +9,7 @@ import (
 )
 
 const (
-	// fruitless is how often a session is resumed without an answer in between.
+	// fruitless is how often a session is resumed without an answer in between, unless the rules say otherwise.
 	fruitless = 5
 	// mostADay is how often a session is resumed in 24 hours.
 	mostADay = 30
@@ -25,7 +26,7 @@ var ErrResumed = errors.New("was resumed already")
 
 // Resume counts one more: the session's turn died at a time, and its last answer came at another. An error says why it
 // must not go on by itself.
-func (s *Session) Resume(now, died, answered time.Time) error {
+func (s *Session) Resume(now, died, answered time.Time, rules Rules) error {
 	r := &s.Resumes
 	now = stamp(now)
 	if n := len(r.Times); n > 0 {
@@ -39,7 +40,7 @@ func (s *Session) Resume(now, died, answered time.Time) error {
 	}
 	r.Times = slices.DeleteFunc(r.Times, func(t time.Time) bool { return now.Sub(t) > 24*time.Hour })
 	switch {
-	case r.Tries >= fruitless:
+	case r.Tries >= cmp.Or(rules.Resumes, fruitless):
 		return fmt.Errorf("was resumed %d times without getting an answer", r.Tries)
 	case len(r.Times) >= mostADay:
 		return fmt.Errorf("was resumed %d times in 24 hours", len(r.Times))

@@ -112,6 +112,8 @@ type Rules struct {
 	Interactive bool
 	// Budget is for the calls of the sessions whose rules these are, and counts those of all.
 	Budget Budget
+	// Resumes is how often a session is resumed without an answer in between; 0: 5 times.
+	Resumes int
 }
 
 // NewState is the state of a machine on which nothing has happened yet.
