@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,8 @@ const wakeReason = "The API limit that stopped you is over. Go on with the task 
 // meanwhile, by the person or by itself, where waiting does not lift the limit, or where it was resumed too often. Where
 // in doubt it does nothing: the person still has the session as it stopped.
 //
-// The session then asks for its turn at the gate, as for any prompt.
+// Sessions are woken one by one: the sleeper stands in line for the session's turn, which the session takes over when it
+// asks at the gate.
 func (h *Hook) Wake(ctx context.Context, in io.Reader) (reason string, ok bool) {
 	e, err := read(in)
 	if err == nil {
@@ -113,30 +115,80 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 			return false, nil
 		}
 	}
-	var refused error
-	v, err := w.update(ctx, nil, func(now time.Time, s *turn.State, p *turn.Pool) {
-		switch on, err := stopped.WentOn(e.Transcript); {
+	for {
+		ok, err := w.mayWake(ctx, stopped)
+		switch {
+		case errors.Is(err, turn.ErrResumed):
+			return false, nil
 		case err != nil:
-			refused = err
-		case on || busy(s, w.poolID, e.key(), stopped.At):
-			refused = turn.ErrResumed
-		default:
-			refused = s.Sessions[e.Session].Resume(now, stopped.At, stopped.Answered, h.Rules)
+			return false, fmt.Errorf("it %w", err)
+		case ok:
+			h.Store.Log("session %s woken %v after its %v", e.Session, time.Since(stopped.At).Round(time.Second), limit.Kind)
+			return true, nil
+		}
+		if !w.inLine(ctx, stopped.At) {
+			return false, nil
+		}
+	}
+}
+
+// mayWake stands in line to wake the session, and says whether its turn has come. An error says why it must not be woken.
+// Where a gateway counts the calls, it is the gateway that gives turns.
+func (w *waiter) mayWake(ctx context.Context, stopped claude.Stopped) (ok bool, err error) {
+	k := w.event.key()
+	_, counted := gateway(w.Getenv)
+	v, failed := w.update(ctx, nil, func(now time.Time, s *turn.State, p *turn.Pool) {
+		on, unread := stopped.WentOn(w.event.Transcript)
+		if unread != nil || on || busy(s, w.poolID, k, stopped.At) {
+			err = cmp.Or(unread, turn.ErrResumed)
+			return
+		}
+		if !counted {
+			p.Ask(now, turn.Ticket{Key: k, Event: turn.WakeEvent, Process: w.process, Waiter: w.self})
+			p.Admit(now, w.Rules)
+		}
+		if ok = counted || p.Granted(k, turn.WakeEvent); !ok {
+			return
+		}
+		err = s.Sessions[k.Session].Resume(now, stopped.At, stopped.Answered, w.Rules)
+		if err != nil && !errors.Is(err, turn.ErrResumed) { // another one may have its turn by now
+			p.Withdraw(k, turn.WakeEvent)
 		}
 	})
 	if v != nil {
 		v.Close()
 	}
-	switch {
-	case err != nil:
-		return false, err
-	case errors.Is(refused, turn.ErrResumed):
-		return false, nil
-	case refused != nil:
-		return false, fmt.Errorf("it %w", refused)
+	return ok, cmp.Or(failed, err)
+}
+
+// inLine waits until there is something to do for the sleeper in line; false: it need not wait any longer.
+func (w *waiter) inLine(ctx context.Context, died time.Time) bool {
+	k := w.event.key()
+	for {
+		select {
+		case <-ctx.Done():
+			return false // the session ends, and its place with this process
+		case <-time.After(wakePoll):
+		}
+		if !lockfile.Alive(w.process) {
+			return false
+		}
+		v, err := w.Store.View()
+		if err != nil {
+			continue // as above
+		}
+		v.Close()
+		if busy(v.State, w.poolID, k, died) {
+			return false
+		}
+		// What would change is tried on a copy.
+		now, p := time.Now(), v.State.Pool(w.poolID)
+		p.Sweep(now, lockfile.Alive)
+		p.Admit(now, w.Rules)
+		if _, waits := p.Place(k); !waits {
+			return true
+		}
 	}
-	h.Store.Log("session %s woken %v after its %v", e.Session, time.Since(stopped.At).Round(time.Second), limit.Kind)
-	return true, nil
 }
 
 // stopped finds the error that ended the turn in the transcript. Where the transcript is slow, what the event says counts.
@@ -181,11 +233,13 @@ func (w *waiter) tell(ctx context.Context, limit ratelimit.Limit) (pool *turn.Po
 // busy is whether the session asked for a turn since its last one died.
 func busy(s *turn.State, pool string, k turn.Key, died time.Time) bool {
 	p := s.Pool(pool)
-	if _, waits := p.Place(k); waits {
-		return true
+	for _, t := range p.Queue {
+		if t.Key == k && t.Event != turn.WakeEvent {
+			return true
+		}
 	}
 	for _, g := range p.Grants {
-		if g.Key == k && g.At.After(died) {
+		if g.Key == k && g.At.After(died) && g.Event != turn.WakeEvent {
 			return true
 		}
 	}

@@ -160,6 +160,33 @@ func TestWakeOnce(t *testing.T) {
 	}
 }
 
+// Two sessions are stopped by one limit. The second is woken once the first has had its turn.
+func TestWakeOneByOne(t *testing.T) {
+	d := newDesk(t)
+	d.cool(time.Now().Add(time.Second))
+	woken := make(chan string, 2)
+	for _, session := range []string{"one", "two"} {
+		event := eventOf("StopFailure", session, "transcript_path", transcript(t, prompted(time.Now()), died(time.Now(), tooMany, "")), "error", "rate_limit")
+		go func() {
+			if _, ok := d.hook("CLAUDE_CODE_ENTRYPOINT=cli").Wake(t.Context(), strings.NewReader(event)); !ok {
+				session = "none"
+			}
+			woken <- session
+		}()
+	}
+	first := <-woken
+	select {
+	case second := <-woken:
+		t.Fatalf("%s is woken with %s", second, first)
+	case <-time.After(3 * wakePoll):
+	}
+	d.send(eventOf("UserPromptSubmit", first))
+	d.send(eventOf("Stop", first))
+	if second := <-woken; second == first || second == "none" {
+		t.Errorf("%s is woken after %s", second, first)
+	}
+}
+
 // What happens while the handler sleeps: each keeps it from waking the session.
 func TestWakeNotOver(t *testing.T) {
 	for _, tt := range []struct {

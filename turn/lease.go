@@ -26,6 +26,7 @@ type Grant struct {
 	Print    bool      `json:"print,omitempty"`
 	// Taken is what the mirrored buckets gave for it and may get back.
 	Taken Costs `json:"taken,omitzero"`
+	Woken bool  `json:"woken,omitempty"` // given to wake the session
 }
 
 // Succeeded says that the key's call was answered: the turn is given back, and the call counts as accepted.
@@ -93,8 +94,11 @@ func (p *Pool) Sweep(now time.Time, alive func(Process) bool) {
 }
 
 // lapse is when the grant ends by itself: a lease after the last sign of life, and not while Claude Code waits for a
-// retry it announced.
+// retry it announced. One to wake a session is soon taken over, or was in vain.
 func (p *Pool) lapse(g Grant) time.Time {
+	if g.Event == WakeEvent {
+		return g.At.Add(wakeLease)
+	}
 	at := g.Seen
 	for _, r := range p.Retries {
 		if r.Key == g.Key && r.due().After(at) {

@@ -37,7 +37,7 @@ func (p *Pool) Ask(now time.Time, t Ticket) {
 			return
 		}
 	}
-	if p.Granted(t.Key, t.Event) {
+	if p.Granted(t.Key, t.Event) || p.takeOver(now, t) {
 		return
 	}
 	p.orphan(now, func(r Retry) bool { return r.Key == t.Key })
@@ -77,7 +77,7 @@ func (p *Pool) Admit(now time.Time, r Rules) (next time.Time) {
 		p.Queue = slices.Delete(p.Queue, first, first+1)
 		p.passed(t, r)
 		p.Grants = append(p.Grants, Grant{Key: t.Key, Event: t.Event, Process: t.Process, Waiter: t.Waiter, At: now, Seen: now,
-			Rejected: t.Rejected, Budget: t.Budget, Print: t.Print, Taken: cost})
+			Rejected: t.Rejected, Budget: t.Budget, Print: t.Print, Taken: cost, Woken: t.Event == WakeEvent})
 		p.Tokens.take(cost)
 		p.send(now, now, t.Key, t.Paced)
 	}
@@ -105,13 +105,17 @@ func (p *Pool) cools(now time.Time, t Ticket) (until time.Time, ok bool) {
 	return until, ok
 }
 
-// first is who goes first in line of those whom gap and budget let go, else when they let one. Who waits for a gap of
-// his own holds nobody else back; who waits for the budget holds those back who would take it away.
+// first is who goes first in line of those whom gap and budget let go, and who are not to be woken after another, else
+// when there is one. Who waits for a gap of his own or to be woken holds nobody else back; who waits for the budget holds
+// those back who would take it away.
 func (p *Pool) first(now time.Time, r Rules) (i int, open time.Time) {
-	short := false
+	short, waking := false, p.waking()
 	for _, i := range p.order(r) {
 		t := p.Queue[i]
 		until := p.gap(t, r)
+		if t.Event == WakeEvent {
+			until = latest(until, waking)
+		}
 		if !until.After(now) && t.Budget != (Budget{}) {
 			if short {
 				continue
@@ -163,6 +167,11 @@ func (p *Pool) Withdraw(k Key, event string) {
 	}
 	p.Tokens.take(Costs{-p.Grants[i].Taken.Input, -p.Grants[i].Taken.Output})
 	p.Grants = slices.Delete(p.Grants, i, i+1)
+	p.unuse(k)
+}
+
+// unuse gives the pace back what a call took that was not made.
+func (p *Pool) unuse(k Key) {
 	if c := p.caller(k); c.Owed > 0 {
 		p.account().never(k)
 		p.Pace.unsend(k, c.Sent)
