@@ -24,10 +24,8 @@ test: lint
 	[ $$status = 0 ] || cat test.log; exit $$status
 
 # Measures what is not measured yet; what was is kept, so that a run goes on where it was (-again REGEXP measures anew).
-# The tests are those that take minutes of Claude Code's own time and want a machine to themselves.
 compat:
 	nice go run ./internal/compat
-	go test -tags compat -timeout 20m -parallel 1 -v -run 'TestRealSessionsGoOnAfterAUsageLimit|TestRealOldSessionIsTypedTo' .
 
 fuzz:
 	@for pkg in $$(go list ./...); do \

@@ -19,7 +19,7 @@ var elsewhere = map[string]struct{ test, file, has string }{
 	"make snapshot": {"", ".ci/run", "\nmake snapshot\n"},
 	"make demo":     {"TestRealDemo", "Makefile", "\ndemo: build\n\t./afteryou demo\n"}, // takes two minutes; the test's is smaller
 	"make picture":  {"TestAProgramIsRecordedAndDrawn", "Makefile", "\npicture: build\n\tgo run ./internal/picture "},
-	"make compat":   {"TestRealOldSessionIsTypedTo", "Makefile", "\tgo test -tags compat "},
+	"make compat":   {"TestRealOldSessionIsTypedTo", "Makefile", "\ncompat:\n\tnice go run ./internal/compat\n"},
 	"make fuzz":     {"FuzzStream", "Makefile", "\nfuzz:\n"},
 	"make bench":    {"BenchmarkHook", "Makefile", "\nbench: build\n"},
 }
