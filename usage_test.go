@@ -10,23 +10,28 @@ import (
 	"afteryou/internal/realclaude"
 )
 
-// stoppedTogether opens three sessions of a subscription that are stopped by one usage limit, and waits
-// until each has gone on.
-func stoppedTogether(m *machine, resets func() time.Time) {
+// stoppedTogether opens three sessions of a subscription that are stopped by one usage limit, lets the person do what is
+// given at each, and waits until each has gone on, once.
+func stoppedTogether(m *machine, resets func() time.Time, person func(context.Context, *realclaude.Terminal) error, args ...string) {
 	m.t.Helper()
 	var terminals []*realclaude.Terminal
 	for _, name := range []string{"one", "two", "three"} {
-		terminals = append(terminals, m.open(m.session(name)))
+		terminals = append(terminals, m.open(m.session(name), args...))
 	}
 	var wg sync.WaitGroup
 	for _, terminal := range terminals {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(m.t.Context(), 4*patience)
+			ctx, cancel := context.WithTimeout(m.t.Context(), 3*patience)
 			defer cancel()
-			if err := terminal.Type("hello"); err != nil {
-				m.t.Error(err)
-			} else if err := terminal.WaitFor(ctx, "done"); err != nil {
-				m.t.Error(err)
+			err := terminal.Type("hello")
+			if err == nil {
+				err = person(ctx, terminal)
+			}
+			if err == nil {
+				err = terminal.WaitFor(ctx, "● done")
+			}
+			if err != nil {
+				m.t.Errorf("%v; our log:\n%s", err, m.logged())
 			}
 		})
 	}
@@ -84,18 +89,22 @@ func TestRealSessionsGoOnAfterAUsageLimit(t *testing.T) {
 	t.Parallel()
 	answer, resets := usageLimited(3, 30*time.Second, fakeapi.Agentic(1))
 	m := newMachine(t, fakeapi.Config{Answer: answer}, append([]string{realclaude.Login}, withoutNetWaits...)...)
-	stoppedTogether(m, resets)
-	t.Logf("our log:\n%s", m.logged())
+	stoppedTogether(m, resets, func(context.Context, *realclaude.Terminal) error { return nil })
 }
 
-// The same with a version that does not go on by itself: 3 minutes after the reset one is woken, then, once its call was
-// taken, the next.
+// The same where it does not go on by itself. It opens a menu then, which the person closes. 3 minutes after the reset one
+// session is woken, then, once its call was taken, the next.
 func TestRealSessionsAreWokenOneByOneAfterAUsageLimit(t *testing.T) {
 	t.Parallel()
 	answer, resets := usageLimited(3, 30*time.Second, fakeapi.Agentic(1))
 	m := newMachine(t, fakeapi.Config{Answer: answer}, append([]string{realclaude.Login}, withoutNetWaits...)...)
-	m.version("2.1.199")
-	stoppedTogether(m, resets)
+	closesMenu := func(ctx context.Context, terminal *realclaude.Terminal) error {
+		if err := terminal.WaitFor(ctx, "What do you want to do?"); err != nil {
+			return err
+		}
+		return terminal.Send([]byte("\x1b"))
+	}
+	stoppedTogether(m, resets, closesMenu, "--settings", `{"autoContinueAtUsageLimit":false}`)
 	var last time.Time
 	for _, r := range m.api.Answers() {
 		if early := resets().Add(3 * time.Minute).Sub(r.Arrived); early > 0 {
