@@ -1,9 +1,11 @@
 package claude
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -67,12 +69,31 @@ func (r Run) Again(prompt string) []string {
 	return slices.Concat([]string{"--resume", r.Session}, r.rest, []string{"--", prompt})
 }
 
+// SessionOf is the interactive session that a process runs. Versions before 2.1.118 do not all write it down.
+func SessionOf(getenv func(string) string, pid int) (session string, ok bool) {
+	data, err := os.ReadFile(filepath.Join(configDir(getenv), "sessions", strconv.Itoa(pid)+".json"))
+	var s struct {
+		PID     int    `json:"pid"`
+		Session string `json:"sessionId"`
+		Kind    string `json:"kind"`
+	}
+	if err != nil || json.Unmarshal(data, &s) != nil || s.PID != pid || s.Kind != "interactive" {
+		return "", false
+	}
+	return s.Session, s.Session != ""
+}
+
+// configDir is where Claude Code keeps what is the user's.
+func configDir(getenv func(string) string) string {
+	if dir := getenv("CLAUDE_CONFIG_DIR"); dir != "" {
+		return dir
+	}
+	return filepath.Join(getenv("HOME"), ".claude")
+}
+
 // FindTranscript is where a session's transcript stands, in whatever directory it was started.
 func FindTranscript(getenv func(string) string, session string) (string, bool) {
-	dir := getenv("CLAUDE_CONFIG_DIR")
-	if dir == "" {
-		dir = filepath.Join(getenv("HOME"), ".claude")
-	}
+	dir := configDir(getenv)
 	if session == "" || strings.ContainsAny(session, `/\*?[`) {
 		return "", false
 	}

@@ -15,12 +15,21 @@ import (
 // session runs Claude Code behind the glass and shares what its screen says of limits.
 func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway bool) (wrapper.Status, error) {
 	o := wrapper.Options{In: l.In, Out: l.Out, Err: l.Err}
+	t := l.typist(&cmd, version)
 	var w *watcher
 	if l.Store != nil && !gateway { // which knows what the screen says, and better
 		w = &watcher{store: l.Store, pool: l.Pool, started: make(chan struct{})}
 		o.Watch = w.watch
 	}
-	t := l.typist(&cmd, version, &o)
+	if t != nil {
+		o.Keys = t.key
+		o.Watch = func(p []byte) {
+			t.shows()
+			if w != nil {
+				w.watch(p)
+			}
+		}
+	}
 	s, err := wrapper.Start(cmd, o)
 	if err != nil {
 		return wrapper.Status{}, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -24,33 +25,38 @@ const (
 	goesOnWithin = 30 * time.Second
 )
 
-// typist makes an interactive session of a version whose hooks can't wake it go on after a limit: it types a prompt, as
-// the person would.
+// typist makes an interactive session that no hook of ours can wake go on after a limit: it types a prompt, as the person
+// would. That is one of an old version, and one whose hooks are switched off, which shows: none of them tells the state of
+// the session.
 //
 // It types only where it knows what it types into: the transcript says that a limit ended the turn and that nothing came
 // since, and the person has pressed no key since the prompt that died was sent. So no menu can be open and no draft can
 // stand there but those that Claude Code opens by itself; it does so at usage limits, so there nothing is typed.
 type typist struct {
 	Launch
-	name   string
+	name   string // of the session; empty where Claude Code says which one it runs
 	began  time.Time
 	getenv func(string) string
 	keyed  atomic.Int64 // when a key was pressed last, in ns since 1970
+	shown  atomic.Int64 // when anything was shown last
 }
 
-// typist sees to it that the session has a name and its keys are seen. Nil: none is needed, or possible.
-func (l Launch) typist(cmd *wrapper.Command, version claude.Version, o *wrapper.Options) *typist {
-	if !l.Resume || l.Store == nil || claude.Wakes(version) {
+// typist looks after the session, which must have a name for that. Nil: none is wished for, or possible.
+func (l Launch) typist(cmd *wrapper.Command, version claude.Version) *typist {
+	if !l.Resume || l.Store == nil {
 		return nil
+	}
+	env := cmd.Env
+	t := &typist{Launch: l, began: time.Now(), getenv: func(name string) string { return lookup(env, name) }}
+	if claude.Wakes(version) {
+		return t
 	}
 	run, ok := claude.NameRun(cmd.Args[1:], uuid())
 	if !ok {
 		return nil
 	}
 	cmd.Args = append([]string{cmd.Args[0]}, run.Args...)
-	env := cmd.Env
-	t := &typist{Launch: l, name: run.Session, began: time.Now(), getenv: func(name string) string { return lookup(env, name) }}
-	o.Keys = t.key
+	t.name = run.Session
 	return t
 }
 
@@ -67,15 +73,48 @@ func (t *typist) untouched(s claude.Stopped) bool {
 	return !s.Prompted.IsZero() && time.Unix(0, t.keyed.Load()).Before(s.Prompted.Add(submitted))
 }
 
-// loop looks after the session until ctx ends.
+// shows sees that the program shows something.
+func (t *typist) shows() { t.shown.Store(time.Now().UnixNano()) }
+
+// session is the session that the process runs, empty where that is not known; and whether a hook told of it, which then
+// looks after it.
+func (t *typist) session(pid int) (name string, hooked bool) {
+	if t.name != "" {
+		return t.name, false
+	}
+	name, ok := claude.SessionOf(t.getenv, pid)
+	if !ok {
+		return "", false
+	}
+	v, err := t.Store.View()
+	if err != nil {
+		return "", false // whoever writes the state next sets it right, or says what is wrong
+	}
+	v.Close()
+	_, hooked = v.State.Sessions[name]
+	return name, hooked
+}
+
+// loop looks after the session until ctx ends, or a hook does.
 func (t *typist) loop(ctx context.Context, s *wrapper.Session) {
 	var session turn.Session // its resumes
-	var seen time.Time       // the error that was dealt with last
+	var last string          // the transcript at the last look
+	var size int64
+	var seen time.Time // the error that was dealt with last
 	for tick(ctx) {
-		path, ok := claude.FindTranscript(t.getenv, t.name)
+		name, hooked := t.session(s.PID())
+		if hooked {
+			return
+		}
+		path, ok := claude.FindTranscript(t.getenv, name)
 		if !ok {
 			continue
 		}
+		fi, err := os.Stat(path)
+		if err != nil || path == last && fi.Size() == size {
+			continue
+		}
+		last, size = path, fi.Size()
 		stopped, ok, err := claude.ReadStopped(path)
 		if err != nil || !ok || !stopped.At.After(seen) || stopped.At.Before(t.began) {
 			continue
@@ -84,14 +123,14 @@ func (t *typist) loop(ctx context.Context, s *wrapper.Session) {
 		if stopped.Limit.Kind == ratelimit.None {
 			continue
 		}
-		if err := t.goOn(ctx, s, path, stopped, &session); err != nil {
-			t.Store.Log("session %s stays stopped: %v", t.name, err)
+		if err := t.goOn(ctx, s, name, path, stopped, &session); err != nil {
+			t.Store.Log("session %s stays stopped: %v", name, err)
 		}
 	}
 }
 
 // goOn waits for the limit to end and types, once.
-func (t *typist) goOn(ctx context.Context, s *wrapper.Session, path string, stopped claude.Stopped, session *turn.Session) error {
+func (t *typist) goOn(ctx context.Context, s *wrapper.Session, name, path string, stopped claude.Stopped, session *turn.Session) error {
 	limit := stopped.Limit
 	switch {
 	case !limit.Wait:
@@ -106,7 +145,7 @@ func (t *typist) goOn(ctx context.Context, s *wrapper.Session, path string, stop
 	if until.Sub(stopped.At) > t.MaxWait {
 		return fmt.Errorf("its %v lasts until %s, longer than max_wait", limit.Kind, until.Local().Format("Jan 2 15:04:05"))
 	}
-	t.Store.Log("session %s stopped by a %v; goes on after %s", t.name, limit.Kind, t.Rules.Quiet.After(until.Local()).Format("Jan 2 15:04:05"))
+	t.Store.Log("session %s stopped by a %v; goes on after %s", name, limit.Kind, t.Rules.Quiet.After(until.Local()).Format("Jan 2 15:04:05"))
 	wait := turn.NewWait(time.Now(), until, false)
 	for {
 		if on, err := stopped.WentOn(path); on || err != nil {
@@ -125,8 +164,18 @@ func (t *typist) goOn(ctx context.Context, s *wrapper.Session, path string, stop
 	if err := session.Resume(time.Now(), stopped.At, stopped.Answered, t.Rules); err != nil {
 		return fmt.Errorf("it %w", err)
 	}
+	typed := time.Now()
 	if err := s.Type(goOn); err != nil {
 		return nil // the session ends
+	}
+	// A busy machine's Claude Code would find both at once, however long the pause.
+	for time.Unix(0, t.shown.Load()).Before(typed) {
+		if time.Since(typed) > goesOnWithin {
+			return fmt.Errorf("it does not show what is typed")
+		}
+		if !tick(ctx) {
+			return nil
+		}
 	}
 	time.Sleep(enterLater)
 	if !t.untouched(stopped) {
@@ -137,7 +186,7 @@ func (t *typist) goOn(ctx context.Context, s *wrapper.Session, path string, stop
 	}
 	for deadline := time.Now().Add(goesOnWithin); time.Now().Before(deadline); {
 		if on, err := stopped.WentOn(path); on || err != nil {
-			t.Store.Log("session %s goes on, typed %v after its %v", t.name, time.Since(stopped.At).Round(time.Second), limit.Kind)
+			t.Store.Log("session %s goes on, typed %v after its %v", name, time.Since(stopped.At).Round(time.Second), limit.Kind)
 			return err
 		}
 		if !tick(ctx) {

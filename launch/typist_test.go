@@ -1,16 +1,18 @@
 package launch
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"afteryou/claude"
 	"afteryou/lockfile"
+	"afteryou/turn"
 	"afteryou/wrapper"
 )
 
-func TestTypistIsForVersionsThatCanNotBeWoken(t *testing.T) {
+func TestTypistNamesTheSessionsOfOldVersions(t *testing.T) {
 	old, woken := claude.Version{Major: 2, Minor: 0, Patch: 76}, claude.Version{Major: 2, Minor: 1, Patch: 78}
 	l := Launch{Resume: true, Store: store(t)}
 	for _, tt := range []struct {
@@ -19,21 +21,64 @@ func TestTypistIsForVersionsThatCanNotBeWoken(t *testing.T) {
 		version claude.Version
 		args    []string
 		want    bool
+		named   bool
 	}{
-		{"an old version", l, old, []string{"hello"}, true},
-		{"one whose hooks wake it", l, woken, []string{"hello"}, false},
-		{"an unknown version", l, claude.Version{}, []string{"hello"}, false},
-		{"a session that is continued", l, old, []string{"--continue"}, false},
-		{"resume is off", Launch{Store: l.Store}, old, nil, false},
-		{"no state", Launch{Resume: true}, old, nil, false},
+		{"an old version", l, old, []string{"hello"}, true, true},
+		{"one whose hooks may wake it", l, woken, []string{"hello"}, true, false},
+		{"an unknown version", l, claude.Version{}, []string{"hello"}, true, false},
+		{"a session that is continued", l, old, []string{"--continue"}, false, false},
+		{"one that is continued and may be woken", l, woken, []string{"--continue"}, true, false},
+		{"resume is off", Launch{Store: l.Store}, old, nil, false, false},
+		{"no state", Launch{Resume: true}, old, nil, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cmd, o := wrapper.Command{Args: append([]string{"claude"}, tt.args...)}, wrapper.Options{}
-			ty := tt.l.typist(&cmd, tt.version, &o)
-			if (ty != nil) != tt.want || (o.Keys != nil) != tt.want || (len(cmd.Args) > len(tt.args)+1) != tt.want {
-				t.Errorf("typist is %v with %q, want one: %v", ty, cmd.Args, tt.want)
+			cmd := wrapper.Command{Args: append([]string{"claude"}, tt.args...)}
+			ty := tt.l.typist(&cmd, tt.version)
+			if (ty != nil) != tt.want || (len(cmd.Args) > len(tt.args)+1) != tt.named {
+				t.Errorf("typist is %v with %q, want one: %v; with a name: %v", ty, cmd.Args, tt.want, tt.named)
 			}
 		})
+	}
+}
+
+// A session that a hook tells of is not the typist's.
+func TestTypistLeavesSessionsToTheirHooks(t *testing.T) {
+	home := t.TempDir()
+	l := Launch{Resume: true, Store: store(t)}
+	ty := l.typist(&wrapper.Command{Args: []string{"claude"}, Env: []string{"HOME=" + home}}, claude.Version{})
+	write := func(content string) {
+		t.Helper()
+		file := filepath.Join(home, ".claude", "sessions", "77.json")
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(what, want string) {
+		t.Helper()
+		if name, hooked := ty.session(77); name != want || hooked {
+			t.Errorf("%s: session %q, hooked %v; want %q", what, name, hooked, want)
+		}
+	}
+	is("nothing is known of the process", "")
+	write(`{"pid":77,"sessionId":"s","kind":"interac`)
+	is("half a file", "")
+	write(`{"pid":78,"sessionId":"s","kind":"interactive"}`)
+	is("another process", "")
+	write(`{"pid":77,"sessionId":"s","kind":"interactive"}`)
+	is("no hook tells of it", "s")
+	v, err := l.Store.Update(t.Context(), func(s *turn.State) error {
+		s.Sessions = map[string]*turn.Session{"s": {}}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	if _, hooked := ty.session(77); !hooked {
+		t.Error("a hook tells of the session, and the typist takes it")
 	}
 }
 
