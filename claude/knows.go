@@ -6,6 +6,15 @@ import "strings"
 // (CLAUDE_CODE_RETRY_WATCHDOG, 2.1.186 by its documentation).
 func Watchdog() Version { return Version{2, 1, 186} }
 
+// WatchdogOn is whether a value of CLAUDE_CODE_RETRY_WATCHDOG switches that on; any other than these does not (2.1.330).
+func WatchdogOn(value string) bool {
+	switch strings.ToLower(value) {
+	case "1", "true", "yes", "on":
+		return true
+	}
+	return false
+}
+
 // ToolBatch is the first version that tells when all tools of an answer are done, so that one event stands before each
 // call to the model.
 func ToolBatch() Version { return postToolBatch }

@@ -215,16 +215,16 @@ func (e *examination) watchdog() {
 	if s, ok := e.quiet(e.Settings()); ok && s.settings.Env[name] != "" {
 		value, where = s.settings.Env[name], e.Settings()
 	}
-	switch strings.ToLower(value) {
-	case "":
+	switch {
+	case value == "":
 		if e.hooked || e.plugged {
 			e.say("watchdog", Note, "afteryou install hooks --watchdog, or start sessions by the alias",
 				"sessions that start without afteryou run die of a retry-after above 60 s")
 		}
-	case "0", "false", "no", "off":
-		e.say("watchdog", Broken, "take it out of "+where+", or set it to 1", "%s is %q in %s: a retry-after above 60 s ends a session's turn", name, value, where)
-	default:
+	case claude.WatchdogOn(value):
 		e.say("watchdog", OK, "", "every session waits out a retry-after of any length")
+	default:
+		e.say("watchdog", Broken, "take it out of "+where+", or set it to 1", "%s is %q in %s: a retry-after above 60 s ends a session's turn", name, value, where)
 	}
 }
 

@@ -20,9 +20,6 @@ import (
 	"afteryou/wrapper"
 )
 
-// waitsItself is the first version that waits for a retry-after of any length in the turn (watchdogEnv).
-var waitsItself = claude.Version{Major: 2, Minor: 1, Patch: 186}
-
 // exitTempFail says that the work was not done and may be tried again (sysexits.h): the bound on waiting was reached.
 const exitTempFail = 75
 
@@ -30,7 +27,7 @@ const exitTempFail = 75
 const goOn = "The API limit that stopped you is over. Go on with the task from where you stopped, and do not repeat what is done already."
 
 // print is a session with -p that is run again, where it stopped, when a limit ends it: for versions that can't wait by
-// themselves. What a run that died writes on standard output is held back. Its standard input is the first run's alone:
+// themselves, and where the person switched that off. What a run that died writes on standard output is held back. Its standard input is the first run's alone:
 // by the time a run can die, the transcript has what stood in it.
 type print struct {
 	Launch
@@ -41,7 +38,9 @@ type print struct {
 
 // supervise runs -p to its end, over limits if need be. It reports false where it can't, with nothing started.
 func (l Launch) supervise(cmd wrapper.Command, version claude.Version) (wrapper.Status, bool, error) {
-	if !l.Resume || l.Store == nil || version.IsZero() || version.AtLeast(waitsItself) {
+	getenv := claude.WithSettings(func(name string) string { return lookup(cmd.Env, name) })
+	waits := version.IsZero() || version.AtLeast(claude.Watchdog()) && claude.WatchdogOn(getenv(watchdogEnv))
+	if !l.Resume || l.Store == nil || waits {
 		return wrapper.Status{}, false, nil
 	}
 	run, ok := claude.NameRun(cmd.Args[1:], uuid())
