@@ -121,7 +121,7 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 		case errors.Is(err, turn.ErrResumed):
 			return false, nil
 		case err != nil:
-			return false, fmt.Errorf("it %w", err)
+			return false, err
 		case ok:
 			h.Store.Log("session %s woken %v after its %v", e.Session, time.Since(stopped.At).Round(time.Second), limit.Kind)
 			return true, nil
@@ -151,7 +151,8 @@ func (w *waiter) mayWake(ctx context.Context, stopped claude.Stopped) (ok bool, 
 			return
 		}
 		err = s.Sessions[k.Session].Resume(now, stopped.At, stopped.Answered, w.Rules)
-		if err != nil && !errors.Is(err, turn.ErrResumed) { // another one may have its turn by now
+		if err != nil && !errors.Is(err, turn.ErrResumed) { // else another sleeper has its turn
+			err = fmt.Errorf("it %w", err)
 			p.Withdraw(k, turn.WakeEvent)
 		}
 	})
