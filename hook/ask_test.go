@@ -42,20 +42,23 @@ func TestWakeWhenTheAPISays(t *testing.T) {
 		return ratelimit.Limit{Kind: ratelimit.Requests, Wait: true, RetryIn: 4 * time.Second}, nil
 	}
 	const sessions = 3
-	woken := make(chan time.Time)
+	woken := make(chan string)
 	for i := range sessions {
+		session := fmt.Sprint("s", i)
 		go func() {
-			if !d.stops(t.Context(), fmt.Sprint("s", i), ask, asked(now, "the-model"), died(now, tooMany, `"apiErrorStatus":429,`)) {
+			if !d.stops(t.Context(), session, ask, asked(now, "the-model"), died(now, tooMany, `"apiErrorStatus":429,`)) {
 				t.Errorf("session %d is not woken; log:\n%s", i, d.log())
 			}
-			woken <- time.Now()
+			woken <- session
 		}()
 	}
 	for range sessions {
-		at := <-woken
-		if wait := at.Sub(now); wait < 4*time.Second || wait >= 30*time.Second {
+		session := <-woken
+		if wait := time.Since(now); wait < 4*time.Second || wait >= 30*time.Second {
 			t.Errorf("woken after %v, want 4 s from when the API was asked", wait)
 		}
+		d.send(eventOf("UserPromptSubmit", session)) // it goes on, and the next one's turn comes
+		d.send(eventOf("Stop", session))
 	}
 	if n := asks.Load(); n != 1 {
 		t.Errorf("the API is asked %d times for %d sessions, want once", n, sessions)
