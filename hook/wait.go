@@ -45,8 +45,7 @@ func (w *waiter) wait(ctx context.Context, reports []observe.Report) error {
 		var place int
 		var next time.Time
 		v, err := w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) {
-			p.Ask(now, turn.Ticket{Key: w.event.key(), Event: w.event.id, Process: w.process, Waiter: w.self, Since: now,
-				Budget: w.Rules.Budget, Print: claude.Unattended(w.Getenv), Class: s.Sessions[w.event.Session].Class})
+			p.Ask(now, w.ticket(s, w.event.id))
 			next = p.Admit(now, w.Rules)
 			granted = p.Granted(w.event.key(), w.event.id)
 			place, _ = p.Place(w.event.key())
@@ -75,6 +74,12 @@ func (w *waiter) wait(ctx context.Context, reports []observe.Report) error {
 			return w.withdraw(err)
 		}
 	}
+}
+
+// ticket is the session's, for a turn that an event asks for.
+func (w *waiter) ticket(s *turn.State, event string) turn.Ticket {
+	return turn.Ticket{Key: w.event.key(), Event: event, Process: w.process, Waiter: w.self,
+		Budget: w.Rules.Budget, Print: claude.Unattended(w.Getenv), Class: s.Sessions[w.event.Session].Class}
 }
 
 var (

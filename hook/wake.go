@@ -144,7 +144,7 @@ func (w *waiter) mayWake(ctx context.Context, stopped claude.Stopped) (ok bool, 
 			return
 		}
 		if !counted {
-			p.Ask(now, turn.Ticket{Key: k, Event: turn.WakeEvent, Process: w.process, Waiter: w.self})
+			p.Ask(now, w.ticket(s, turn.WakeEvent))
 			p.Admit(now, w.Rules)
 		}
 		if ok = counted || p.Granted(k, turn.WakeEvent); !ok {
