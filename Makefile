@@ -4,7 +4,7 @@
 # fuzz    every fuzz target for a minute
 # demo    several real sessions on one small limit, without and with afteryou
 # picture record docs/demo.svg, which the README shows, anew from a real run of the demo
-# bench   what the hook, the glass and the hand-off cost
+# bench   what the hook, the glass, the hand-off and the gateway cost
 # snapshot  a release that is not published: archives, packages, checksums; its archive is installed without Go
 # lint    gofmt, vet for Linux and macOS, staticcheck, shfmt
 
@@ -45,7 +45,7 @@ picture: build
 # script, of util-linux, is what the glass is compared with.
 bench: build
 	command -v script >/dev/null || apt-get install -y bsdutils
-	go test -run '^$$' -bench . -benchtime 2s -timeout 20m . ./wrapper
+	go test -run '^$$' -bench . -benchtime 2s -timeout 20m . ./wrapper ./gateway
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }

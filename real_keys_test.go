@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,11 @@ const (
 	secretBegin = "-grepme"
 )
 
-// keyless looks for credentials: in every file below dirs, and, until it is called, in every command line of the machine.
+// said is a prompt, of which no more may be kept than of a credential.
+const said = "hello, said-in-private"
+
+// keyless looks for credentials and prompts in every file below dirs, and for credentials, until it is called, in every
+// command line of the machine. Of the first of dirs all files must be closed to others.
 func keyless(t *testing.T, dirs ...string) (check func()) {
 	t.Helper()
 	done, stopped := make(chan struct{}), make(chan struct{})
@@ -57,9 +62,12 @@ func keyless(t *testing.T, dirs ...string) (check func()) {
 				if err != nil || !d.Type().IsRegular() {
 					return err
 				}
+				if fi, err := d.Info(); err == nil && dir == dirs[0] && fi.Mode().Perm()&0o077 != 0 {
+					t.Errorf("%s has mode %v", path, fi.Mode())
+				}
 				data, err := os.ReadFile(path)
-				if files++; bytes.Contains(data, []byte(secretBegin)) || strings.Contains(path, secretBegin) {
-					t.Errorf("%s holds a credential", path)
+				if files++; bytes.Contains(data, []byte(secretBegin)) || bytes.Contains(data, []byte("said-in-private")) {
+					t.Errorf("%s holds a credential or a prompt", path)
 				}
 				return err
 			})
@@ -96,8 +104,14 @@ func TestRealKeysAreNowhere(t *testing.T) {
 		"token": {"ANTHROPIC_API_KEY=", "CLAUDE_CODE_OAUTH_TOKEN=" + secretToken},
 		"auth":  {"ANTHROPIC_API_KEY=", "ANTHROPIC_AUTH_TOKEN=" + secretKey},
 	}
-	silent := func(r realclaude.Result) {
+	ask := func(s realclaude.Session, args ...string) {
 		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		r, err := realclaude.Print(ctx, s, append([]string{"--permission-mode", "bypassPermissions", said}, args...)...)
+		if err != nil || r.Code != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
 		if said := r.Stdout + r.Stderr; strings.Contains(said, secretBegin) {
 			t.Errorf("a session says %q", said)
 		}
@@ -106,7 +120,7 @@ func TestRealKeysAreNowhere(t *testing.T) {
 	for name, credential := range credentials {
 		for _, gateway := range []string{"off", "on"} {
 			env := append([]string{"AFTERYOU_GATEWAY=" + gateway, "TMPDIR=" + temp}, credential...)
-			wg.Go(func() { silent(m.print(m.session(name+"-"+gateway, env...))) })
+			wg.Go(func() { ask(m.session(name+"-"+gateway, env...)) })
 		}
 	}
 	wg.Wait()
@@ -119,15 +133,14 @@ func TestRealKeysAreNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := m.session("broken", append([]string{"AFTERYOU_GATEWAY=on", "TMPDIR=" + temp}, credentials["key"]...)...)
-	silent(m.print(s, "--settings", settings))
+	ask(s, "--settings", settings)
 	m.api.Close()
 	env := append([]string{"AFTERYOU_GATEWAY=on", "TMPDIR=" + temp, "CLAUDE_CODE_MAX_RETRIES=1", "CLAUDE_CODE_RETRY_WATCHDOG=0",
 		"ANTHROPIC_BASE_URL=" + strings.Replace(m.api.URL(), "://", "://user:"+secretKey+"@", 1)}, credentials["key"]...)
-	r, err := realclaude.Print(t.Context(), m.session("dead", env...), "hello")
-	if err != nil || r.Code == 0 {
+	r, err := realclaude.Print(t.Context(), m.session("dead", env...), said)
+	if err != nil || r.Code == 0 || strings.Contains(r.Stdout+r.Stderr, secretBegin) {
 		t.Errorf("without a server: %+v, %v", r, err)
 	}
-	silent(r)
 	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"doctor"}, {"doctor", "--json"}, {"config"}, {"log"}} {
 		cmd := exec.Command(afteryou, args...)
 		cmd.Env, cmd.Dir = m.session("dead", env...).Env, m.dir

@@ -21,6 +21,14 @@ func TestStrangersAreRefused(t *testing.T) {
 	s := newStand(t, func(http.ResponseWriter, *http.Request) { reached.Store(true) })
 	own := s.gateway.host
 	secret := s.gateway.secret
+	if host, _, err := net.SplitHostPort(own); host != "127.0.0.1" || err != nil || len(secret) < 26 {
+		t.Errorf("it listens on %s, %v, with a secret of %d letters", own, err, len(secret))
+	}
+	if other, err := Start(s.gateway.line.Config); err != nil || other.secret == secret {
+		t.Errorf("another gateway: %v, with the secret of the first", err)
+	} else {
+		other.Close()
+	}
 	path := "/" + secret + "/v1/messages"
 	ask := func(t *testing.T, request string) (status, answer string) {
 		t.Helper()
