@@ -39,6 +39,9 @@ func runInstall(args []string, away bool, in, out, errs *os.File) (int, error) {
 	if !ok {
 		return code, nil
 	}
+	if long && !slices.Contains(what, "hooks") && !slices.Contains(what, "all") {
+		return exitUsage, errors.New("--watchdog goes with hooks")
+	}
 	u, err := user()
 	if err != nil {
 		return exitFailure, err

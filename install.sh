@@ -2,7 +2,8 @@
 # Installs afteryou for the user who runs it, or removes it again.
 #
 #   ./install.sh               build from this checkout, or take the binary of this archive, into ~/.local/bin
-#   ./install.sh --from FILE   take it from a release's archive, once its checksum (checksums.txt beside it) is right
+#   ./install.sh --from FILE   take it from a release's archive, once its checksum (checksums.txt beside it) is right;
+#                              where it does not run here, build from this checkout
 #   ./install.sh --all         and put hooks, alias and completions into place without asking (see afteryou install --dry-run)
 #   ./install.sh --uninstall   remove them, the binary, the shared state
 #
@@ -29,7 +30,7 @@ main() {
 			return
 			;;
 		-h | --help)
-			sed -n '2,9s/^# \{0,1\}//p' "$0"
+			sed -n '2,10s/^# \{0,1\}//p' "$0"
 			return
 			;;
 		*) usage "no option is called $1; there are --from, --all, --uninstall" ;;
@@ -56,16 +57,19 @@ install() {
 	trap 'rm -f "$new"' EXIT
 	if [ -n "$from" ]; then
 		extract
+		if ! runs && [ -f "$here/main.go" ]; then
+			echo "install.sh: the binary in $from does not run on this machine: building one" >&2
+			rm -f "$new"
+			build
+		fi
 	elif [ -f "$here/main.go" ]; then
-		command -v go >/dev/null || fail "building needs Go 1.26 or later: https://go.dev/dl"
-		(cd "$here" && CGO_ENABLED=0 go build -trimpath -o "$new" .)
+		build
 	elif [ -f "$here/afteryou" ]; then
 		cp "$here/afteryou" "$new"
 	else
 		fail "neither the source nor a binary is in $here"
 	fi
-	chmod 755 "$new"
-	"$new" --version >/dev/null || fail "the binary does not run on this machine"
+	runs || fail "the binary does not run on this machine"
 	mv "$new" "$bin/afteryou"
 	echo "installed $bin/afteryou"
 	if [ -n "$all" ]; then
@@ -79,6 +83,16 @@ install() {
 	echo "To use it for every session, run '$bin/afteryou install', or add this line to your shell's start-up file:"
 	echo
 	echo "    alias claude='$bin/afteryou run --'"
+}
+
+build() {
+	command -v go >/dev/null || fail "building needs Go 1.26 or later: https://go.dev/dl"
+	(cd "$here" && CGO_ENABLED=0 go build -trimpath -o "$new" .)
+}
+
+runs() {
+	chmod 755 "$new"
+	"$new" --version >/dev/null 2>&1
 }
 
 extract() {

@@ -89,14 +89,7 @@ func TestRealInstallScript(t *testing.T) {
 			home := &someone{t: t, home: filepath.Join(m.dir, "fresh")}
 			tt.prepare(home)
 			before := home.files()
-			env := append(s.Env, "SHELL="+shell)
-			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS"} {
-				value, err := exec.Command("go", "env", name).Output()
-				if err != nil {
-					t.Fatal(err)
-				}
-				env = append(env, name+"="+strings.TrimSpace(string(value)))
-			}
+			env := slices.Concat(s.Env, goEnv(t), []string{"SHELL=" + shell})
 			run := func(name string, args ...string) string {
 				t.Helper()
 				cmd := exec.CommandContext(t.Context(), name, args...)
@@ -194,6 +187,45 @@ func TestInstallScriptTakesAnArchive(t *testing.T) {
 			t.Errorf("%s: it leaves %q", step.name, left)
 		}
 	}
+}
+
+// Where the archive is right but made for another machine, a checkout builds; where it is wrong, nothing is installed.
+func TestInstallScriptFallsBackToBuilding(t *testing.T) {
+	s := newSomeone(t, "")
+	s.sh("mkdir release && echo none of ours > release/afteryou && cd release && tar -czf afteryou_1_plan9.tar.gz afteryou && sha256sum afteryou_1_plan9.tar.gz > checksums.txt")
+	run := func() (string, error) {
+		cmd := exec.CommandContext(t.Context(), "./install.sh", "--from", s.path("release/afteryou_1_plan9.tar.gz"))
+		cmd.Env = slices.Concat(s.env, goEnv(t), []string{"PATH=" + os.Getenv("PATH"), "PREFIX=" + s.path("prefix")})
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := run()
+	if err != nil || !strings.Contains(out, "building one") || !strings.Contains(out, "installed "+s.path("prefix/bin/afteryou")) {
+		t.Errorf("for another machine: %v, %s", err, out)
+	}
+	if out, err := exec.Command(s.path("prefix/bin/afteryou"), "--version").CombinedOutput(); err != nil {
+		t.Errorf("what it built: %v, %s", err, out)
+	}
+	s.sh("rm -r prefix; echo x >> release/afteryou_1_plan9.tar.gz")
+	if out, err := run(); err == nil || !strings.Contains(out, "checksum of ") {
+		t.Errorf("of a wrong checksum: %v, %s", err, out)
+	}
+	if _, err := os.Stat(s.path("prefix/bin/afteryou")); err == nil {
+		t.Error("of a wrong checksum something is installed")
+	}
+}
+
+// goEnv is where Go finds its caches by the HOME of whoever runs the test.
+func goEnv(t *testing.T) (env []string) {
+	t.Helper()
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS"} {
+		value, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		env = append(env, name+"="+strings.TrimSpace(string(value)))
+	}
+	return env
 }
 
 // repository is where the tests run.

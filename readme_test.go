@@ -91,14 +91,7 @@ func TestRealReadme(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script.String())
 	cmd.Env = s.Env
-	// Go finds its caches by the HOME of whoever runs the test.
-	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS"} {
-		value, err := exec.Command("go", "env", name).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Env = append(cmd.Env, name+"="+strings.TrimSpace(string(value)))
-	}
+	cmd.Env = append(cmd.Env, goEnv(t)...)
 	cmd.Env = append(cmd.Env, "PATH="+filepath.Join(home, ".local/bin")+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "\ndone\n") || !strings.Contains(string(out), "alias claude=") {
