@@ -97,21 +97,32 @@ func (m *machine) typedTo(name string) {
 }
 
 // hooksOff is a session of the pinned version with its hooks off, whose turn a limit has ended.
-func hooksOff(t *testing.T, answer fakeapi.AnswerFunc) (*machine, *realclaude.Terminal) {
+func hooksOff(t *testing.T, answer fakeapi.AnswerFunc, args ...string) (*machine, *realclaude.Terminal) {
 	t.Helper()
 	m := newMachine(t, fakeapi.Config{Answer: answer}, withoutNetWaits...)
-	terminal := m.open(m.session("one"), "--settings", `{"disableAllHooks":true}`)
+	terminal := m.open(m.session("one"), args...)
 	m.ask(terminal, "hello")
 	m.sees(terminal, "Request rejected (429)")
 	return m, terminal
 }
 
+// noHooks are ways to switch them off.
+var noHooks = map[string][]string{
+	"disableAllHooks": {"--settings", `{"disableAllHooks":true}`},
+	"bare":            {"--bare"},
+}
+
 // Hooks that are off can't wake a session of today either: a prompt is typed, once.
 func TestRealSessionWithItsHooksOffIsTypedTo(t *testing.T) {
 	t.Parallel()
-	m, terminal := hooksOff(t, limitedFor(75*time.Second, func(fakeapi.Request) bool { return true }, fakeapi.Agentic(1)))
-	m.sees(terminal, "● done")
-	m.typedTo("one")
+	for name, args := range noHooks {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, terminal := hooksOff(t, limitedFor(75*time.Second, func(fakeapi.Request) bool { return true }, fakeapi.Agentic(1)), args...)
+			m.sees(terminal, "● done")
+			m.typedTo("one")
+		})
+	}
 }
 
 // The person does something meanwhile: nothing is typed, and what the person did stays as it is.
@@ -126,7 +137,7 @@ func TestRealSessionWithItsHooksOffIsLeftToThePerson(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			m, terminal := hooksOff(t, fakeapi.Script(fakeapi.Agentic(1), fakeapi.RateLimited(75*time.Second)))
+			m, terminal := hooksOff(t, fakeapi.Script(fakeapi.Agentic(1), fakeapi.RateLimited(75*time.Second)), noHooks["disableAllHooks"]...)
 			text, enter := strings.CutSuffix(tt.keys, "\r")
 			if enter {
 				m.ask(terminal, text)

@@ -69,7 +69,7 @@ func (r Run) Again(prompt string) []string {
 	return slices.Concat([]string{"--resume", r.Session}, r.rest, []string{"--", prompt})
 }
 
-// SessionOf is the interactive session that a process runs. Versions before 2.1.118 do not all write it down.
+// SessionOf is the interactive session that a process runs, as Claude Code writes it down (2.1.78 does, without its kind).
 func SessionOf(getenv func(string) string, pid int) (session string, ok bool) {
 	data, err := os.ReadFile(filepath.Join(configDir(getenv), "sessions", strconv.Itoa(pid)+".json"))
 	var s struct {
@@ -77,7 +77,7 @@ func SessionOf(getenv func(string) string, pid int) (session string, ok bool) {
 		Session string `json:"sessionId"`
 		Kind    string `json:"kind"`
 	}
-	if err != nil || json.Unmarshal(data, &s) != nil || s.PID != pid || s.Kind != "interactive" {
+	if err != nil || json.Unmarshal(data, &s) != nil || s.PID != pid || s.Kind != "" && s.Kind != "interactive" {
 		return "", false
 	}
 	return s.Session, s.Session != ""

@@ -129,3 +129,31 @@ func TestFindTranscript(t *testing.T) {
 		}
 	}
 }
+
+func TestSessionOf(t *testing.T) {
+	dir := t.TempDir()
+	getenv := func(name string) string { return map[string]string{"CLAUDE_CONFIG_DIR": dir}[name] }
+	if err := os.Mkdir(filepath.Join(dir, "sessions"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for content, want := range map[string]string{
+		// 2.1.330
+		`{"pid":77,"sessionId":"91f8","cwd":"/work","startedAt":1795473079358,"version":"2.1.330","kind":"interactive","entrypoint":"cli","status":"idle"}`: "91f8",
+		// 2.1.78
+		`{"pid":77,"sessionId":"a9bf","cwd":"/work","startedAt":1795476591510}`: "a9bf",
+		`{"pid":77,"sessionId":"91f8","kind":"bg"}`:                             "",
+		`{"pid":78,"sessionId":"91f8","kind":"interactive"}`:                    "",
+		`{"pid":77,"sessionId":"91`:                                             "",
+		``:                                                                      "",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "sessions", "77.json"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := SessionOf(getenv, 77); got != want || ok != (want != "") {
+			t.Errorf("SessionOf of %s = %q, %v; want %q", content, got, ok, want)
+		}
+	}
+	if got, ok := SessionOf(getenv, 78); ok {
+		t.Errorf("SessionOf of nothing = %q", got)
+	}
+}
