@@ -168,6 +168,19 @@ func TestRealGatewayBeforeTheAPI(t *testing.T) {
 	if !slices.Equal(missing, switchedOff) {
 		t.Errorf("through the gateway these betas are missing: %v, want %v", missing, switchedOff)
 	}
+	// The same with proxy and authority in the user's settings. The environment's proxy leads nowhere.
+	session := m.session("settings", "ANTHROPIC_BASE_URL=", "AFTERYOU_GATEWAY=on")
+	settings, err := json.Marshal(map[string]any{"env": map[string]string{"HTTPS_PROXY": n.proxy, "NODE_EXTRA_CA_CERTS": n.authority}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(mkdir(filepath.Join(m.dir, "settings", ".claude")), "settings.json"), settings, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.print(session)
+	if _, bodies, _, protos := n.take(); len(bodies) != 2 || protos[0] != "HTTP/2.0" {
+		t.Errorf("with settings %d calls come, by %v", len(bodies), protos)
+	}
 	// It was the gateway, and not a session that found its own way.
 	data, err := os.ReadFile(filepath.Join(m.stateDir(), "state.json"))
 	if err != nil {

@@ -48,8 +48,9 @@ func (l Launch) direct() Launch {
 
 // gateway starts the gateway, if there is to be one, and tells Claude Code of it. Whoever is given one closes it.
 func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
-	getenv := func(name string) string { return lookup(cmd.Env, name) }
-	upstream := strings.TrimRight(getenv(urlEnv), "/")
+	env := func(name string) string { return lookup(cmd.Env, name) }
+	getenv := claude.WithSettings(env)
+	upstream := strings.TrimRight(env(urlEnv), "/")
 	toAPI := upstream == "" || upstream == apiURL
 	if l.Store == nil || l.Gateway == "off" || l.Gateway != "on" && toAPI {
 		return nil, nil
@@ -98,7 +99,7 @@ func held(timeout string) time.Duration {
 }
 
 // pastProxy keeps calls to the gateway from going through a proxy: 2.1.330 asks one for loopback too, be it named in the
-// environment or in a settings file, which we do not read.
+// environment or in any settings file.
 func pastProxy(env []string) []string {
 	one, other := lookup(env, "NO_PROXY"), lookup(env, "no_proxy")
 	for name, list := range map[string]string{"NO_PROXY": cmp.Or(one, other), "no_proxy": cmp.Or(other, one)} {
@@ -109,16 +110,29 @@ func pastProxy(env []string) []string {
 	return env
 }
 
+// elsewhere are the settings that send calls elsewhere than to a base URL of the Messages API (2.1.330).
+var elsewhere = [...]string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_MANTLE", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY",
+	"CLAUDE_CODE_USE_ANTHROPIC_AWS", "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD", "CLAUDE_CODE_USE_GATEWAY", "ANTHROPIC_UNIX_SOCKET"}
+
 // mayStart says why there must be no gateway: calls go elsewhere, or the organization's managed settings do not leave
 // the base URL to the user.
 func (l Launch) mayStart(getenv func(string) string, toAPI bool) error {
-	for _, name := range []string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY", "ANTHROPIC_UNIX_SOCKET"} {
+	for _, name := range elsewhere {
 		if v := getenv(name); v != "" && v != "0" && v != "false" {
 			return fmt.Errorf("a gateway can't stand in front of what %s leads to\nhint: leave gateway at \"auto\"", name)
 		}
 	}
 	if getenv("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE") != "" {
 		return errors.New("a gateway can't use a client key with a passphrase (CLAUDE_CODE_CLIENT_KEY_PASSPHRASE)\nhint: leave gateway at \"auto\"")
+	}
+	unset := func(name string) string {
+		if name == urlEnv {
+			return ""
+		}
+		return getenv(name)
+	}
+	if claude.WithSettings(unset)(urlEnv) != "" {
+		return errors.New("a gateway can't stand before a base URL of Claude Code's settings, which wins over the gateway's\nhint: set " + urlEnv + " in the environment instead of settings.json")
 	}
 	return managedBy(getenv).forbids(toAPI)
 }

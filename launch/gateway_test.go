@@ -21,6 +21,7 @@ func TestGatewayIsWhereItIsWanted(t *testing.T) {
 		warns string   // the error
 		also  []string // in the environment of Claude Code, then
 		never []string // not set in it
+		file  string   // ~/.claude/settings.json
 	}{
 		"auto, no base URL":                  {mode: "auto"},
 		"auto, the API's base URL":           {mode: "auto", env: []string{"ANTHROPIC_BASE_URL=https://api.anthropic.com/"}},
@@ -34,6 +35,11 @@ func TestGatewayIsWhereItIsWanted(t *testing.T) {
 		"on, a setting that is empty stays":  {mode: "on", env: []string{"CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING="}, on: true, also: []string{"ENABLE_TOOL_SEARCH=true", "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING="}},
 		"on, a proxy in a settings file":     {mode: "on", on: true, also: []string{"NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1"}},
 		"on, past all proxies":               {mode: "on", env: []string{"NO_PROXY=*"}, on: true, also: []string{"NO_PROXY=*"}},
+		"on, a base URL in the settings":     {mode: "on", file: `{"env":{"ANTHROPIC_BASE_URL":"http://llm.example"}}`, warns: "in the environment instead of settings.json"},
+		"auto, a base URL in the settings":   {mode: "auto", file: `{"env":{"ANTHROPIC_BASE_URL":"http://llm.example"}}`},
+		"auto, base URLs everywhere":         {mode: "auto", env: []string{"ANTHROPIC_BASE_URL=http://llm.example"}, file: `{"env":{"ANTHROPIC_BASE_URL":"http://llm.example"}}`},
+		"on, a certificate in the settings":  {mode: "on", file: `{"env":{"NODE_EXTRA_CA_CERTS":"/nowhere.pem"}}`, warns: "/nowhere.pem"},
+		"on, Vertex in the settings":         {mode: "on", file: `{"env":{"CLAUDE_CODE_USE_VERTEX":"1"}}`, warns: "CLAUDE_CODE_USE_VERTEX"},
 		"on, Vertex":                         {mode: "on", env: []string{"CLAUDE_CODE_USE_VERTEX=1"}, warns: "CLAUDE_CODE_USE_VERTEX"},
 		"on, a base URL that is none":        {mode: "on", env: []string{"ANTHROPIC_BASE_URL=llm"}, warns: "base URL"},
 		"on, server-managed settings":        {mode: "on", env: []string{"CLAUDE_CONFIG_DIR=testdata-managed"}, warns: "your organization sends managed settings"},
@@ -43,7 +49,11 @@ func TestGatewayIsWhereItIsWanted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			env := append([]string{"HOME=" + t.TempDir()}, c.env...)
+			home := t.TempDir()
+			if c.file != "" {
+				write(t, filepath.Join(home, ".claude", "settings.json"), c.file)
+			}
+			env := append([]string{"HOME=" + home}, c.env...)
 			for i, e := range env {
 				if name, dir, _ := strings.Cut(e, "="); name == "CLAUDE_CONFIG_DIR" {
 					dir = filepath.Join(t.TempDir(), dir)
