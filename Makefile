@@ -4,14 +4,15 @@
 # fuzz    every fuzz target for a minute
 # demo    several real sessions on one small limit, without and with afteryou
 # picture record docs/demo.svg, which the README shows, anew from a real run of the demo
-# bench   what the hook, the glass, the hand-off and the gateway cost
+# bench   docs/benchmarks.md from what is measured now (SIZE=quick: in minutes), going on where it was interrupted
+# bench-docs  the same from what was measured already
 # snapshot  a release that is not published: archives, packages, checksums; its archive is installed without Go
 # lint    gofmt, vet for Linux and macOS, staticcheck, shfmt
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SHFMT = mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
 
-.PHONY: build test compat fuzz demo picture bench lint snapshot
+.PHONY: build test compat fuzz demo picture bench bench-docs lint snapshot
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o afteryou .
@@ -19,7 +20,7 @@ build:
 # What passed is summed up, with the tests that drove the real Claude Code by name, and what was not tested for want of a
 # program; what failed is shown whole.
 test: lint
-	@go test -race -timeout 12m -parallel 4 -v ./... >test.log 2>&1; status=$$?; \
+	@{ go test -race -timeout 12m -parallel 4 -v ./... && (cd bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|.*not tested: |panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status
 
@@ -39,19 +40,27 @@ demo: build
 	./afteryou demo
 
 picture: build
-	go run ./internal/picture -o docs/demo.svg -cols 100 -rows 31 -speed 8 \
+	go run ./internal/picture -o docs/demo.svg -cols 100 -rows 36 -speed 8 \
 		-title "afteryou demo: six Claude Code sessions on one rate limit, each for itself and then taking turns" -- ./afteryou demo
 
-# script, of util-linux, is what the glass is compared with.
-bench: build
-	command -v script >/dev/null || apt-get install -y bsdutils
-	go test -run '^$$' -bench . -benchtime 2s -timeout 20m . ./wrapper ./gateway
+# The program that measures and draws is a module of its own, so that nothing it needs is in afteryou's. script, of
+# util-linux, and nginx are what is compared with.
+SIZE = full
+
+bench:
+	{ command -v script && command -v nginx; } >/dev/null || { apt-get update -qq; apt-get install -y -qq --no-install-recommends bsdutils nginx-light; }
+	cd bench && go run . -size $(SIZE)
+
+bench-docs:
+	cd bench && go run . -render
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	go vet ./...
 	GOOS=darwin go vet ./...
+	cd bench && go vet ./...
 	go run $(STATICCHECK) ./...
+	cd bench && go run $(STATICCHECK) ./...
 	go run $(SHFMT) -ln posix -d install.sh plugin/hook.sh .ci/run .ci/snapshot
 
 snapshot:

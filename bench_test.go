@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"afteryou/internal/fakeapi"
 	"afteryou/lockfile"
 	"afteryou/turn"
 )
@@ -149,28 +150,32 @@ func queued(b *testing.B, store *lockfile.Store) (n int) {
 }
 
 // BenchmarkHandOff times how long it takes from one session's release, written to the state, until the next one's hook
-// has ended and the call goes out, with 20 in line.
+// has ended and the call goes out, with so many in line.
 func BenchmarkHandOff(b *testing.B) {
-	const waiting, rounds = 20, 5
-	var took []time.Duration
-	for b.Loop() {
-		for range rounds {
-			store, hooks, holder := line(b, waiting)
-			for i, cmd := range hooks {
-				begin := time.Now()
-				release(b, store, holder)
-				if err := cmd.Wait(); err != nil {
-					b.Fatal(err)
+	const handOffs = 100
+	for _, waiting := range []int{2, 20, 100} {
+		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
+			var took []time.Duration
+			for b.Loop() {
+				for range handOffs / waiting {
+					store, hooks, holder := line(b, waiting)
+					for i, cmd := range hooks {
+						begin := time.Now()
+						release(b, store, holder)
+						if err := cmd.Wait(); err != nil {
+							b.Fatal(err)
+						}
+						took = append(took, time.Since(begin))
+						holder = turn.Key{Session: fmt.Sprintf("00000000-0000-4000-8000-%012d", i)}
+					}
 				}
-				took = append(took, time.Since(begin))
-				holder = turn.Key{Session: fmt.Sprintf("00000000-0000-4000-8000-%012d", i)}
 			}
-		}
+			slices.Sort(took)
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(ms(took[len(took)/2]), "median-ms")
+			b.ReportMetric(ms(took[len(took)*99/100]), "p99-ms")
+		})
 	}
-	slices.Sort(took)
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(ms(took[len(took)/2]), "median-ms")
-	b.ReportMetric(ms(took[len(took)*99/100]), "p99-ms")
 }
 
 func release(b *testing.B, store *lockfile.Store, k turn.Key) {
@@ -233,4 +238,50 @@ func used(b *testing.B, cmd *exec.Cmd) time.Duration {
 		sum += time.Duration(n)
 	}
 	return sum
+}
+
+// BenchmarkMemory is what a launcher, its two processes together, holds while its Claude Code, in a terminal, answered a
+// prompt: behind the glass alone, and with its gateway. Claude Code's own memory stands beside it.
+func BenchmarkMemory(b *testing.B) {
+	for b.Loop() {
+		for _, gateway := range []string{"off", "on"} {
+			m := newMachine(b, fakeapi.Config{Answer: fakeapi.Agentic(2)}, "AFTERYOU_GATEWAY="+gateway)
+			terminal := m.open(m.session("one"))
+			m.ask(terminal, "hello")
+			m.sees(terminal, "done")
+			monitor := child(b, terminal.PID())
+			b.ReportMetric(resident(b, terminal.PID())+resident(b, monitor), "gateway-"+gateway+"-MB")
+			b.ReportMetric(resident(b, child(b, monitor)), "claude-MB")
+			terminal.Close()
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// child is the one child that a process has.
+func child(b *testing.B, pid int) int {
+	b.Helper()
+	out, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(pid)).Output()
+	if err != nil {
+		b.Fatalf("the children of %d: %v", pid, err)
+	}
+	one, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		b.Fatalf("the children of %d: %v", pid, err)
+	}
+	return one
+}
+
+// resident is the memory of a process, in MB.
+func resident(b *testing.B, pid int) float64 {
+	b.Helper()
+	out, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	kib, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kib * 1024 / 1e6
 }

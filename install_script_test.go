@@ -229,7 +229,7 @@ func goEnv(t *testing.T) (env []string) {
 }
 
 // repository is where the tests run.
-func repository(t *testing.T) string {
+func repository(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {

@@ -44,14 +44,14 @@ func TestMain(m *testing.M) {
 
 // machine is one user's machine: sessions on it share the state directory, and the account at api.
 type machine struct {
-	t      *testing.T
+	t      testing.TB
 	api    *fakeapi.Server
 	claude string
 	dir    string
 	extra  []string
 }
 
-func newMachine(t *testing.T, c fakeapi.Config, extra ...string) *machine {
+func newMachine(t testing.TB, c fakeapi.Config, extra ...string) *machine {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()

@@ -69,3 +69,51 @@ func BenchmarkFirstByte(b *testing.B) {
 	b.ReportMetric(ms(through, 0.5)-ms(direct, 0.5), "ms-later")
 	b.ReportMetric(ms(through, 0.95)-ms(direct, 0.95), "ms-later-p95")
 }
+
+// BenchmarkThroughput is how fast a long answer comes, directly and through the gateway, in turns.
+func BenchmarkThroughput(b *testing.B) {
+	const size = 64 << 20
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		event := "data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"" + big(512) + "\"}}\n\n"
+		chunk := []byte(strings.Repeat(event, 32<<10/len(event)))
+		for sent := 0; sent < size; sent += len(chunk) {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	store, err := lockfile.Open(filepath.Join(b.TempDir(), "afteryou"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	g, err := Start(Config{Upstream: server.URL, Store: store, Pool: func() (string, string) { return "p", "s" }, Getenv: func(string) string { return "" }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer g.Close()
+	took := make(map[string][]time.Duration)
+	for b.Loop() {
+		for _, base := range []string{server.URL, g.URL()} {
+			begin := time.Now()
+			resp, err := http.Post(base+"/v1/messages", "application/json", strings.NewReader(`{"model":"claude-sonnet-4-5"}`))
+			if err != nil {
+				b.Fatal(err)
+			}
+			n, err := io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			if err != nil || n < size {
+				b.Fatalf("%d bytes, %v", n, err)
+			}
+			took[base] = append(took[base], time.Since(begin))
+		}
+	}
+	speed := func(base string) float64 {
+		slices.Sort(took[base])
+		return size / 1e6 / took[base][len(took[base])/2].Seconds()
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(speed(server.URL), "MB/s-direct")
+	b.ReportMetric(speed(g.URL()), "MB/s-gateway")
+}

@@ -38,16 +38,19 @@ type Result struct {
 type Way struct {
 	Title string
 	realclaude.Session
+	// Front, if any, puts something between the sessions and the API at that URL, and returns its own. Stop ends it.
+	Front func(ctx context.Context, api string) (url string, stop func(), err error)
 }
 
 // Native is Claude Code as it is.
 func Native(claude string, env ...string) Way {
-	return Way{"each for itself", realclaude.Session{Path: claude, Env: env}}
+	return Way{Title: "each for itself", Session: realclaude.Session{Path: claude, Env: env}}
 }
 
 // Afteryou is Claude Code through afteryou, with settings as environment variables.
 func Afteryou(self, claude string, env ...string) Way {
-	return Way{"with afteryou", realclaude.Session{Path: self, Args: []string{"run", "--"}, Env: append([]string{"AFTERYOU_CLAUDE=" + claude}, env...)}}
+	return Way{Title: "with afteryou", Session: realclaude.Session{
+		Path: self, Args: []string{"run", "--"}, Env: append([]string{"AFTERYOU_CLAUDE=" + claude}, env...)}}
 }
 
 // Gateway is the setting that turns the gateway on or off.
@@ -110,6 +113,15 @@ func (s Scenario) Run(ctx context.Context, way Way, view *View) (Run, error) {
 	}
 	defer server.Close()
 	limit.of(server)
+	url := server.URL()
+	if way.Front != nil {
+		front, stop, err := way.Front(ctx, url)
+		if err != nil {
+			return Run{}, err
+		}
+		defer stop()
+		url = front
+	}
 
 	names := make([]string, s.Sessions)
 	for i := range names {
@@ -127,7 +139,7 @@ func (s Scenario) Run(ctx context.Context, way Way, view *View) (Run, error) {
 		wg.Go(func() {
 			one := way.Session
 			one.Dir = filepath.Join(dir, fmt.Sprint("work", i))
-			one.Env = realclaude.Env(home(dir, i), server.URL(), append([]string{
+			one.Env = realclaude.Env(home(dir, i), url, append([]string{
 				"XDG_STATE_HOME=" + filepath.Join(dir, "state"),
 				"XDG_CONFIG_HOME=" + filepath.Join(dir, "config"),
 				"XDG_CACHE_HOME=" + filepath.Join(dir, "cache"),

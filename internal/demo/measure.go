@@ -104,7 +104,7 @@ func (s Scenario) measure(log []fakeapi.Request, changes []change) (r Run) {
 
 // fullSpeed is when calls come as fast as the whole limit allows after a change.
 func (s Scenario) fullSpeed(accepted []fakeapi.Request, c change) *float64 {
-	rate := s.pace()
+	rate := s.Pace()
 	span := max(fullSpan, fullSpan/rate)
 	begins := []time.Time{c.at}
 	for _, call := range accepted {

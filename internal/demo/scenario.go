@@ -66,8 +66,8 @@ func (s Scenario) tokens() float64 {
 	return float64(s.Answers()*callTokens + s.conversations()*(firstTokens-callTokens))
 }
 
-// pace is how many calls a second the limits let through, on average.
-func (s Scenario) pace() float64 {
+// Pace is how many calls a second the limits let through, on average.
+func (s Scenario) Pace() float64 {
 	pace := math.Inf(1)
 	if s.RPM > 0 {
 		pace = s.RPM / 60

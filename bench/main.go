@@ -1,0 +1,130 @@
+// Bench measures what afteryou does and what it costs, keeps the results as JSON, and renders docs/benchmarks.md and its
+// plots from them.
+//
+//	bench [-size quick|full] [-only REGEXP] [-fresh] [-render]
+//
+// It drives the real Claude Code against a stand-in API on loopback. What was measured already, on the same machine with
+// the same afteryou, is not measured again: an interrupted bench goes on where it was.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"time"
+
+	"afteryou/internal/realclaude"
+)
+
+const (
+	quick = "quick"
+	full  = "full"
+)
+
+func main() {
+	size := flag.String("size", full, "quick or full")
+	only := flag.String("only", "", "measure only what this `regexp` matches, of scenario/way and overhead")
+	sessions := flag.Int("sessions", 24, "how many sessions run at once, at most, unless one run has more")
+	calls := flag.Float64("calls", 2, "how many calls a second they make together, at most, unless one run makes more")
+	fresh := flag.Bool("fresh", false, "measure all again")
+	render := flag.Bool("render", false, "measure nothing")
+	root := flag.String("root", "..", "the `directory` of the project")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	b := bench{*size, *only, *sessions, *calls, *fresh, *root}
+	err := b.check()
+	if err == nil && !*render {
+		err = b.measure(ctx)
+	}
+	if err == nil {
+		err = b.render()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+type bench struct {
+	size, only string
+	sessions   int
+	calls      float64
+	fresh      bool
+	root       string
+}
+
+func (b bench) docs() string    { return filepath.Join(b.root, "docs") }
+func (b bench) results() string { return filepath.Join(b.docs(), "benchmarks", "results.json") }
+
+func (b bench) check() error {
+	if b.size != quick && b.size != full {
+		return fmt.Errorf("size is quick or full, not %q", b.size)
+	}
+	return nil
+}
+
+func (b bench) measure(ctx context.Context) error {
+	only, err := regexp.Compile(b.only)
+	if err != nil {
+		return fmt.Errorf("only: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "afteryou-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	self := filepath.Join(dir, "afteryou")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", self, ".")
+	build.Dir, build.Env = b.root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building afteryou: %w\n%s", err, out)
+	}
+	claude, err := realclaude.Install(ctx, realclaude.Version)
+	if err != nil {
+		return err
+	}
+	on, err := thisMachine(ctx, b.root, self, time.Now().UTC().Format(time.DateOnly))
+	if err != nil {
+		return err
+	}
+	results, err := open(b.results(), b.size, on, b.fresh)
+	if err != nil {
+		return err
+	}
+	if share, yes := crowded(ctx); yes {
+		fmt.Fprintf(os.Stderr, "bench: other programs use %.0f %% of this machine: the times will be theirs too\n", 100*share)
+	}
+	s := sharing{size: b.size, sessions: b.sessions, calls: b.calls, only: only, self: self, claude: claude, dir: dir, out: os.Stdout, results: results}
+	if err := s.run(ctx); err != nil {
+		return err
+	}
+	if !only.MatchString("overhead") {
+		return nil
+	}
+	return overhead(ctx, b.root, b.size, os.Stdout, results)
+}
+
+// render writes what the results say, and sums it up.
+func (b bench) render() error {
+	r, err := read(b.results())
+	if err != nil {
+		return err
+	}
+	files, err := render(r)
+	if err != nil {
+		return err
+	}
+	for _, w := range ours() {
+		if a := r.average(w.name); a.runs > 0 {
+			fmt.Printf("%-9s on average %.3f x the ideal, %.3f rejections per answer, %d dead in %d runs\n", w.name, a.ratio, a.rejected, a.dead, a.runs)
+		}
+	}
+	return write(b.docs(), files)
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"afteryou/internal/demo"
+)
+
+// scenario is a situation that is measured in every way.
+type scenario struct {
+	name, about string
+	full, quick demo.Scenario
+	alone       bool // nothing else runs meanwhile: its time is not the limit's
+	peers       bool // peers are measured too
+}
+
+// scenarios are those of the tables, in their order.
+var scenarios = []scenario{
+	{
+		name: "narrow", about: "a small limit without any burst, for many sessions",
+		full:  demo.Scenario{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Latency: 0.3},
+		quick: demo.Scenario{Sessions: 6, Calls: 2, RPM: 60, Burst: 1, Latency: 0.3},
+	},
+	{
+		name: "usual", about: "the work and the limit of `afteryou demo`", peers: true,
+		full:  demo.Scenario{Sessions: 6, Calls: 6, RPM: 60, Burst: 2, Latency: 0.3},
+		quick: demo.Scenario{Sessions: 4, Calls: 3, RPM: 60, Burst: 2, Latency: 0.3},
+	},
+	{
+		name: "slow calls", about: "calls take longer than the limit's interval, so that several run at once",
+		full:  demo.Scenario{Sessions: 9, Calls: 4, RPM: 60, Burst: 3, Latency: 1.5},
+		quick: demo.Scenario{Sessions: 4, Calls: 3, RPM: 60, Burst: 3, Latency: 1.5},
+	},
+	{
+		name: "tokens", about: "input tokens are what is limited, and the first call of a session takes twice as many", peers: true,
+		full:  demo.Scenario{Sessions: 6, Calls: 5, ITPM: 60000, Burst: 2, Latency: 0.3},
+		quick: demo.Scenario{Sessions: 4, Calls: 2, ITPM: 60000, Burst: 2, Latency: 0.3},
+	},
+	{
+		name: "subagents", about: "every session starts subagents that call at the same time",
+		full:  demo.Scenario{Sessions: 3, Calls: 3, Subagents: 3, RPM: 60, Burst: 2, Latency: 0.3},
+		quick: demo.Scenario{Sessions: 2, Calls: 2, Subagents: 2, RPM: 60, Burst: 2, Latency: 0.3},
+	},
+	{
+		name: "changing", about: "the limit is cut to a third half-way, and restored",
+		full:  demo.Scenario{Sessions: 6, Calls: 9, RPM: 60, Burst: 2, Latency: 0.3, Cut: true},
+		quick: demo.Scenario{Sessions: 4, Calls: 8, RPM: 120, Burst: 2, Latency: 0.3, Cut: true},
+	},
+	{
+		name: "generous", about: "a limit that nobody meets: what taking turns costs where it is not needed", alone: true,
+		full:  demo.Scenario{Sessions: 4, Calls: 5, RPM: 1000, Burst: 200, Latency: 2},
+		quick: demo.Scenario{Sessions: 4, Calls: 2, RPM: 1000, Burst: 200, Latency: 2},
+	},
+}
+
+// work is what is done at a size.
+func (s scenario) work(size string) demo.Scenario {
+	if size == quick {
+		return s.quick
+	}
+	return s.full
+}
+
+// way is how sessions are started.
+type way struct {
+	name, about string
+	start       func(self, claude string, work demo.Scenario) demo.Way
+	peer        bool
+}
+
+const (
+	native   = "native"
+	watchdog = "watchdog"
+	strict   = "strict"
+	hooks    = "hooks"
+	through  = "gateway"
+)
+
+// ours are the ways that the tables compare, in their order: Claude Code alone and through afteryou.
+func ours() []way {
+	env := func(env ...string) func(self, claude string, _ demo.Scenario) demo.Way {
+		return func(self, claude string, _ demo.Scenario) demo.Way { return demo.Afteryou(self, claude, env...) }
+	}
+	return []way{
+		{name: native, about: "Claude Code as it is", start: func(_, claude string, _ demo.Scenario) demo.Way { return demo.Native(claude) }},
+		{name: watchdog, about: "Claude Code with `CLAUDE_CODE_RETRY_WATCHDOG=1`", start: func(_, claude string, _ demo.Scenario) demo.Way {
+			return demo.Native(claude, "CLAUDE_CODE_RETRY_WATCHDOG=1")
+		}},
+		{name: strict, about: "`afteryou run --turns strict`: one call at a time", start: env(demo.Gateway(false), "AFTERYOU_TURNS=strict")},
+		{name: hooks, about: "`afteryou run`: turns by hooks", start: env(demo.Gateway(false))},
+		{name: through, about: "`afteryou run --gateway on`: turns at the gateway", start: env(demo.Gateway(true))},
+	}
+}
+
+// sharing runs every scenario in every way, as often as the size says. Sessions mostly wait, so that runs share the
+// machine, as long as there are no more than so many sessions and so many calls a second at once: what a call takes of a
+// processor (some 0.3 s of one of two, with Claude Code's tool) must not be what the others wait for.
+type sharing struct {
+	size         string
+	sessions     int
+	calls        float64        // a second
+	only         *regexp.Regexp // of "scenario/way"
+	self, claude string
+	dir          string // for peers
+	out          io.Writer
+	results      *file
+}
+
+func (s sharing) run(ctx context.Context) error {
+	var todo []job
+	for _, j := range jobs(s.size, append(ours(), peers(s.dir)...)) {
+		if s.only.MatchString(j.Scenario+"/"+j.Way) && !s.results.has(j.Shared) {
+			todo = append(todo, j)
+		}
+	}
+	type end struct {
+		of  job
+		err error
+	}
+	ends := make(chan end)
+	running := &running{}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var now []job
+	for len(todo)+len(now) > 0 {
+		i := slices.IndexFunc(todo, func(j job) bool { return s.fits(j, now) })
+		if i >= 0 && ctx.Err() == nil {
+			j := todo[i]
+			todo, now = slices.Delete(todo, i, i+1), append(now, j)
+			go func() { ends <- end{j, s.one(ctx, j.way, j.Shared, running)} }() // every one is received below
+			continue
+		}
+		if len(now) == 0 {
+			break
+		}
+		e := <-ends
+		now = slices.DeleteFunc(now, func(j job) bool { return j.Shared.same(e.of.Shared) })
+		if e.err != nil {
+			cancel(fmt.Errorf("%s, %s: %w", e.of.Scenario, e.of.Way, e.err))
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// fits says whether the run may start beside those that run now. One alone may always.
+func (s sharing) fits(j job, now []job) bool {
+	if len(now) == 0 {
+		return true
+	}
+	sessions, calls := j.Work.Sessions, j.Work.Pace()
+	for _, other := range now {
+		if j.alone || other.alone {
+			return false
+		}
+		sessions += other.Work.Sessions
+		calls += other.Work.Pace()
+	}
+	return sessions <= s.sessions && calls <= s.calls
+}
+
+// job is one run that is to be made.
+type job struct {
+	Shared
+	way   way
+	alone bool
+}
+
+// rounds is how many there are.
+func rounds(size string) int {
+	if size == quick {
+		return 1
+	}
+	return 2
+}
+
+// jobs are all the runs of a size, in their order: round by round, and in each another way first.
+func jobs(size string, ways []way) (list []job) {
+	for round := 1; round <= rounds(size); round++ {
+		for _, sc := range scenarios {
+			for i := range ways {
+				w := ways[(i+round-1)%len(ways)]
+				if !w.peer || sc.peers {
+					list = append(list, job{Shared{Scenario: sc.name, Way: w.name, Round: round, Work: sc.work(size)}, w, sc.alone})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// mostRun is what a run takes at most: the longest known, of the watchdog, took five minutes.
+const mostRun = 15 * time.Minute
+
+// one is one run.
+func (s sharing) one(ctx context.Context, w way, one Shared, r *running) error {
+	beside := r.begin(one.Work.Sessions)
+	defer r.end(one.Work.Sessions, beside)
+	busy, all := processors()
+	ctx, cancel := context.WithTimeoutCause(ctx, mostRun, fmt.Errorf("not over in %v", mostRun))
+	defer cancel()
+	run, err := one.Work.Run(ctx, w.start(s.self, s.claude, one.Work), &demo.View{Out: io.Discard})
+	if err != nil {
+		return errors.Join(err, context.Cause(ctx))
+	}
+	busy2, all2 := processors()
+	one.Busy = (busy2 - busy) / max(1, all2-all)
+	if run.Answers == 0 {
+		return errors.New("not one call was answered")
+	}
+	one.Run, one.Ideal, one.Beside = run, one.Work.Ideal(), int(beside.Load())
+	fmt.Fprintf(s.out, "%-11s %-9s round %d  %6.1f s  %.3f x  %3d answers %3d rejected (%d told) %d dead  Jain %.3f  %.1f s lost\n", one.Scenario, one.Way,
+		one.Round, run.Makespan, run.Makespan/one.Ideal, run.Answers, run.Rejections, run.Told, run.Dead, run.Jain, run.Lost)
+	return s.results.change(func(all *Results) {
+		all.Sharing = slices.DeleteFunc(all.Sharing, func(old Shared) bool {
+			return old.Scenario == one.Scenario && old.Way == one.Way && old.Round == one.Round // of other work
+		})
+		all.Sharing = append(all.Sharing, one)
+	})
+}
+
+// running counts the sessions that run, and keeps for each run how many others did at most.
+type running struct {
+	mu   sync.Mutex
+	now  int
+	runs []*atomic.Int64
+}
+
+func (r *running) begin(n int) *atomic.Int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	beside := new(atomic.Int64)
+	beside.Store(int64(r.now))
+	for _, other := range r.runs {
+		other.Add(int64(n))
+	}
+	r.now += n
+	r.runs = append(r.runs, beside)
+	return beside
+}
+
+func (r *running) end(n int, beside *atomic.Int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now -= n
+	r.runs = slices.DeleteFunc(r.runs, func(other *atomic.Int64) bool { return other == beside })
+}
