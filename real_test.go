@@ -394,29 +394,38 @@ func TestRealEventDeliveredTwiceIsOneTurn(t *testing.T) {
 	}
 }
 
+// The demo compares, whatever limits: calls, through the gateway and with a limit that changes; or the tokens of subagents.
 func TestRealDemo(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), afteryou, "demo", "--sessions", "2", "--calls", "2", "--rpm", "120", "--burst", "2", "--gateway", "--cut", "--json")
-	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir())
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("demo: %v", err)
-	}
-	var r struct {
-		Ideal    float64 `json:"ideal_s"`
-		Native   *struct{ Answers int }
-		Afteryou *struct {
-			Answers, Dead int
-			Makespan      float64 `json:"makespan_s"`
-			Wall          float64 `json:"wall_s"`
-		}
-	}
-	if err := json.Unmarshal(out, &r); err != nil {
-		t.Fatalf("demo prints %q: %v", out, err)
-	}
-	if r.Ideal < 1 || r.Native == nil || r.Native.Answers != 4 || r.Afteryou == nil || r.Afteryou.Answers != 4 || r.Afteryou.Dead != 0 ||
-		r.Afteryou.Makespan < 0.9*r.Ideal || r.Afteryou.Wall <= r.Afteryou.Makespan {
-		t.Errorf("demo prints %s", out)
+	for args, answers := range map[string]int{
+		"--sessions 2 --calls 2 --rpm 120 --burst 2 --gateway --cut":      4,
+		"--sessions 1 --calls 2 --subagents 2 --itpm 120000 --latency .1": 6,
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), afteryou, append([]string{"demo", "--json"}, strings.Fields(args)...)...)
+			cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir())
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("demo: %v", err)
+			}
+			var r struct {
+				Ideal    float64 `json:"ideal_s"`
+				Native   *struct{ Answers int }
+				Afteryou *struct {
+					Answers, Dead int
+					Makespan      float64 `json:"makespan_s"`
+					Wall          float64 `json:"wall_s"`
+				}
+			}
+			if err := json.Unmarshal(out, &r); err != nil {
+				t.Fatalf("demo prints %q: %v", out, err)
+			}
+			if r.Ideal < 1 || r.Native == nil || r.Native.Answers != answers || r.Afteryou == nil || r.Afteryou.Answers != answers ||
+				r.Afteryou.Dead != 0 || r.Afteryou.Makespan < 0.9*r.Ideal || r.Afteryou.Wall <= r.Afteryou.Makespan {
+				t.Errorf("demo prints %s", out)
+			}
+		})
 	}
 }
 

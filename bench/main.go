@@ -31,7 +31,7 @@ func main() {
 	size := flag.String("size", full, "quick or full")
 	only := flag.String("only", "", "measure only what this `regexp` matches, of scenario/way and overhead")
 	sessions := flag.Int("sessions", 24, "how many sessions run at once, at most, unless one run has more")
-	calls := flag.Float64("calls", 2, "how many calls a second they make together, at most, unless one run makes more")
+	calls := flag.Float64("calls", 2.5, "how many calls a second they make together, at most, unless one run makes more")
 	fresh := flag.Bool("fresh", false, "measure all again")
 	render := flag.Bool("render", false, "measure nothing")
 	root := flag.String("root", "..", "the `directory` of the project")
@@ -39,7 +39,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	b := bench{*size, *only, *sessions, *calls, *fresh, *root}
-	err := b.check()
+	var err error
+	if b.root, err = filepath.Abs(b.root); err == nil { // the directory we stand in may be replaced meanwhile (git)
+		err = b.check()
+	}
 	if err == nil && !*render {
 		err = b.measure(ctx)
 	}

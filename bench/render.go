@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	_ "embed"
 	"fmt"
 	"os"
@@ -260,11 +259,7 @@ func averages(r Results) string {
 func costs(all []Overhead, prefix string) string {
 	var b strings.Builder
 	b.WriteString("| benchmark | value | unit |\n| --- | ---: | --- |\n")
-	list := slices.Clone(all)
-	slices.SortStableFunc(list, func(a, b Overhead) int {
-		return cmp.Or(strings.Compare(a.Benchmark, b.Benchmark), strings.Compare(a.Unit, b.Unit))
-	})
-	for _, o := range list {
+	for _, o := range all {
 		if name := strings.TrimPrefix(o.Package, "./") + "/" + o.Benchmark; strings.HasPrefix(name, prefix) {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", o.Benchmark, spreadOf(o.Values).text("%.4g"), o.Unit)
 		}

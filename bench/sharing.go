@@ -51,7 +51,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "changing", about: "the limit is cut to a third half-way, and restored",
-		full:  demo.Scenario{Sessions: 6, Calls: 9, RPM: 60, Burst: 2, Latency: 0.3, Cut: true},
+		full:  demo.Scenario{Sessions: 6, Calls: 8, RPM: 60, Burst: 2, Latency: 0.3, Cut: true},
 		quick: demo.Scenario{Sessions: 4, Calls: 8, RPM: 120, Burst: 2, Latency: 0.3, Cut: true},
 	},
 	{
