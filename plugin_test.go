@@ -22,17 +22,19 @@ func (m *machine) plugged(s realclaude.Session) realclaude.Session {
 			s.Env[i] = "PATH=" + filepath.Dir(afteryou) + ":" + path
 		}
 	}
-	for _, args := range [][]string{
-		{"plugin", "validate", "--strict", "plugin"}, {"plugin", "validate", "--strict", "."},
-		{"plugin", "marketplace", "add", repository(m.t)}, {"plugin", "install", "afteryou@afteryou"},
-	} {
-		cmd := exec.CommandContext(m.t.Context(), m.claude, args...)
-		cmd.Env = s.Env
-		if out, err := cmd.CombinedOutput(); err != nil {
-			m.t.Fatalf("claude %q: %v\n%s", args, err, out)
-		}
-	}
+	m.command(s, "plugin", "marketplace", "add", repository(m.t))
+	m.command(s, "plugin", "install", "afteryou@afteryou")
 	return s
+}
+
+// command runs a command of Claude Code that is no session.
+func (m *machine) command(s realclaude.Session, args ...string) {
+	m.t.Helper()
+	cmd := exec.CommandContext(m.t.Context(), m.claude, args...)
+	cmd.Env = s.Env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		m.t.Fatalf("claude %q: %v\n%s", args, err, out)
+	}
 }
 
 // direct is the session as it is without run.
@@ -47,6 +49,8 @@ func (m *machine) direct(s realclaude.Session) realclaude.Session {
 func TestRealPluginGates(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, fakeapi.Config{Answer: agent(0)}, "AFTERYOU_TURNS=strict")
+	m.command(m.session("author"), "plugin", "validate", "--strict", "plugin")
+	m.command(m.session("author"), "plugin", "validate", "--strict", ".")
 	var wg sync.WaitGroup
 	for i := range 3 {
 		s := m.plugged(m.session(fmt.Sprint("session", i)))
@@ -69,6 +73,27 @@ func TestRealPluginGates(t *testing.T) {
 	}
 	if calls, turns := m.counted(); calls != 9 || turns != 0 {
 		t.Errorf("the state counts %d calls and %d turns, want 9 and none", calls, turns)
+	}
+}
+
+// Versions that do not know all events of the plugin do without the files that name those, and with the rest: their
+// prompts are gated.
+func TestRealPluginInOldVersions(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"2.0.76", "2.1.78"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, fakeapi.Config{Answer: prompted(fakeapi.Agentic(1))}, "AFTERYOU_TURNS=strict")
+			var err error
+			if m.claude, err = realclaude.Install(t.Context(), version); err != nil {
+				t.Fatal(err)
+			}
+			m.print(m.direct(m.plugged(m.session("home"))))
+			// 2.0.76 calls the model for subagents of its own besides.
+			if calls, turns := m.counted(); calls < 1 || turns != 0 {
+				t.Errorf("the state counts %d calls and %d turns, want the prompt's and none", calls, turns)
+			}
+		})
 	}
 }
 
