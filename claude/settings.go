@@ -11,10 +11,12 @@ import (
 
 // Merged is a command line with our hooks in its settings.
 type Merged struct {
-	// Args is the command line. Where Settings is set it still names the user's own file: WithFile puts another there.
+	// Args is the command line. Where Settings is set, WithFile puts the file that holds them there.
 	Args []string
-	// Settings is set when the user named a file: the merged settings, to be written to a private file, for they may
-	// hold secrets, which a command line shows to everyone.
+	// Settings are the merged settings, to be written to a private file; nil where there is nothing to merge. They may hold
+	// secrets, which a command line shows to everyone. And what stands on a command line Claude Code writes to one file
+	// in the temporary directory for all sessions with the same settings, in place (2.1.78, 2.1.118): one that starts at the
+	// same moment reads half of it, and runs without hooks.
 	Settings []byte
 	flag     arg
 }
@@ -46,17 +48,17 @@ func MergeSettings(args []string, hooks json.RawMessage, readFile func(string) (
 	}
 	if m.flag.value < 0 {
 		// The first place is before any -- and in nobody's list of values.
-		m.Args = slices.Concat([]string{"--settings", `{"hooks":` + string(hooks) + `}`}, args)
+		m.Args, m.flag.value = slices.Concat([]string{"--settings", ""}, args), 1
+		m.Settings = []byte(`{"hooks":` + string(hooks) + `}`)
 		return m, nil
 	}
 	value := args[m.flag.value][m.flag.start:]
 	// As 2.1.330 tells them apart.
 	if text := strings.TrimSpace(value); strings.HasPrefix(text, "{") && strings.HasSuffix(text, "}") {
-		merged, err := MergeHooks([]byte(text), hooks)
-		if err != nil {
+		var err error
+		if m.Settings, err = MergeHooks([]byte(text), hooks); err != nil {
 			return Merged{Args: args}, fmt.Errorf("merging hooks into --settings: %w", err)
 		}
-		m.Args = m.WithFile(string(merged))
 		return m, nil
 	}
 	data, err := readFile(value)

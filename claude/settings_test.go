@@ -33,35 +33,35 @@ func TestMergeSettings(t *testing.T) {
 		settings string
 		err      string
 	}{
-		{name: "no settings", args: []string{"-p", "hello"}, want: []string{"--settings", `{"hooks":` + few + `}`, "-p", "hello"}},
-		{name: "no arguments", want: []string{"--settings", `{"hooks":` + few + `}`}},
+		{name: "no settings", args: []string{"-p", "hello"}, want: []string{"--settings", "FILE", "-p", "hello"}, settings: `{"hooks":` + few + `}`},
+		{name: "no arguments", want: []string{"--settings", "FILE"}, settings: `{"hooks":` + few + `}`},
 		{name: "inline", args: []string{"--settings", ` {"b": 1, "a":2} `, "hi"},
-			want: []string{"--settings", `{"b":1,"a":2,"hooks":` + few + `}`, "hi"}},
-		{name: "inline with an equals sign", args: []string{`--settings={"a":1}`}, want: []string{`--settings={"a":1,"hooks":` + few + `}`}},
+			want: []string{"--settings", "FILE", "hi"}, settings: `{"b":1,"a":2,"hooks":` + few + `}`},
+		{name: "inline with an equals sign", args: []string{`--settings={"a":1}`}, want: []string{"--settings=FILE"}, settings: `{"a":1,"hooks":` + few + `}`},
 		{name: "the last of two counts", args: []string{"--settings", `{"a":1}`, "x", "--settings", `{"b":1}`},
-			want: []string{"--settings", `{"a":1}`, "x", "--settings", `{"b":1,"hooks":` + few + `}`}},
+			want: []string{"--settings", `{"a":1}`, "x", "--settings", "FILE"}, settings: `{"b":1,"hooks":` + few + `}`},
 		{name: "the user's hooks come first",
 			args: []string{"--settings", `{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]}],"Foo":[]},"z":0}`},
-			want: []string{"--settings", `{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]},` + ours + `],"Foo":[]},"z":0}`}},
+			want: []string{"--settings", "FILE"}, settings: `{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]},` + ours + `],"Foo":[]},"z":0}`},
 		{name: "our own are there already, written otherwise",
 			args: []string{"--settings", `{"hooks":{"Stop":[{"matcher":"","hooks":[{"timeout":10,"args":["hook"],"command":"/a","type":"command"}]}]}}`},
-			want: []string{"--settings", `{"hooks":{"Stop":[{"matcher":"","hooks":[{"timeout":10,"args":["hook"],"command":"/a","type":"command"}]}]}}`}},
+			want: []string{"--settings", "FILE"}, settings: `{"hooks":{"Stop":[{"matcher":"","hooks":[{"timeout":10,"args":["hook"],"command":"/a","type":"command"}]}]}}`},
 		{name: "our own for one tool only",
 			args: []string{"--settings", `{"hooks":{"Stop":[{"matcher":"Bash",` + ours[1:] + `]}}`},
-			want: []string{"--settings", `{"hooks":{"Stop":[{"matcher":"Bash",` + ours[1:] + `,` + ours + `]}}`}},
+			want: []string{"--settings", "FILE"}, settings: `{"hooks":{"Stop":[{"matcher":"Bash",` + ours[1:] + `,` + ours + `]}}`},
 		{name: "a file", args: []string{"--settings", "s.json", "hi"}, want: []string{"--settings", "FILE", "hi"},
 			settings: `{"env":{"TOKEN":"secret"},"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]},` + ours + `]}}`},
 		{name: "a file with an equals sign", args: []string{"--settings=s.json"}, want: []string{"--settings=FILE"},
 			settings: `{"env":{"TOKEN":"secret"},"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]},` + ours + `]}}`},
 		{name: "an empty file", args: []string{"--settings", "empty"}, want: []string{"--settings", "FILE"}, settings: `{"hooks":` + few + `}`},
 		{name: "numbers and escapes stay as they are", args: []string{"--settings", `{"n":1e400,"s":"\u003c","f":1.0}`},
-			want: []string{"--settings", `{"n":1e400,"s":"\u003c","f":1.0,"hooks":` + few + `}`}},
+			want: []string{"--settings", "FILE"}, settings: `{"n":1e400,"s":"\u003c","f":1.0,"hooks":` + few + `}`},
 		{name: "hooks twice: the last counts", args: []string{"--settings", `{"hooks":{"A":[]},"hooks":{}}`},
-			want: []string{"--settings", `{"hooks":{"A":[]},"hooks":` + few + `}`}},
+			want: []string{"--settings", "FILE"}, settings: `{"hooks":{"A":[]},"hooks":` + few + `}`},
 		{name: "settings as another flag's value", args: []string{"--append-system-prompt", "--settings", "s.json"},
-			want: []string{"--settings", `{"hooks":` + few + `}`, "--append-system-prompt", "--settings", "s.json"}},
+			want: []string{"--settings", "FILE", "--append-system-prompt", "--settings", "s.json"}, settings: `{"hooks":` + few + `}`},
 		{name: "settings behind a double dash", args: []string{"--", "--settings", "s.json"},
-			want: []string{"--settings", `{"hooks":` + few + `}`, "--", "--settings", "s.json"}},
+			want: []string{"--settings", "FILE", "--", "--settings", "s.json"}, settings: `{"hooks":` + few + `}`},
 
 		{name: "a file that is not there", args: []string{"--settings", "nowhere"}, err: "open nowhere"},
 		{name: "a file that is no JSON", args: []string{"--settings", "broken"}, err: `"broken": unexpected end`},
@@ -97,11 +97,9 @@ func TestMergeSettings(t *testing.T) {
 			if !slices.Equal(got, tt.want) || string(m.Settings) != tt.settings {
 				t.Errorf("MergeSettings(%q)\n got %q, settings %s\nwant %q, settings %s", tt.args, got, m.Settings, tt.want, tt.settings)
 			}
-			if m.Settings == nil {
-				again, err := MergeSettings(got, json.RawMessage(few), read)
-				if err != nil || !slices.Equal(again.Args, got) {
-					t.Errorf("MergeSettings once more\n got %q, %v\nwant %q", again.Args, err, got)
-				}
+			again, err := MergeSettings(got, json.RawMessage(few), func(string) ([]byte, error) { return m.Settings, nil })
+			if err != nil || !slices.Equal(again.WithFile("FILE"), got) || string(again.Settings) != tt.settings {
+				t.Errorf("MergeSettings once more\n got %q, settings %s, %v\nwant %q", again.Args, again.Settings, err, got)
 			}
 		})
 	}
@@ -197,9 +195,6 @@ func FuzzMergeSettings(f *testing.F) {
 			return
 		}
 		out := m.Settings
-		if out == nil {
-			out = []byte(m.Args[1])
-		}
 		var before, after map[string]any
 		if err := json.Unmarshal(out, &after); err != nil {
 			t.Fatalf("%q became %q: %v", settings, out, err)

@@ -164,8 +164,7 @@ func (l Launch) inject(version claude.Version) ([]string, error) {
 	if err != nil || merged.Settings == nil {
 		return merged.Args, err
 	}
-	// The user's settings stood in a file and may hold secrets, which a command line would show to others. The name
-	// says what is in the file, so that no two sessions write one file differently and the same settings make one.
+	// The name says what is in the file, so that no two sessions write one file differently and the same settings make one.
 	sum := sha256.Sum256(merged.Settings)
 	path := filepath.Join(l.Store.Dir(), "settings-"+hex.EncodeToString(sum[:8])+".json")
 	if _, err := os.Stat(path); err != nil {
