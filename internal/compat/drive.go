@@ -14,7 +14,7 @@ import (
 // How long after the limit's end a session is given, before it is taken to stay as it is.
 const (
 	grace      = time.Minute       // of a turn that died of a rate limit
-	usageGrace = 200 * time.Second // of a usage limit: Claude Code goes on ~90 s after the reset, our hook 3 min after
+	usageGrace = 330 * time.Second // of a usage limit: Claude Code goes on ~90 s after the reset, our hook 3 min after, by minutes
 	spendGrace = 45 * time.Second  // longer than the first blind cool-down
 	retrying   = 200 * time.Second // of a turn that is alive: ten tries take 192 s
 	// linger is how long a session is looked at after its end, for what may come a second time.

@@ -122,31 +122,35 @@ func matrix(versions []string) []cell {
 	return all
 }
 
-// limit is the limit of one cell: it begins with the first call of a conversation in which a tool has run. The task is
-// one tool call and a last word; a conversation that begins anew runs the tool again.
+// limit is the limit of one cell: it begins with the first call of a conversation in which a tool has run, and holds for
+// every call to the same model. The task is one tool call and a last word; a conversation that begins anew runs the tool
+// again.
 type limit struct {
 	situation
 	begins func() // called once
 	mu     sync.Mutex
 	begun  time.Time
+	model  string // of which it is
 }
 
 func (l *limit) answer(r fakeapi.Request) fakeapi.Answer {
-	if r.LastText == "Warmup" || r.Tools == 0 { // old versions, and titles
-		return fakeapi.Say("ok")
-	}
-	if r.Results == 0 {
-		return fakeapi.Bash("echo ran >> count")
-	}
+	aside := r.LastText == "Warmup" || r.Tools == 0 // of old versions, titles, and afteryou's question how long it lasts
 	l.mu.Lock()
-	if l.begun.IsZero() {
-		l.begun = r.Arrived
+	if l.begun.IsZero() && !aside && r.Results > 0 {
+		l.begun, l.model = r.Arrived, r.Model
 		l.begins()
 	}
-	begun := l.begun
+	begun, model := l.begun, l.model
 	l.mu.Unlock()
-	if end := begun.Add(l.lasts); l.situation.answer != nil && (l.lasts == 0 || r.Arrived.Before(end)) {
+	end := begun.Add(l.lasts)
+	limited := !begun.IsZero() && l.situation.answer != nil && r.Model == model && (l.lasts == 0 || r.Arrived.Before(end))
+	switch {
+	case limited:
 		return l.situation.answer(r.Arrived, end)
+	case aside:
+		return fakeapi.Say("ok")
+	case r.Results == 0:
+		return fakeapi.Bash("echo ran >> count")
 	}
 	return fakeapi.Say("done")
 }
