@@ -68,6 +68,12 @@ func allCommands() []command {
 			run:     runStatusline,
 		},
 		{
+			name: "usage", args: "[--since DURATION] [--json]", summary: "requests and tokens by minute, hour and session, and what of them counts",
+			about:   "It reads the transcripts of all projects. Requests that Claude Code does not write down (titles, compactions) are not in it, nor are rejected ones.",
+			example: "afteryou usage --since 1h",
+			options: []option{{name: "since", value: "DURATION", help: "how far back it looks; 24h unless said"}, asJSON}, run: quiet(runUsage),
+		},
+		{
 			name: "log", args: "[--lines N]", summary: "which sessions a limit stopped, and how they went on",
 			example: "afteryou log --lines 5", options: []option{{name: "lines", value: "N", help: "print the last N lines; 0 prints all"}}, run: quiet(runLog),
 		},
@@ -186,8 +192,8 @@ func lookup(name string) (command, bool) {
 	return command{}, false
 }
 
-// usage is what afteryou --help prints.
-func usage() string {
+// overview is what afteryou --help prints.
+func overview() string {
 	var b strings.Builder
 	b.WriteString("usage: afteryou COMMAND …\n\n")
 	for _, c := range allCommands() {

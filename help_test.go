@@ -31,7 +31,11 @@ func TestHelpTellsTheFlagsThereAre(t *testing.T) {
 		for _, o := range c.options {
 			args := []string{c.name, "--" + o.name}
 			if o.value != "" {
-				args = append(args, "1")
+				value := "1"
+				if o.value == "DURATION" {
+					value = "1h"
+				}
+				args = append(args, value)
 			}
 			if _, errs, code := s.afteryou(append(args, "--help")...); code != 0 {
 				t.Errorf("%s does not take --%s: %s", c.name, o.name, errs)
@@ -64,7 +68,7 @@ func TestHelpTellsTheFlagsThereAre(t *testing.T) {
 			t.Errorf("help lacks the setting %s", name)
 		}
 	}
-	if out, _, code := s.afteryou("--help"); code != 0 || out != usage() {
+	if out, _, code := s.afteryou("--help"); code != 0 || out != overview() {
 		t.Errorf("--help: exit %d, says %s", code, out)
 	}
 }

@@ -59,12 +59,12 @@ func run(args []string, in, out, errs *os.File) (int, error) {
 		return start(args[1:], nil, in, out, errs)
 	}
 	if len(args) < 2 {
-		fmt.Fprint(errs, usage())
+		fmt.Fprint(errs, overview())
 		return exitUsage, nil
 	}
 	switch name, rest := args[1], args[2:]; name {
 	case "-h", "--help", "help":
-		fmt.Fprint(out, usage())
+		fmt.Fprint(out, overview())
 		return 0, nil
 	case "-v", "--version", "version":
 		fmt.Fprintln(out, "afteryou", version())

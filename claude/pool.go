@@ -77,8 +77,11 @@ func Account(getenv func(string) string) string {
 
 // Unattended says whether nobody sits before the session that runs a hook: -p and the SDKs (2.1.330).
 func Unattended(getenv func(string) string) bool {
-	return strings.HasPrefix(getenv("CLAUDE_CODE_ENTRYPOINT"), "sdk-")
+	return unattended(getenv("CLAUDE_CODE_ENTRYPOINT"))
 }
+
+// unattended says the same of the entrypoint that a row names.
+func unattended(entrypoint string) bool { return strings.HasPrefix(entrypoint, "sdk-") }
 
 // withoutSecrets is url without the parts that may carry a credential.
 func withoutSecrets(url string) string {

@@ -2,6 +2,7 @@ package claude
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -63,6 +64,10 @@ type Row struct {
 	Model       string // of Request and Answer
 	Usage       Usage  // of Answer: the same in each block's row, final in the last one
 	Sidechain   bool   // written by a subagent
+	// Session is whose request it was: a fork's transcript begins with the rows of the session that it was taken from.
+	Session    string
+	Dir        string
+	Unattended bool // nobody sat before the session: -p and the SDKs
 }
 
 const (
@@ -175,8 +180,15 @@ type rawRow struct {
 	QuerySource string    `json:"querySource"`
 	RequestRef  string    `json:"requestRef"`
 	IsSidechain bool      `json:"isSidechain"`
-	IsError     bool      `json:"isApiErrorMessage"`
-	Params      struct {
+	Session     string    `json:"sessionId"`
+	Asked       string    `json:"requestSessionId"` // of a row that was copied (2.1.330)
+	Forked      struct {
+		Session string `json:"sessionId"`
+	} `json:"forkedFrom"`
+	Dir        string `json:"cwd"`
+	Entrypoint string `json:"entrypoint"`
+	IsError    bool   `json:"isApiErrorMessage"`
+	Params     struct {
 		Model string `json:"model"`
 	} `json:"params"`
 	RetryInMs    float64 `json:"retryInMs"`
@@ -203,7 +215,8 @@ func parseRow(line []byte) (Row, bool) {
 	if json.Unmarshal(line, &raw) != nil {
 		return Row{}, false
 	}
-	row := Row{At: raw.Timestamp, Sidechain: raw.IsSidechain || raw.AgentID != ""}
+	row := Row{At: raw.Timestamp, Sidechain: raw.IsSidechain || raw.AgentID != "", Dir: raw.Dir,
+		Session: cmp.Or(raw.Asked, raw.Forked.Session, raw.Session), Unattended: unattended(raw.Entrypoint)}
 	switch {
 	case raw.Type == "api-request":
 		row.Kind, row.RequestID, row.QuerySource, row.Model = Request, raw.ID, raw.QuerySource, raw.Params.Model

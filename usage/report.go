@@ -1,0 +1,126 @@
+package usage
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Sum is what some requests took.
+type Sum struct {
+	Requests   int `json:"requests"`
+	Input      int `json:"input_tokens"`
+	CacheWrite int `json:"cache_write_tokens"`
+	CacheRead  int `json:"cache_read_tokens"`
+	Output     int `json:"output_tokens"`
+	// Counted is what of the input counts against the limit: what was read from the cache does not.
+	Counted int `json:"counted_input_tokens"`
+}
+
+func (s *Sum) add(c Call) {
+	s.Requests++
+	s.Input += c.Usage.Input
+	s.CacheWrite += c.Usage.CacheWrite
+	s.CacheRead += c.Usage.CacheRead
+	s.Output += c.Usage.Output
+	s.Counted += c.Usage.Input + c.Usage.CacheWrite
+}
+
+// Span is what the requests of some time took.
+type Span struct {
+	Start time.Time `json:"start"`
+	Sum
+}
+
+// Session is what the requests of a session took, its subagents' included.
+type Session struct {
+	ID         string    `json:"session"`
+	Dir        string    `json:"dir,omitempty"`
+	Unattended bool      `json:"unattended"` // -p, or an SDK
+	First      time.Time `json:"first"`
+	Last       time.Time `json:"last"`
+	Sum
+}
+
+// Report is what all requests since a time took.
+type Report struct {
+	Since      time.Time `json:"since"`
+	Until      time.Time `json:"until"`
+	Total      Sum       `json:"total"`
+	LastMinute Sum       `json:"last_minute"`
+	LastHour   Sum       `json:"last_hour"`
+	// Busiest is the minute, wherever it starts, with the most requests.
+	Busiest *Span `json:"busiest_minute,omitempty"`
+	// Unattended is the most that -p and SDKs asked in any minute.
+	Unattended int       `json:"unattended_requests_a_minute"`
+	Minutes    []Span    `json:"minutes"` // of the clock, in UTC; those without a request are left out
+	Hours      []Span    `json:"hours"`
+	Sessions   []Session `json:"sessions"` // the last used first
+}
+
+// Batches is how many requests a minute of sessions that nobody sits before are worth a thought of the Message Batches
+// API: it is what the smallest key may do.
+const Batches = 50
+
+// Of adds up the requests of a time, which are in order.
+func Of(calls []Call, since, now time.Time) Report {
+	r := Report{Since: since, Until: now, Minutes: []Span{}, Hours: []Span{}, Sessions: []Session{}}
+	sessions := make(map[string]*Session)
+	for _, c := range calls {
+		r.Total.add(c)
+		if now.Sub(c.At) < time.Minute {
+			r.LastMinute.add(c)
+		}
+		if now.Sub(c.At) < time.Hour {
+			r.LastHour.add(c)
+		}
+		r.Minutes = enter(r.Minutes, c, time.Minute)
+		r.Hours = enter(r.Hours, c, time.Hour)
+		s := sessions[c.Session]
+		if s == nil {
+			s = &Session{ID: c.Session, First: c.At}
+			sessions[c.Session] = s
+		}
+		s.add(c)
+		s.Last, s.Dir, s.Unattended = c.At, cmp.Or(c.Dir, s.Dir), c.Unattended
+	}
+	for _, s := range slices.SortedFunc(maps.Values(sessions), func(a, b *Session) int {
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.ID, b.ID))
+	}) {
+		r.Sessions = append(r.Sessions, *s)
+	}
+	if from, to := busiest(calls); to > from {
+		r.Busiest = &Span{Start: calls[from].At}
+		for _, c := range calls[from:to] {
+			r.Busiest.add(c)
+		}
+	}
+	from, to := busiest(slices.DeleteFunc(slices.Clone(calls), func(c Call) bool { return !c.Unattended }))
+	r.Unattended = to - from
+	return r
+}
+
+// enter adds a call to the last of the spans, or to a new one.
+func enter(list []Span, c Call, width time.Duration) []Span {
+	start := c.At.UTC().Truncate(width)
+	if len(list) == 0 || !list[len(list)-1].Start.Equal(start) {
+		list = append(list, Span{Start: start})
+	}
+	list[len(list)-1].add(c)
+	return list
+}
+
+// busiest is the minute with the most calls, as calls[from:to].
+func busiest(calls []Call) (from, to int) {
+	first := 0
+	for i := range calls {
+		for calls[i].At.Sub(calls[first].At) >= time.Minute {
+			first++
+		}
+		if i+1-first > to-from {
+			from, to = first, i+1
+		}
+	}
+	return from, to
+}
