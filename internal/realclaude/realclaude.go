@@ -1,6 +1,8 @@
 // Package realclaude installs the real Claude Code and drives it, for tests: from npm by version, in an environment
 // that holds nothing but what a test puts there, against a stand-in API, with -p or in a real pty. It does not know what
 // Claude Code's texts mean, and never skips: where the program cannot be had, the test fails.
+//
+// Its terminal emulator is its own for the reasons that package ratelimit gives.
 package realclaude
 
 import (
