@@ -100,6 +100,8 @@ func (s settings) get(name string) string {
 		return s.Quiet
 	case "probe":
 		return s.Probe
+	case "notify":
+		return s.Notify
 	case "off":
 		return strconv.FormatBool(s.Off)
 	}

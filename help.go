@@ -174,6 +174,8 @@ func settingOptions() (list []option) {
 			o.value, o.help = "HH:MM-HH:MM|off", "hours in which no session is made to go on"
 		case "probe":
 			o.value, o.help, o.words = "on|off", "whether the API is asked how long a limit lasts, where nothing says so", []string{"on", "off"}
+		case "notify":
+			o.value, o.help, o.words = "on|off", "a notification and the bell when a session goes on after a minute's wait or more", []string{"on", "off"}
 		case "off":
 			o.value, o.help, o.words = "true|false", "be a plain claude", []string{"true", "false"}
 		}

@@ -104,7 +104,7 @@ func runHook(args []string, in, out, errs *os.File) (int, error) {
 	if s.Off {
 		return 0, nil
 	}
-	h.Rules, h.MaxWait = s.rules(), s.maxWait()
+	h.Rules, h.MaxWait, h.Notify = s.rules(), s.maxWait(), s.Notify == "on"
 	if len(args) > 0 && args[0] == "wake" {
 		if s.Resume == "off" {
 			return 0, nil

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -113,6 +115,21 @@ func deadTurn(t *testing.T, begins func(fakeapi.Request) bool, then fakeapi.Answ
 	return m, s, terminal
 }
 
+// stopped waits until status shows the session as stopped, until the API's time.
+func (m *machine) stopped() {
+	m.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		r := m.status()
+		if len(r.Pools) == 1 && len(r.Pools[0].Stopped) == 1 && r.Pools[0].Stopped[0].Seconds > 31 && r.Pools[0].Stopped[0].Why == "rate limit" {
+			return
+		}
+		if time.Now().After(deadline) {
+			m.t.Errorf("status does not show the session that stopped: %+v", r)
+			return
+		}
+	}
+}
+
 // atOnce begins a limit with the first call.
 func atOnce(fakeapi.Request) bool { return true }
 
@@ -164,6 +181,33 @@ func TestRealDeadTurnIsWoken(t *testing.T) {
 	}
 	if ran, err := os.ReadFile(filepath.Join(s.Dir, "count")); strings.Count(string(ran), "ran") != 1 {
 		t.Errorf("the tool ran %q, %v; want once", ran, err)
+	}
+	m.rings(terminal, "(rate limit)")
+	// The log tells which session was stopped by what, from when until when, and how it went on.
+	id := real.Session
+	for _, want := range []string{
+		"session " + id + ` stopped by a rate limit; goes on after \w+ \d+ \d\d:\d\d:\d\d\n`,
+		"session " + id + ` woken 1m\d+s after its rate limit\n`,
+	} {
+		if !regexp.MustCompile(want).MatchString(m.logged()) {
+			t.Errorf("our log says\n%s\nwant %s", m.logged(), want)
+		}
+	}
+}
+
+// rings wants a terminal to have been told once that its session goes on after more than a minute.
+func (m *machine) rings(terminal *realclaude.Terminal, why string) {
+	m.t.Helper()
+	want := regexp.MustCompile("\x1b\\]9;afteryou: work goes on after [1-9]m\\d+s " + regexp.QuoteMeta(why) + "\a\a")
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		raw := terminal.Raw()
+		if want.Match(raw) && bytes.Count(raw, []byte("]9;afteryou")) == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			m.t.Errorf("the terminal is not told, or more than once, that the session goes on %s", why)
+			return
+		}
 	}
 }
 
@@ -248,14 +292,18 @@ func TestRealMenuSurvivesTheWaking(t *testing.T) {
 func TestRealDraftSurvivesTheWaking(t *testing.T) {
 	t.Parallel()
 	const draft = "a draft of mine"
-	m, _, terminal := deadTurn(t, atOnce, fakeapi.Agentic(1), nil)
+	m, _, terminal := deadTurn(t, atOnce, fakeapi.Agentic(1), []string{"AFTERYOU_NOTIFY=off"})
 	if err := terminal.Send([]byte(draft)); err != nil {
 		t.Fatal(err)
 	}
 	m.sees(terminal, draft)
+	m.stopped()
 	m.sees(terminal, "done")
 	m.wokenOnce("one")
 	m.wentOnAfter()
+	if bytes.Contains(terminal.Raw(), []byte("]9;afteryou")) {
+		t.Error("the terminal is told that the session goes on, with notify off")
+	}
 	if screen := strings.ReplaceAll(terminal.Screen(), "\u00a0", " "); !strings.Contains(screen, "❯ "+draft) {
 		t.Errorf("the draft is gone from the prompt:\n%s", screen)
 	}

@@ -36,13 +36,14 @@ type settings struct {
 	Resume   string `toml:"resume"`   // "on", or "off": no session goes on by itself
 	Quiet    string `toml:"quiet"`    // hours in which no session goes on by itself, such as "23:00-07:00", or "off"
 	Probe    string `toml:"probe"`    // "on", or "off": nothing is asked of the API
+	Notify   string `toml:"notify"`   // "on", or "off": nobody is told that a session goes on after a long wait
 	Off      bool   `toml:"off"`      // be a plain exec
 
 	from map[string]string // where a setting was made: a file or a variable; not in it: built in
 }
 
 // names are the settings in the order in which they are documented.
-var names = [...]string{"claude", "turns", "gap", "max_wait", "max_resumes", "rpm", "itpm", "otpm", "priority", "gateway", "resume", "quiet", "probe", "off"}
+var names = [...]string{"claude", "turns", "gap", "max_wait", "max_resumes", "rpm", "itpm", "otpm", "priority", "gateway", "resume", "quiet", "probe", "notify", "off"}
 
 // configPath is where the settings file stands, if there is one.
 func configPath() string { return filepath.Join(xdg.ConfigHome, "afteryou", "config.toml") }
@@ -52,7 +53,7 @@ func stateDir() string { return filepath.Join(xdg.StateHome, "afteryou") }
 
 // loadSettings reads file and environment over what is built in. On an error the settings hold what was good.
 func loadSettings(path string, getenv func(string) string) (settings, error) {
-	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", MaxResumes: "5", RPM: "0", ITPM: "0", OTPM: "0", Priority: "none", Gateway: "auto", Resume: "on", Quiet: "off", Probe: "on"}
+	s := settings{Turns: "auto", Gap: "0s", MaxWait: "6h", MaxResumes: "5", RPM: "0", ITPM: "0", OTPM: "0", Priority: "none", Gateway: "auto", Resume: "on", Quiet: "off", Probe: "on", Notify: "on"}
 	s.from = make(map[string]string)
 	wrong := s.readFile(path)
 	for _, name := range names {
@@ -150,6 +151,11 @@ func (s *settings) set(name, value string) error {
 			return bad(`"on" or "off"`)
 		}
 		s.Probe = value
+	case "notify":
+		if value != "on" && value != "off" {
+			return bad(`"on" or "off"`)
+		}
+		s.Notify = value
 	case "off":
 		off, err := strconv.ParseBool(value)
 		if err != nil {

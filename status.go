@@ -34,6 +34,7 @@ type poolReport struct {
 	Turns    []callerReport `json:"turns"`              // who has one, oldest first
 	Waiting  []callerReport `json:"waiting"`            // in line, first come first served
 	Retrying []callerReport `json:"rejected,omitempty"` // Claude Code tries again by itself
+	Stopped  []callerReport `json:"stopped,omitempty"`  // the turn is dead; it is made to go on
 }
 
 // budgetReport is what the calls of the last minute took, and what they may take; 0 is no budget.
@@ -59,7 +60,8 @@ type callerReport struct {
 	Dir     string    `json:"dir,omitempty"`
 	PID     int       `json:"pid,omitempty"`
 	Since   time.Time `json:"since"`
-	Seconds float64   `json:"seconds"` // since then; for a rejected call, until it is tried again
+	Seconds float64   `json:"seconds"`       // since then; for what was rejected or stopped, until it goes on
+	Why     string    `json:"why,omitempty"` // the limit that stopped it
 }
 
 // runStatus prints who has the turn and who waits.
@@ -149,6 +151,16 @@ func reportOf(s *turn.State, now time.Time) report {
 			c.Seconds = t.Rejected.Add(t.In).Sub(now).Seconds()
 			one.Retrying = append(one.Retrying, c)
 		}
+		busy := slices.Concat(one.Turns, one.Waiting, one.Retrying)
+		for _, id := range slices.Sorted(maps.Keys(s.Sessions)) {
+			session := s.Sessions[id]
+			shown := slices.ContainsFunc(busy, func(c callerReport) bool { return c.Session == id })
+			if stop := session.Stop; session.Pool == one.ID && stop.Why != "" && stop.Until.After(now) && !shown {
+				c := caller(turn.Key{Session: id}, session.Process, stop.Since)
+				c.Seconds, c.Why = stop.Until.Sub(now).Seconds(), stop.Why
+				one.Stopped = append(one.Stopped, c)
+			}
+		}
 		r.Pools = append(r.Pools, one)
 	}
 	return r
@@ -186,7 +198,7 @@ func (r report) write(out io.Writer, now time.Time) error {
 			fmt.Fprintf(out, "budget     %s in the last minute\n", b)
 		}
 		fmt.Fprintf(out, "sessions   %d\n", p.Sessions)
-		if len(p.Turns)+len(p.Waiting)+len(p.Retrying) == 0 {
+		if len(p.Turns)+len(p.Waiting)+len(p.Retrying)+len(p.Stopped) == 0 {
 			continue
 		}
 		fmt.Fprintln(out)
@@ -204,6 +216,9 @@ func (r report) write(out io.Writer, now time.Time) error {
 		}
 		for _, c := range p.Retrying {
 			line("rejected", c, "tries again in "+span(c.Seconds))
+		}
+		for _, c := range p.Stopped {
+			line("stopped", c, c.Why+", goes on in "+span(c.Seconds))
 		}
 		for _, c := range p.Waiting {
 			line(fmt.Sprint(c.Place), c, "waits for "+span(c.Seconds))

@@ -160,6 +160,9 @@ func (s *scene) frame(now time.Time, width, height int) []string {
 		for _, c := range p.Retrying {
 			put("again "+span(max(0, c.Seconds)), c)
 		}
+		for _, c := range p.Stopped {
+			put("again "+span(max(0, c.Seconds)), c)
+		}
 		for _, c := range p.Waiting {
 			put(fmt.Sprintf("%d. %s", c.Place, span(c.Seconds)), c)
 		}

@@ -125,6 +125,9 @@ func (l *line) due(waiting []*place) bool {
 	now := time.Now()
 	for _, p := range waiting {
 		pool := l.pool(l.view.State, p.class)
+		if pool.SetBack(now) {
+			return true
+		}
 		if pool.Granted(p.key, p.event) {
 			continue
 		}
@@ -160,7 +163,8 @@ func (l *line) plan(pool *turn.Pool, class string, waiting []*place, now, next t
 	}
 	lag := time.Duration(max(first-1, 0)) * stepIn
 	at := now.Add(tendEvery + lag)
-	if due := next.Add(lag); !next.IsZero() && due.Before(at) {
+	// By the monotonic clock: should the wall clock be put back, next is asked for anew soon.
+	if due := now.Add(next.Sub(now) + lag); !next.IsZero() && due.Before(at) {
 		at = due
 	}
 	l.act[class] = at

@@ -151,3 +151,22 @@ func TestWakesNotInQuietHours(t *testing.T) {
 		}
 	}
 }
+
+// The limit is over in the quiet hours: nobody is woken before their end.
+func TestNobodyIsWokenInQuietHours(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	minute := func(at time.Time) int { return at.Hour()*60 + at.Minute() }
+	now := time.Now()
+	end := now.Truncate(time.Minute).Add(3 * time.Minute)
+	d.rules.Quiet = turn.Quiet{From: minute(now.Add(-time.Minute)), To: minute(end)}
+	d.cool(now.Add(time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	if d.stops(ctx, "s", nil, died(now, tooMany, `"apiErrorStatus":429,`)) {
+		t.Error("woken in the quiet hours")
+	}
+	if want := "goes on after " + end.Format("Jan 2 15:04:05"); !strings.Contains(d.log(), want) {
+		t.Errorf("the log says %q, want %q", d.log(), want)
+	}
+}

@@ -37,6 +37,8 @@ type Hook struct {
 	MaxWait time.Duration
 	// Status writes what StatusPrompt asks for.
 	Status func(io.Writer) error
+	// Notify is whether the person is told that a session goes on after a long wait.
+	Notify bool
 	// Ask asks the API how it stands with a model: of Kind ratelimit.None where it answers. Nil: nothing is asked.
 	Ask func(ctx context.Context, model string) (ratelimit.Limit, error)
 }
@@ -95,7 +97,7 @@ func (h *Hook) Run(ctx context.Context, in io.Reader, out io.Writer) {
 		return
 	}
 	if err == nil {
-		err = h.serve(ctx, e)
+		err = h.serve(ctx, e, out)
 	}
 	if err == nil {
 		return
@@ -124,7 +126,7 @@ func (h *Hook) status(out io.Writer) {
 // WarnedEnv is set by a launcher that has told the person already what is wrong.
 const WarnedEnv = "AFTERYOU_WARNED"
 
-func (h *Hook) serve(ctx context.Context, e event) error {
+func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 	if h.Store == nil {
 		return h.Trouble
 	}
@@ -149,9 +151,16 @@ func (h *Hook) serve(ctx context.Context, e event) error {
 	if gates(e.Name) {
 		return w.wait(ctx, reports)
 	}
-	v, err = w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) { w.after(now, s, p, reports) })
+	var news news
+	v, err = w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) {
+		news = w.goesOn(now, s, p)
+		w.after(now, s, p, reports)
+	})
 	if v != nil {
 		v.Close()
+	}
+	if err == nil {
+		w.tellPerson(out, news)
 	}
 	return err
 }

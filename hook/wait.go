@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -40,18 +41,32 @@ func (w *waiter) wait(ctx context.Context, reports []observe.Report) error {
 	ctx, cancel := context.WithTimeout(ctx, w.MaxWait)
 	defer cancel()
 	var watch *lockfile.Watch // none for the turn that is given at once
-	for {
+	for first := true; ; first = false {
+		var byHand news
 		var granted bool
 		var place int
 		var next time.Time
 		v, err := w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) {
+			if first {
+				byHand = w.prompted(now, s.Sessions[w.event.Session])
+			}
 			p.Ask(now, w.ticket(s, w.event.id))
 			next = p.Admit(now, w.Rules)
 			granted = p.Granted(w.event.key(), w.event.id)
 			place, _ = p.Place(w.event.key())
+			if until, cooling := p.Cooling(now); !granted && w.event.Agent == "" {
+				why := ""
+				if cooling {
+					why = cmp.Or(p.CoolDown.Why, ratelimit.Requests.String())
+				}
+				s.Sessions[w.event.Session].Stopped(now, until, why)
+			}
 		})
 		if err != nil {
 			return err
+		}
+		if !byHand.stop.Since.IsZero() {
+			w.Store.Log("session %s goes on %v after its %s, by hand", w.event.Session, byHand.waited.Round(time.Second), byHand.stop.Why)
 		}
 		if granted {
 			v.Close()
@@ -96,10 +111,7 @@ func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.V
 	tend := time.Now().Add(tendEvery)
 	for {
 		lag := time.Duration(max(place-1, 0)) * stepIn
-		act := tend.Add(lag)
-		if due := next.Add(lag); !next.IsZero() && due.Before(act) {
-			act = due
-		}
+		act := acts(time.Now(), tend, next).Add(lag)
 		until, poll := act, otherPoll
 		if place <= 1 {
 			poll = firstPoll
@@ -124,6 +136,9 @@ func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.V
 			}
 		}
 		now, p := time.Now(), v.State.Pool(w.poolID)
+		if p.SetBack(now) {
+			return nil, nil
+		}
 		if p.Granted(w.event.key(), w.event.id) {
 			return nil, errGranted
 		}
@@ -151,11 +166,24 @@ func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.V
 	}
 }
 
+// acts is when the first in line has something to do: next, which the state names by the wall clock, but tend at the
+// latest. It goes by the monotonic clock of now and tend: should the wall clock be put back meanwhile, next may be hours
+// away, and is asked for anew at tend.
+func acts(now, tend, next time.Time) time.Time {
+	if due := now.Add(next.Sub(now)); !next.IsZero() && due.Before(tend) {
+		return due
+	}
+	return tend
+}
+
 // withdraw leaves the line. The time being up is for the log; the rest is how a wait ends when the person says so.
 func (w *waiter) withdraw(cause error) error {
 	v, err := w.update(context.Background(), nil, func(now time.Time, s *turn.State, p *turn.Pool) {
 		p.Withdraw(w.event.key(), w.event.id)
 		p.Admit(now, w.Rules)
+		if !errors.Is(cause, context.DeadlineExceeded) && w.event.Agent == "" {
+			s.Sessions[w.event.Session].Stop = turn.Stop{}
+		}
 	})
 	if v != nil {
 		v.Close()

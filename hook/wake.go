@@ -86,6 +86,7 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 		if due.Sub(announced).Abs() > time.Second {
 			h.Store.Log("session %s stopped by a %v; goes on after %s", e.Session, limit.Kind, due.Local().Format("Jan 2 15:04:05"))
 			announced = due
+			w.stops(ctx, stopped.At, due, limit.Kind.String())
 		}
 		if !now.Before(due) {
 			break
@@ -143,6 +144,10 @@ func (w *waiter) mayWake(ctx context.Context, stopped claude.Stopped) (ok bool, 
 			err = cmp.Or(unread, turn.ErrResumed)
 			return
 		}
+		if w.Rules.Quiet.Holds(time.Now()) { // the line was long
+			p.Withdraw(k, turn.WakeEvent)
+			return
+		}
 		if !counted {
 			p.Ask(now, w.ticket(s, turn.WakeEvent))
 			p.Admit(now, w.Rules)
@@ -150,10 +155,14 @@ func (w *waiter) mayWake(ctx context.Context, stopped claude.Stopped) (ok bool, 
 		if ok = counted || p.Granted(k, turn.WakeEvent); !ok {
 			return
 		}
-		err = s.Sessions[k.Session].Resume(now, stopped.At, stopped.Answered, w.Rules)
-		if err != nil && !errors.Is(err, turn.ErrResumed) { // else another sleeper has its turn
+		session := s.Sessions[k.Session]
+		switch err = session.Resume(now, stopped.At, stopped.Answered, w.Rules); {
+		case err == nil:
+			session.Stop.Woken = true
+		case !errors.Is(err, turn.ErrResumed): // else another sleeper has its turn
 			err = fmt.Errorf("it %w", err)
 			p.Withdraw(k, turn.WakeEvent)
+			session.Stop = turn.Stop{} // it is the person's now
 		}
 	})
 	if v != nil {
@@ -182,13 +191,27 @@ func (w *waiter) inLine(ctx context.Context, died time.Time) bool {
 		if busy(v.State, w.poolID, k, died) {
 			return false
 		}
-		// What would change is tried on a copy.
 		now, p := time.Now(), v.State.Pool(w.poolID)
+		if w.Rules.Quiet.Holds(now) {
+			continue
+		}
+		if p.SetBack(now) {
+			return true
+		}
+		// What would change is tried on a copy.
 		p.Sweep(now, lockfile.Alive)
 		p.Admit(now, w.Rules)
 		if _, waits := p.Place(k); !waits {
 			return true
 		}
+	}
+}
+
+// stops lets status show that the session waits. Whoever can't write it down waits all the same.
+func (w *waiter) stops(ctx context.Context, at, until time.Time, why string) {
+	v, err := w.update(ctx, nil, func(_ time.Time, s *turn.State, _ *turn.Pool) { s.Sessions[w.event.Session].Stopped(at, until, why) })
+	if err == nil {
+		v.Close()
 	}
 }
 

@@ -85,6 +85,9 @@ func (w *watcher) share(seen time.Time, limit ratelimit.Limit) error {
 			r.Apply(now, s)
 		}
 		pool.Retrying(now, k, turn.Retry{Process: w.process, Rejected: seen, In: limit.RetryIn, Attempt: limit.Attempt})
+		if session := s.Sessions[k.Session]; session != nil {
+			session.Stopped(seen, seen.Add(limit.RetryIn), limit.Kind.String())
+		}
 		return nil
 	})
 	if v != nil {

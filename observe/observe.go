@@ -144,6 +144,9 @@ func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row 
 	case claude.Retry:
 		if row.Limit.Kind != ratelimit.None {
 			pool.Retrying(now, r.Key, turn.Retry{Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt})
+			if r.Key.Agent == "" {
+				session.Stopped(row.At, row.At.Add(row.Limit.RetryIn), row.Limit.Kind.String())
+			}
 		}
 	case claude.Error:
 		pool.Ended(now, r.Key)

@@ -29,6 +29,8 @@ var ErrResumed = errors.New("was resumed already")
 func (s *Session) Resume(now, died, answered time.Time, rules Rules) error {
 	r := &s.Resumes
 	now = stamp(now)
+	// Those to come were counted before the clock was put back.
+	r.Times = slices.DeleteFunc(r.Times, func(t time.Time) bool { return t.Sub(now) > skew })
 	if n := len(r.Times); n > 0 {
 		last := r.Times[n-1]
 		if !last.Before(died) {
@@ -37,6 +39,8 @@ func (s *Session) Resume(now, died, answered time.Time, rules Rules) error {
 		if answered.After(last) {
 			r.Tries = 0
 		}
+	} else {
+		r.Tries = 0
 	}
 	r.Times = slices.DeleteFunc(r.Times, func(t time.Time) bool { return now.Sub(t) > 24*time.Hour })
 	switch {

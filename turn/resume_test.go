@@ -57,3 +57,18 @@ func TestResumeAsOftenAsTheRulesSay(t *testing.T) {
 		}
 	}
 }
+
+func TestResumeAfterTheClockWasPutBack(t *testing.T) {
+	now := time.Unix(1795462121, 0)
+	var s Session
+	if err := s.Resume(now, now.Add(-time.Minute), time.Time{}, Rules{}); err != nil {
+		t.Fatal(err)
+	}
+	back := now.Add(-3 * time.Hour)
+	if err := s.Resume(back.Add(2*time.Minute), back.Add(time.Minute), time.Time{}, Rules{}); err != nil {
+		t.Errorf("a new error, by a clock that was put back 3 hours: %v", err)
+	}
+	if err := s.Resume(back.Add(3*time.Minute), back.Add(time.Minute), time.Time{}, Rules{}); !errors.Is(err, ErrResumed) {
+		t.Errorf("the same error again: %v, want %v", err, ErrResumed)
+	}
+}

@@ -73,6 +73,8 @@ type Session struct {
 	Answer string `json:"answer,omitempty"`
 	// Resumes is how often it was made to go on after a limit.
 	Resumes Resumes `json:"resumes,omitzero"`
+	// Stop is what holds it up now.
+	Stop Stop `json:"stop,omitzero"`
 }
 
 // Pool is what shares one rate limit, and all that is known about it. Its methods are not safe for concurrent use:

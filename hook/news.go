@@ -1,0 +1,86 @@
+package hook
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode"
+
+	"afteryou/ratelimit"
+	"afteryou/turn"
+)
+
+// worth is how long a wait must be for a line in the log and a word to the person.
+const worth = time.Minute
+
+// news is that a session goes on after a wait. The zero news is none.
+type news struct {
+	stop   turn.Stop
+	waited time.Duration
+}
+
+// goesOn is what the event tells of a wait that is over: the call that waited was answered.
+func (w *waiter) goesOn(now time.Time, s *turn.State, p *turn.Pool) news {
+	if w.event.Agent != "" || w.event.Name != "PreToolUse" && w.event.Name != "Stop" {
+		return news{}
+	}
+	stop, waited := s.Sessions[w.event.Session].GoesOn(now, p, w.event.key())
+	return news{stop, waited}
+}
+
+// prompted deals with a prompt of a session that a limit stopped. Ours belongs to the stop, and the one with which Claude
+// Code goes on after a usage limit; any other is the person's, who goes on by hand.
+func (w *waiter) prompted(now time.Time, session *turn.Session) (byHand news) {
+	stop := session.Stop
+	if w.event.Name != "UserPromptSubmit" || stop.Since.IsZero() || stop.Woken {
+		return news{}
+	}
+	if stop.Why == ratelimit.UsageWindow.String() && now.Sub(stop.Until).Abs() < nativeGrace {
+		return news{}
+	}
+	session.Stop = turn.Stop{}
+	if stop.Why == "" {
+		return news{} // it left the line without a word
+	}
+	return news{stop, now.Sub(stop.Since)}
+}
+
+// tellPerson puts news into the log and, where the wait was long enough for that, has Claude Code show a
+// notification and ring the bell (terminalSequence of 2.1.330; 2.1.78 ignores it).
+func (w *waiter) tellPerson(out io.Writer, n news) {
+	if n.waited < worth {
+		return
+	}
+	waited, why := n.waited.Round(time.Second), n.stop.Why
+	if why == "" {
+		why = "its turn"
+	}
+	if !n.stop.Woken { // that has a line of its own
+		w.Store.Log("session %s goes on after it waited %v for %s", w.event.Session, waited, article(why))
+	}
+	if !w.Notify {
+		return
+	}
+	printable := func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}
+	text := fmt.Sprintf("afteryou: %s goes on after %v (%s)", strings.Map(printable, filepath.Base(w.event.Dir)), waited, why)
+	json.NewEncoder(out).Encode(map[string]string{"terminalSequence": "\x1b]9;" + text + "\a\a"})
+}
+
+// article is the name of a limit in a sentence.
+func article(why string) string {
+	switch {
+	case why == "its turn":
+		return why
+	case strings.ContainsRune("aeioAEIO", rune(why[0])):
+		return "an " + why
+	}
+	return "a " + why
+}
