@@ -51,6 +51,7 @@ type coolDown struct {
 	Until   time.Time `json:"until"`
 	Seconds float64   `json:"seconds"`
 	Why     string    `json:"why,omitempty"`
+	Guess   bool      `json:"guess,omitempty"` // the API did not say until when
 }
 
 type callerReport struct {
@@ -115,10 +116,10 @@ func reportOf(s *turn.State, now time.Time) report {
 		}
 		one := poolReport{ID: id, Name: p.Name, GaveUp: p.CoolDown.GaveUp(), Rate: p.Pace.Rate * 60, Turns: []callerReport{}, Waiting: []callerReport{}}
 		if until, ok := p.Cooling(now); ok {
-			one.CoolDown = &coolDown{until, until.Sub(now).Seconds(), p.CoolDown.Why}
+			one.CoolDown = &coolDown{until, until.Sub(now).Seconds(), p.CoolDown.Why, p.CoolDown.Blind && until.Equal(p.CoolDown.Until)}
 		}
 		if p.Usage.Until.After(now) {
-			one.Usage = &coolDown{p.Usage.Until, p.Usage.Until.Sub(now).Seconds(), p.Usage.Why}
+			one.Usage = &coolDown{Until: p.Usage.Until, Seconds: p.Usage.Until.Sub(now).Seconds(), Why: p.Usage.Why}
 		}
 		if took, of, ok := p.Spending(now); ok {
 			one.Budget = &budgetReport{took.Calls, of.Calls, took.Input, of.Input, took.Output, of.Output}
@@ -185,7 +186,11 @@ func (r report) write(out io.Writer, now time.Time) error {
 		}
 		switch {
 		case p.CoolDown != nil:
-			fmt.Fprintf(out, "cool-down  until %s, in %s%s\n", clock(p.CoolDown.Until, now), span(p.CoolDown.Seconds), because(p.CoolDown.Why))
+			guess := ""
+			if p.CoolDown.Guess {
+				guess = " (a guess: nothing says until when)"
+			}
+			fmt.Fprintf(out, "cool-down  until %s, in %s%s%s\n", clock(p.CoolDown.Until, now), span(p.CoolDown.Seconds), because(p.CoolDown.Why), guess)
 		case p.GaveUp:
 			fmt.Fprintln(out, "cool-down  given up: the limit came back each time and never said how long it lasts")
 		default:
