@@ -5,7 +5,7 @@
 # demo    several real sessions on one small limit, without and with afteryou
 # picture record docs/demo.svg, which the README shows, anew from a real run of the demo
 # bench   docs/benchmarks.md from what is measured now (SIZE=quick: in minutes), going on where it was interrupted
-# bench-docs  the same from what was measured already
+# bench-docs  the same from what was measured already; the README's figures too
 # snapshot  a release that is not published: archives, packages, checksums; its archive is installed without Go
 # lint    gofmt, vet for Linux and macOS, staticcheck, shfmt
 

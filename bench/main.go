@@ -124,6 +124,13 @@ func (b bench) render() error {
 	if err != nil {
 		return err
 	}
+	readme, err := os.ReadFile(filepath.Join(b.root, "README.md"))
+	if err != nil {
+		return err
+	}
+	if files["../README.md"], err = figures(readme, r); err != nil {
+		return err
+	}
 	for _, w := range ours() {
 		if a := r.average(w.name); a.runs > 0 {
 			fmt.Printf("%-9s on average %.3f x the ideal, %.3f rejections per answer, %d dead in %d runs\n", w.name, a.ratio, a.rejected, a.dead, a.runs)

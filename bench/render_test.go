@@ -19,6 +19,13 @@ func TestDocumentsAreRenderedFromTheResults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files["../README.md"], err = figures(readme, r); err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range files {
 		if got, err := os.ReadFile(filepath.Join(docs, name)); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("docs/%s is not what results.json renders to (%v); run: make bench-docs", name, err)
