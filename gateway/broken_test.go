@@ -114,6 +114,7 @@ func TestUpstreamsThatFail(t *testing.T) {
 	unknown.Config.ErrorLog = log.New(io.Discard, "", 0)
 	unknown.StartTLS()
 	t.Cleanup(unknown.Close)
+	refuses := "HTTPS_PROXY=http://user:said-in-private@" + listen(func(c net.Conn) { io.WriteString(c, "HTTP/1.1 407 Private\r\n\r\n") })
 	for name, c := range map[string]struct{ upstream, says string }{
 		"nobody listens":           {"http://127.0.0.1:1", "connection refused"},
 		"garbage":                  {"http://" + listen(func(c net.Conn) { io.WriteString(c, "said-in-private\r\n\r\n") }), "what came is not HTTP"},
@@ -121,10 +122,15 @@ func TestUpstreamsThatFail(t *testing.T) {
 		"a reset":                  {"http://" + listen(func(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }), "connection reset"},
 		"an unknown authority":     {unknown.URL, "certificate"},
 		"no TLS":                   {"https://" + listen(func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") }), "what came is not HTTP"},
+		"a proxy that refuses":     {"https://llm.example", "the proxy answers 407"},
 		"a name that nobody knows": {"http://nobody.invalid", "nobody.invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStand(t, nil, func(g *Config) { g.Upstream = c.upstream })
+			s := newStand(t, nil, func(g *Config) {
+				if g.Upstream = c.upstream; strings.Contains(c.says, "proxy") {
+					g.Getenv = env(refuses)
+				}
+			})
 			for range 2 {
 				if status, body, err := s.do(s.call(s.gateway.URL(), "a", `{}`)); err == nil {
 					t.Errorf("the client is answered %d %q", status, body)
@@ -132,7 +138,7 @@ func TestUpstreamsThatFail(t *testing.T) {
 				s.settles(0, 0)
 			}
 			data, err := os.ReadFile(filepath.Join(s.store.Dir(), "log"))
-			if said := string(data); err != nil || strings.Count(said, "gateway: no answer of ") != 1 || !strings.Contains(said, c.says) || strings.Contains(said, "private") {
+			if said := string(data); err != nil || strings.Count(said, "gateway: no answer of ") != 1 || !strings.Contains(said, c.says) || strings.Contains(strings.ToLower(said), "private") {
 				t.Errorf("the log says %q, %v; want one line with %q", said, err, c.says)
 			}
 		})

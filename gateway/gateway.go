@@ -121,6 +121,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	known := subtle.ConstantTimeCompare([]byte(secret), []byte(g.secret)) == 1
 	page := r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
 	if !known || r.Host != g.host || page {
+		w.Header().Set("Connection", "close") // a stranger holds none of our descriptors longer than need be
 		http.NotFound(w, r)
 		return
 	}
@@ -164,7 +165,10 @@ func (g *Gateway) broken(r *http.Request, err error) {
 func reason(err error) string {
 	var net *net.OpError
 	var cert *tls.CertificateVerificationError
+	var proxy *upstream.RefusedError
 	switch {
+	case errors.As(err, &proxy):
+		return proxy.Error()
 	case errors.As(err, &net):
 		return fmt.Sprintf("%s %v: %v", net.Op, net.Addr, net.Err)
 	case errors.As(err, &cert):

@@ -2,7 +2,9 @@ package upstream
 
 import (
 	"cmp"
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,4 +27,17 @@ func proxies(getenv func(string) string) (func(*http.Request) (*url.URL, error),
 	}
 	choose := (&httpproxy.Config{HTTPProxy: full, HTTPSProxy: full, NoProxy: strings.Join(without, ",")}).ProxyFunc()
 	return func(r *http.Request) (*url.URL, error) { return choose(r.URL) }, nil
+}
+
+// A RefusedError says that the proxy does not let us through.
+type RefusedError struct{ Status int }
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("the proxy answers %d", e.Status) }
+
+// refused looks at how a proxy answers CONNECT.
+func refused(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode != http.StatusOK {
+		return &RefusedError{answer.StatusCode}
+	}
+	return nil
 }

@@ -46,11 +46,12 @@ func Transport(getenv func(string) string) (*http.Transport, error) {
 		return nil, err
 	}
 	return &http.Transport{
-		Proxy:               proxy,
-		TLSClientConfig:     config,
-		ForceAttemptHTTP2:   true,
-		DisableCompression:  true,
-		MaxIdleConnsPerHost: 256,
-		IdleConnTimeout:     90 * time.Second,
+		Proxy:                  proxy,
+		OnProxyConnectResponse: refused,
+		TLSClientConfig:        config,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    256,
+		IdleConnTimeout:        90 * time.Second,
 	}, nil
 }
