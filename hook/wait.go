@@ -296,7 +296,8 @@ func (w *waiter) register(now time.Time, s *turn.State) *turn.Session {
 			session.Offsets = map[string]int64{"": fi.Size()}
 		}
 	}
-	session.Pool, session.Gateway, session.Process, session.Dir = w.poolID, false, w.process, w.event.Dir
+	_, session.Gateway = gateway(w.Getenv)
+	session.Pool, session.Process, session.Dir = w.poolID, w.process, w.event.Dir
 	session.Seen = now
 	return session
 }

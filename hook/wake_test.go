@@ -160,6 +160,43 @@ func TestWakeOnce(t *testing.T) {
 	}
 }
 
+// A session that is rejected each time is woken as often as the rules say.
+func TestWakeAsOftenAsTheRulesSay(t *testing.T) {
+	d := newDesk(t)
+	d.rules.Resumes = 2
+	path := transcript(t, prompted(time.Now()))
+	for i := range 3 {
+		appendTo(t, path, died(time.Now(), tooMany, ""))
+		d.cool(time.Now().Add(time.Second))
+		if got, want := d.wake(path), i < 2; got != want {
+			t.Errorf("time %d: Wake is %v, want %v; log:\n%s", i+1, got, want, d.log())
+		}
+	}
+	if log := d.log(); !strings.Contains(log, "max_resumes allows") {
+		t.Errorf("the log says\n%s\nwant why", log)
+	}
+}
+
+// Behind a gateway, which gives the turns, nobody stands in line to be woken, and the session stays known as the gateway's.
+func TestWakeBehindAGateway(t *testing.T) {
+	d := newDesk(t)
+	const url = "http://127.0.0.1:4711/secret"
+	env := []string{"CLAUDE_CODE_ENTRYPOINT=cli", "ANTHROPIC_BASE_URL=" + url, GatewayEnv + "=" + url + " https://api"}
+	event := eventOf("StopFailure", "s", "transcript_path", transcript(t, died(time.Now(), "You've hit your 5-hour limit", fmt.Sprintf(
+		`"apiErrorStatus":429,"quotaLimits":{"resetsAt":%d},`, time.Now().Add(-nativeGrace-time.Minute).Unix()))))
+	if _, ok := d.hook(env...).Wake(t.Context(), strings.NewReader(event)); !ok {
+		t.Errorf("the session is not woken; log:\n%s", d.log())
+	}
+	v, err := d.store.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	if s, p := v.State.Sessions["s"], v.State.Pool(v.State.PoolID("secret")); s == nil || !s.Gateway || len(p.Grants)+len(p.Queue) > 0 {
+		t.Errorf("session %+v, turns %v, line %v; want the gateway's, none and none", s, p.Grants, p.Queue)
+	}
+}
+
 // Two sessions are stopped by one limit. The second is woken once the first has had its turn.
 func TestWakeOneByOne(t *testing.T) {
 	d := newDesk(t)

@@ -45,7 +45,7 @@ func (s *Session) Resume(now, died, answered time.Time, rules Rules) error {
 	r.Times = slices.DeleteFunc(r.Times, func(t time.Time) bool { return now.Sub(t) > 24*time.Hour })
 	switch {
 	case r.Tries >= cmp.Or(rules.Resumes, fruitless):
-		return fmt.Errorf("was resumed %d times without getting an answer", r.Tries)
+		return fmt.Errorf("was resumed as often as max_resumes allows without getting an answer (%d)", r.Tries)
 	case len(r.Times) >= mostADay:
 		return fmt.Errorf("was resumed %d times in 24 hours", len(r.Times))
 	}
