@@ -185,6 +185,20 @@ func checkCommand(t *testing.T, p page, words []string) {
 	}
 }
 
+// The README's table has each command, as help does.
+func TestReadmeNamesTheCommands(t *testing.T) {
+	_, section, _ := strings.Cut(read(t, "README.md"), "\n## Commands\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var want []string
+	told := regexp.MustCompile("(?m)^\\| `.*$").FindAllString(section, -1)
+	for _, c := range allCommands() {
+		want = append(want, "| `"+c.name+"` | "+c.summary+" |")
+	}
+	if got, want := strings.Join(told, "\n"), strings.Join(want, "\n"); got != want {
+		t.Errorf("the README's table of commands is\n%s\nwant\n%s", got, want)
+	}
+}
+
 // The README's table has each setting, and no other, with its default.
 func TestReadmeNamesTheSettings(t *testing.T) {
 	built, err := loadSettings(filepath.Join(t.TempDir(), "none"), func(string) string { return "" })
