@@ -36,8 +36,8 @@ func render(r Results) (map[string][]byte, error) {
 		Ways, Peers []named
 		Scenarios   []situation
 		Averages    string
-		Busy        string
-	}{r, names(ours()), names(peers("")), r.situations(), averages(r), spreadOf(busy).text("%.0f %%")}); err != nil {
+		Busy, Free  string
+	}{r, names(ours()), names(peers("")), r.situations(), averages(r), spreadOf(busy).text("%.0f %%"), free(r)}); err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{"benchmarks.md": text.Bytes()}
@@ -253,6 +253,24 @@ func averages(r Results) string {
 		}
 	}
 	return b.String()
+}
+
+// free says what taking turns costs where nobody meets the limit: of the wall, for there is nothing else to wait for.
+func free(r Results) string {
+	var parts []string
+	for _, sc := range scenarios {
+		if !sc.alone {
+			continue
+		}
+		wall := func(way string) float64 {
+			return spreadOf(each(r.of(sc.name, true), way, func(s Shared) float64 { return s.Run.Wall })).median
+		}
+		for _, w := range []string{hooks, through} {
+			parts = append(parts, fmt.Sprintf("with the %s %.1f s", w, wall(w)))
+		}
+		parts = append(parts, fmt.Sprintf("without afteryou %.1f s", wall(native)))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // costs is the table of the benchmarks of a package whose names begin so.
