@@ -59,6 +59,9 @@ func TestRealPrintGoesOnOverALimit(t *testing.T) {
 				if ran, err := os.ReadFile(filepath.Join(s.Dir, "count")); strings.Count(string(ran), "ran") != 1 {
 					t.Errorf("the tool ran %q, %v; want once", ran, err)
 				}
+				if log := m.logged(); strings.Count(log, "; goes on after ") != 1 || strings.Count(log, " run again ") != 1 {
+					t.Errorf("our log says\n%s\nwant that the session was stopped and run again", log)
+				}
 			})
 		}
 	}

@@ -49,7 +49,7 @@ func (w *waiter) prompted(now time.Time, session *turn.Session) (byHand news) {
 }
 
 // tellPerson puts news into the log and, where the wait was long enough for that, has Claude Code show a
-// notification and ring the bell (terminalSequence of 2.1.330; 2.1.78 ignores it).
+// notification and ring the bell (terminalSequence of 2.1.330; 2.0.76 and 2.1.78 ignore it).
 func (w *waiter) tellPerson(out io.Writer, n news) {
 	if n.waited < worth {
 		return

@@ -88,6 +88,7 @@ func (p *print) loop() (wrapper.Status, error) {
 		if sig := p.sleep(turn.NewWait(time.Now(), until, !stopped.Limit.ResetsAt.IsZero()), sigs); sig != 0 {
 			return wrapper.Status{Signal: sig}, nil
 		}
+		p.Store.Log("session %s run again %v after its %v", p.run.Session, time.Since(stopped.At).Round(time.Second), stopped.Limit.Kind)
 		args, in = p.run.Again(goOn), nil
 	}
 }
