@@ -1,6 +1,6 @@
 module afteryou/bench
 
-go 1.26.8
+go 1.26.0
 
 require (
 	afteryou v0.0.0
