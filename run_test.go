@@ -118,7 +118,11 @@ func TestPrintGetsHooksAndTheLongWait(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(o.args[1]), &settings); err != nil {
+	data, err := os.ReadFile(o.args[1])
+	if err == nil {
+		err = json.Unmarshal(data, &settings)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, event := range []string{"SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolBatch", "PreCompact", "Stop", "StopFailure", "SessionEnd"} {
