@@ -149,3 +149,31 @@ func TestCallersAreTheSessionsOfThePoolAndItsBusySubagents(t *testing.T) {
 		t.Errorf("Callers = %s", got)
 	}
 }
+
+// An answer tells of which class the session's model is, and what the call took: for the budget, and for what is expected
+// of the next. What came from the cache does not count, and a row told again changes nothing.
+func TestAnswersTellWhatCallsTook(t *testing.T) {
+	s := &scene{T: t, now: time.Now(), state: turn.NewState(), key: turn.Key{Session: "s"}, file: filepath.Join(t.TempDir(), "s.jsonl")}
+	s.state.Sessions = map[string]*turn.Session{"s": {Pool: "p", Transcript: s.file}}
+	ask := func(event string, after time.Duration) {
+		s.pool().Ask(s.now.Add(after), turn.Ticket{Key: s.key, Event: event, Budget: turn.Budget{Calls: 9, Input: 5000}})
+		s.pool().Admit(s.now.Add(after), turn.Rules{})
+	}
+	ask("e", 0)
+	answer := fmt.Sprintf(`{"parentUuid":"p","isSidechain":false,"message":{"id":"m1","type":"message","role":"assistant","model":"claude-opus-4-6","content":[],`+
+		`"usage":{"input_tokens":300,"cache_creation_input_tokens":700,"cache_read_input_tokens":90000,"output_tokens":50}},"type":"assistant","timestamp":%q}`, stamp(s.now.Add(2*time.Second)))
+	s.write(request(s.now.Add(time.Second), "r1"), answer, answer)
+	s.look(3 * time.Second)
+	if class := s.state.Sessions["s"].Class; class != "opus" {
+		t.Errorf("class %q, want opus", class)
+	}
+	took, _, ok := s.pool().Spending(s.now.Add(3 * time.Second))
+	if want := (turn.Budget{Calls: 1, Input: 1000, Output: 50}); !ok || took != want {
+		t.Errorf("the last minute took %+v, %v; want %+v", took, ok, want)
+	}
+	s.pool().Succeeded(s.now.Add(3*time.Second), s.key)
+	ask("f", 4*time.Second)
+	if took, _, _ := s.pool().Spending(s.now.Add(4 * time.Second)); took.Input != 2000 || took.Calls != 2 {
+		t.Errorf("with a call that is expected to take as much: %+v", took)
+	}
+}
