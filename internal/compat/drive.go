@@ -76,6 +76,7 @@ func (b *bench) onTerminal(ctx context.Context, r *Result) (map[string][]byte, e
 	screen := term.Screen()
 	r.Died = b.died()
 	r.Told = r.Died != "" && strings.Contains(squeeze(term.Text()), squeeze(head(r.Died, 60)))
+	r.Menu = !r.Answered && strings.Contains(screen, "Enter to confirm")
 	r.Trying = !r.Answered && r.Died == "" && strings.Contains(strings.ToLower(screen), "retrying in")
 	caught := map[string][]byte{"pty": raw[:kept], "screen": []byte(screen)}
 	return caught, term.Close() // SessionEnd comes with it

@@ -27,6 +27,8 @@ type Result struct {
 	Kind string `json:"kind,omitempty"`
 	// Told says that the person sees that at the end: on the screen, or in the output with a failing exit code.
 	Told bool `json:"told,omitempty"`
+	// Menu says that Claude Code has opened a menu over it, which nobody has closed.
+	Menu bool `json:"menu,omitempty"`
 	// Trying says that Claude Code was still retrying when it was left, minutes later.
 	Trying bool `json:"trying,omitempty"`
 	Exit   int  `json:"exit"` // of -p
@@ -51,6 +53,8 @@ func (r Result) outcome() string {
 		return "re-run"
 	case r.Answered:
 		return "waited natively"
+	case r.Told && r.Menu:
+		return "told the user by a menu"
 	case r.Told:
 		return "told the user"
 	case r.Trying:
