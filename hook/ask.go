@@ -32,7 +32,7 @@ func wakes(q turn.Quiet, over, now time.Time) time.Time {
 
 // mayAsk is whether there is something to ask, and somebody to ask it.
 func (w *waiter) mayAsk(p *turn.Pool, stopped claude.Stopped) bool {
-	return w.Ask != nil && stopped.Model != "" && p.CoolDown.Unasked(time.Now(), lockfile.Alive)
+	return w.Ask != nil && stopped.Model != "" && stopped.Limit.Kind != ratelimit.UsageWindow && p.CoolDown.Unasked(time.Now(), lockfile.Alive)
 }
 
 // ask asks the API how long the limit lasts that stopped the session, where nobody knows and no other session is asking,
