@@ -118,7 +118,7 @@ func TestRealSessionWithItsHooksOffIsTypedTo(t *testing.T) {
 	for name, args := range noHooks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m, terminal := hooksOff(t, limitedFor(75*time.Second, func(fakeapi.Request) bool { return true }, fakeapi.Agentic(1)), args...)
+			m, terminal := hooksOff(t, deadly(limitedFor(20*time.Second, func(fakeapi.Request) bool { return true }, fakeapi.Agentic(1))), args...)
 			m.sees(terminal, "● done")
 			m.typedTo("one")
 		})

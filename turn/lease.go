@@ -78,6 +78,11 @@ func (p *Pool) Sweep(now time.Time, alive func(Process) bool) {
 		return !lives(t.Process, alive) || !lives(t.Waiter, alive)
 	})
 	p.orphan(now, func(r Retry) bool { return !lives(r.Process, alive) })
+	for _, g := range slices.Clone(p.Grants) { // who did not wake up made no call
+		if g.Event == WakeEvent && !p.lapse(g).After(now) {
+			p.Withdraw(g.Key, g.Event)
+		}
+	}
 	p.Grants = slices.DeleteFunc(p.Grants, func(g Grant) bool {
 		return !lives(g.Process, alive) || !p.lapse(g).After(now)
 	})

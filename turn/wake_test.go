@@ -39,6 +39,9 @@ func TestSessionsAreWokenOneByOne(t *testing.T) {
 		{"or it did not wake up", func(s story) {
 			asleep(s)
 			s.Sweep(at(15), everybody)
+			if n := len(s.Pace.Log); n != 0 {
+				s.Errorf("%d calls count, want none", n)
+			}
 			s.admit(15, Rules{}, 30)
 			s.holds("b/wake")
 		}},
