@@ -95,6 +95,9 @@ func (p page) commands() (list []string) {
 // TestBlocksAreOfAKindThatIsChecked: what is marked otherwise would be checked by nobody.
 func TestBlocksAreOfAKindThatIsChecked(t *testing.T) {
 	for _, p := range pages(t) {
+		if indented := regexp.MustCompile(`(?m)^\n {4,}\S.*$`).FindString(p.prose); indented != "" {
+			t.Errorf("%s has a block without a fence, which nobody checks: %q", p.path, indented)
+		}
 		for _, b := range p.blocks {
 			text := strings.Join(b.lines, "\n")
 			switch b.lang {

@@ -20,8 +20,9 @@ var elsewhere = map[string]struct{ test, file, has string }{
 	"make demo":     {"TestRealDemo", "Makefile", "\ndemo: build\n\t./afteryou demo\n"}, // takes two minutes; the test's is smaller
 	"make picture":  {"TestAProgramIsRecordedAndDrawn", "Makefile", "\npicture: build\n\tgo run ./internal/picture "},
 	"make compat":   {"TestRealOldSessionIsTypedTo", "Makefile", "\ncompat:\n\tnice go run ./internal/compat\n"},
-	"make fuzz":     {"FuzzStream", "Makefile", "\nfuzz:\n"},
-	"make bench":    {"BenchmarkHook", "Makefile", "\nbench:\n"},
+	"go test ./internal/realclaude -run TestRealCaptures -update": {"TestRealCaptures", "internal/realclaude/captures_test.go", "-update"},
+	"make fuzz":  {"FuzzStream", "Makefile", "\nfuzz:\n"},
+	"make bench": {"BenchmarkHook", "Makefile", "\nbench:\n"},
 }
 
 // A command that nothing runs fails here, not in the newcomer's hands.

@@ -300,7 +300,7 @@ Made on %s with the program from npm, against the Messages API of `+"`internal/f
 made-up key or login and HOME=%s; with -p, or where there is a .pty, in a terminal of 100 x 30.
 Interactive sessions of this version write no api_error rows. To make them anew (some minutes):
 
-    go test ./internal/realclaude -run TestRealCaptures -update
+`+"```sh\ngo test ./internal/realclaude -run TestRealCaptures -update\n```"+`
 
 `+"`NAME.jsonl`"+` holds rows of the transcript, unchanged, only those of the kinds named; `+"`NAME.pty`"+` is every byte that the
 terminal was sent, from the start up to the situation's end. The prompt was always "hello".
