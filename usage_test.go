@@ -110,7 +110,8 @@ func TestRealSessionsAreWokenOneByOneAfterAUsageLimit(t *testing.T) {
 		if early := resets().Add(3 * time.Minute).Sub(r.Arrived); early > 0 {
 			t.Errorf("woken %v before its time", early)
 		}
-		if after := r.Arrived.Sub(last); after < time.Second {
+		// A second after the other's call was let go, and one call may take longer to arrive than the next.
+		if after := r.Arrived.Sub(last); after < time.Second/2 {
 			t.Errorf("woken %v after another one", after)
 		}
 		last = r.Arrived
