@@ -3,7 +3,8 @@
 // It writes what it saw to testdata and docs/compatibility.md. It judges nothing: what went wrong stands in the table.
 //
 // Each cell of the table has an API, a home and a state directory of its own. Its result is kept, so that a run that was
-// interrupted goes on where it was; -again measures some of them anew.
+// interrupted goes on where it was. Once the table is written the next run begins anew, but for -again, which measures some
+// cells and leaves the others as they are.
 package main
 
 import (
@@ -48,7 +49,18 @@ func run() error {
 			return err
 		}
 	}
+	unlock, err := alone()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	keep := store{*kept}
+	part := *only != "" || *versions != ""
+	if !part && *again == "" {
+		if err := keep.begin(); err != nil {
+			return err
+		}
+	}
 	if *again != "" {
 		old, err := matching(cells, *again)
 		if err != nil {
@@ -71,10 +83,26 @@ func run() error {
 	}
 	defer os.RemoveAll(filepath.Dir(l.afteryou))
 	results, err := measure(ctx, l, cells, keep, *jobs)
-	if err != nil || *only != "" || *versions != "" {
+	if err != nil || part {
 		return err
 	}
-	return write(results, keep)
+	if err := write(results, keep); err != nil {
+		return err
+	}
+	return keep.end()
+}
+
+// alone keeps two runs from measuring in the same homes. The end of the process gives the lock back too.
+func alone() (unlock func(), err error) {
+	f, err := os.OpenFile(homes+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another run is measuring: locking %s: %v", f.Name(), err)
+	}
+	return func() { f.Close() }, nil
 }
 
 // build makes the afteryou of this source tree.

@@ -175,6 +175,19 @@ func defaultKept() string {
 
 func (s store) dir(c cell) string { return filepath.Join(s.path, c.name()) }
 
+// written marks results that stand in the table.
+func (s store) written() string { return filepath.Join(s.path, "written") }
+
+// begin leaves an unfinished run as it is, and forgets one that was written.
+func (s store) begin() error {
+	if _, err := os.Stat(s.written()); err != nil {
+		return nil
+	}
+	return os.RemoveAll(s.path)
+}
+
+func (s store) end() error { return os.WriteFile(s.written(), nil, 0o644) }
+
 func (s store) load(c cell) (r Result, ok bool) {
 	data, err := os.ReadFile(filepath.Join(s.dir(c), "result.json"))
 	return r, err == nil && json.Unmarshal(data, &r) == nil
