@@ -131,6 +131,13 @@ func (b bench) render() error {
 	if files["../README.md"], err = figures(readme, r); err != nil {
 		return err
 	}
+	for _, sc := range r.situations() {
+		for _, w := range []string{hooks, through} {
+			runs := r.of(sc.Name, false)
+			fmt.Printf("%-11s %-9s %s x the ideal, %s rejections per answer\n", sc.Name, w,
+				spreadOf(each(runs, w, Shared.ratio)).text("%.3f"), spreadOf(each(runs, w, Shared.rejected)).text("%.3f"))
+		}
+	}
 	for _, w := range ours() {
 		if a := r.average(w.name); a.runs > 0 {
 			fmt.Printf("%-9s on average %.3f x the ideal, %.3f rejections per answer, %d dead in %d runs\n", w.name, a.ratio, a.rejected, a.dead, a.runs)

@@ -45,7 +45,7 @@ var scenarios = []scenario{
 		quick: demo.Scenario{Sessions: 4, Calls: 2, ITPM: 60000, Burst: 2, Latency: 0.3},
 	},
 	{
-		name: "subagents", about: "every session starts subagents that call at the same time",
+		name: "subagents", about: "every session starts subagents that call at the same time; their transcripts do not say that a try was rejected, so hooks learn of it late",
 		full:  demo.Scenario{Sessions: 3, Calls: 3, Subagents: 3, RPM: 60, Burst: 2, Latency: 0.3},
 		quick: demo.Scenario{Sessions: 2, Calls: 2, Subagents: 2, RPM: 60, Burst: 2, Latency: 0.3},
 	},
