@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,30 +62,29 @@ func fullestMinute(log []fakeapi.Request) (most, at int) {
 	return most, at
 }
 
-// Tokens: three calls fit into the budget, whose cost nobody knows before the first; the fourth waits for a minute.
-func TestRealBudgetOfTokensIsKept(t *testing.T) {
+// Tokens, whose cost nobody knows before the first call: three calls fit into the budget, and the fourth waits for a
+// minute. One session takes turns by hooks, the other at the gateway: their budget is one.
+func TestRealBudgetOfTokensIsOneForHooksAndGateway(t *testing.T) {
 	t.Parallel()
-	for name, way := range map[string]string{"hook": "AFTERYOU_GATEWAY=off", "gateway": throughGateway} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cost := fakeapi.Usage{Input: 300, CacheCreation: 700, CacheRead: 90000, Output: 20}
-			m := newMachine(t, fakeapi.Config{
-				Cost: func(fakeapi.Request) fakeapi.Usage { return cost },
-				Answer: func(r fakeapi.Request) fakeapi.Answer {
-					a := fakeapi.Agentic(2)(r)
-					a.Usage = cost
-					return a
-				},
-			}, way, "AFTERYOU_ITPM=3500")
-			m.share(2)
-			log := m.api.Log()
-			if len(log) != 4 {
-				t.Fatalf("%d calls, want 4", len(log))
-			}
-			if d := log[3].Arrived.Sub(log[0].Arrived); d < time.Minute || log[2].Arrived.Sub(log[0].Arrived) > time.Minute {
-				t.Errorf("the calls came %v and %v after the first; want the last alone to wait for a minute", log[2].Arrived.Sub(log[0].Arrived), d)
-			}
-		})
+	cost := fakeapi.Usage{Input: 300, CacheCreation: 700, CacheRead: 90000, Output: 20}
+	m := newMachine(t, fakeapi.Config{
+		Cost: func(fakeapi.Request) fakeapi.Usage { return cost },
+		Answer: func(r fakeapi.Request) fakeapi.Answer {
+			a := fakeapi.Agentic(2)(r)
+			a.Usage = cost
+			return a
+		},
+	}, "AFTERYOU_ITPM=3500")
+	var wg sync.WaitGroup
+	wg.Go(func() { m.print(m.session("hooks")) })
+	wg.Go(func() { m.print(m.session("gateway", throughGateway)) })
+	wg.Wait()
+	log := m.api.Log()
+	if len(log) != 4 {
+		t.Fatalf("%d calls, want 4", len(log))
+	}
+	if third, last := log[2].Arrived.Sub(log[0].Arrived), log[3].Arrived.Sub(log[0].Arrived); third > time.Minute || last < time.Minute {
+		t.Errorf("the calls came %v and %v after the first; want the last alone to wait for a minute", third, last)
 	}
 }
 

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -137,6 +138,9 @@ func (p *Pool) gone(s Spent, what int) time.Time {
 // spent says until when the ticket's budget holds it, if it does.
 func (p *Pool) spent(now time.Time, t Ticket) (until time.Time, held bool) {
 	cost := p.cost(t.Key)
+	for _, p := range p.family() { // where nothing is known, what first calls take in the others
+		cost = Costs{cmp.Or(cost.Input, p.Costs.Input), cmp.Or(cost.Output, p.Costs.Output)}
+	}
 	for what := range resources {
 		most, need := t.Budget.of(what), cost.of(what)
 		if most == 0 {
