@@ -20,7 +20,7 @@ build:
 # What passed is summed up, with the tests that drove the real Claude Code by name, and what was not tested for want of a
 # program; what failed is shown whole.
 test: lint
-	@{ go test -race -timeout 12m -parallel 4 -v ./... && (cd bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
+	@{ go test -race -timeout 15m -parallel 6 -v ./... && (cd bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|.*not tested: |panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status
 
