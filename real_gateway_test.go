@@ -138,7 +138,7 @@ func TestRealGatewayPassesErrorsOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t, fakeapi.Config{Answer: func(fakeapi.Request) fakeapi.Answer { return answer }},
-				"CLAUDE_CODE_MAX_RETRIES=1", "CLAUDE_CODE_RETRY_WATCHDOG=0", "API_TIMEOUT_MS=15000")
+				"CLAUDE_CODE_MAX_RETRIES=1", "CLAUDE_CODE_RETRY_WATCHDOG=0", "AFTERYOU_RESUME=off", "API_TIMEOUT_MS=15000")
 			run := func(name, gateway string) (r realclaude.Result, calls int) {
 				before := len(m.api.Log())
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
