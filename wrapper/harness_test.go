@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,7 +31,8 @@ func TestMain(m *testing.M) {
 	}
 	name := os.Getenv(roleEnv)
 	if name == "" {
-		os.Setenv("GORACE", "atexit_sleep_ms=0") // or with -race each of a thousand processes takes a second to end
+		os.Setenv("GORACE", "atexit_sleep_ms=0")               // or with -race each of a thousand processes takes a second to end
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // or under nohup no program here would mind a hang-up
 		os.Exit(m.Run())
 	}
 	run, ok := role(name)
