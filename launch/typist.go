@@ -37,8 +37,14 @@ type typist struct {
 	name   string // of the session; empty where Claude Code says which one it runs
 	began  time.Time
 	getenv func(string) string
-	keyed  atomic.Int64 // when a key was pressed last, in ns since 1970
-	shown  atomic.Int64 // when anything was shown last
+	keys   atomic.Pointer[keys]
+	shown  atomic.Int64 // when anything was shown last, in ns since 1970
+}
+
+// keys are what the person pressed last.
+type keys struct {
+	at    time.Time
+	enter bool // the last of them was Enter
 }
 
 // typist looks after the session, which must have a name for that. Nil: none is wished for, or possible.
@@ -64,13 +70,22 @@ func (l Launch) typist(cmd *wrapper.Command, version claude.Version) *typist {
 func (t *typist) key(p []byte) {
 	rest := bytes.ReplaceAll(bytes.ReplaceAll(p, []byte("\x1b[I"), nil), []byte("\x1b[O"), nil)
 	if p == nil || len(rest) > 0 { // nil: some were not seen
-		t.keyed.Store(time.Now().UnixNano())
+		enter := bytes.HasSuffix(rest, []byte("\r")) || bytes.HasSuffix(rest, []byte("\x1b[13u"))
+		t.keys.Store(&keys{at: time.Now(), enter: enter})
 	}
 }
 
-// untouched is whether no key was pressed since the prompt that died was sent.
+// untouched is whether no key was pressed since the prompt that died was sent. Its row is older than what we know of the
+// Enter that sent it; what is pressed right after that, before we look, was pressed since.
 func (t *typist) untouched(s claude.Stopped) bool {
-	return !s.Prompted.IsZero() && time.Unix(0, t.keyed.Load()).Before(s.Prompted.Add(submitted))
+	last := t.keys.Load()
+	switch {
+	case s.Prompted.IsZero():
+		return false
+	case last == nil:
+		return true
+	}
+	return last.at.Before(s.Prompted) || last.enter && last.at.Before(s.Prompted.Add(submitted))
 }
 
 // shows sees that the program shows something.

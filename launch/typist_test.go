@@ -97,6 +97,10 @@ func TestTypistKeepsAwayFromAPerson(t *testing.T) {
 	if !ty.untouched(died) {
 		t.Error("the key that sent the prompt counts")
 	}
+	if ty.key([]byte("a draft")); ty.untouched(died) {
+		t.Error("untouched, though a draft was begun right after the prompt")
+	}
+	ty.key([]byte("\r"))
 	died.Prompted = time.Now().Add(-time.Minute)
 	if ty.untouched(died) {
 		t.Error("untouched, though a key was pressed after the prompt")
