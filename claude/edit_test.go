@@ -132,6 +132,7 @@ func FuzzAddHooks(f *testing.F) {
 	f.Add(`{"hooks":{"Stop":[null]},"hooks":{"Stop":[{"hooks":[]}],"\u0053top":[]}}`)
 	f.Add("\ufeff{\n\t\"x\":\"<&>\\u2028\\\"\"}")
 	f.Add(" ")
+	f.Add("\ufeff")
 	f.Fuzz(func(t *testing.T, settings string) {
 		added, err := AddHooks([]byte(settings), json.RawMessage(two))
 		merged, mergeErr := MergeHooks([]byte(settings), json.RawMessage(two))
@@ -149,7 +150,8 @@ func FuzzAddHooks(f *testing.F) {
 			}
 		}
 		read := func(text string) (v any) {
-			dec := json.NewDecoder(strings.NewReader(strings.TrimPrefix(text, "\ufeff")))
+			text = strings.TrimPrefix(text, "\ufeff")
+			dec := json.NewDecoder(strings.NewReader(text))
 			dec.UseNumber()
 			if err := dec.Decode(&v); err != nil && strings.TrimSpace(text) != "" {
 				t.Fatalf("%q became %q, then %q: %v", settings, added, text, err)
