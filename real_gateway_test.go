@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -291,17 +290,7 @@ func TestRealGatewayInteractive(t *testing.T) {
 func TestRealGatewayKilledLauncher(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, fakeapi.Config{Answer: hangs()}, throughGateway, "AFTERYOU_TURNS=strict")
-	s := m.session("killed")
-	victim := exec.Command(s.Path, append(s.Args, "-p", "hello")...)
-	victim.Env, victim.Dir = s.Env, s.Dir
-	if err := victim.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { victim.Process.Kill(); victim.Wait() })
-	m.until("the first call", func(log []fakeapi.Request) bool { return len(log) == 1 })
-	done := make(chan struct{})
-	go func() { defer close(done); m.print(m.session("next")) }()
-	m.waits(1, 1)
+	victim, done := m.victim()
 	if err := victim.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

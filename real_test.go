@@ -242,20 +242,27 @@ func hangs() fakeapi.AnswerFunc {
 	}
 }
 
+// victim is a session that has the turn and hangs, with another that waits for it; done is closed when that one has ended.
+func (m *machine) victim() (victim *exec.Cmd, done chan struct{}) {
+	m.t.Helper()
+	s := m.session("killed")
+	victim = exec.Command(s.Path, append(s.Args, "-p", "hello")...)
+	victim.Env, victim.Dir = s.Env, s.Dir
+	if err := victim.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { victim.Process.Kill(); victim.Wait() })
+	m.until("the first call", func(log []fakeapi.Request) bool { return len(log) == 1 })
+	done = make(chan struct{})
+	go func() { defer close(done); m.print(m.session("next")) }()
+	m.waits(1, 1)
+	return victim, done
+}
+
 func TestRealTurnOfAKilledSessionIsFree(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, fakeapi.Config{Answer: hangs()}, "AFTERYOU_TURNS=strict")
-	s := m.session("killed")
-	victim := exec.Command(s.Path, append(s.Args, "-p", "hello")...)
-	victim.Env, victim.Dir = s.Env, s.Dir
-	if err := victim.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { victim.Process.Kill(); victim.Wait() })
-	m.until("the first call", func(log []fakeapi.Request) bool { return len(log) == 1 })
-	done := make(chan struct{})
-	go func() { defer close(done); m.print(m.session("next")) }()
-	m.waits(1, 1)
+	victim, done := m.victim()
 	killed := time.Now()
 	if err := victim.Process.Kill(); err != nil { // -p was exec'd: this is Claude Code itself
 		t.Fatal(err)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// defaultURL is where Claude Code sends its requests unless told otherwise.
-const defaultURL = "https://api.anthropic.com"
+// APIURL is where Claude Code sends its requests unless told otherwise.
+const APIURL = "https://api.anthropic.com"
 
 // PoolKey tells who pays for a session with this environment: where it sends its requests, and as whom. visible may be
 // shown; secret is material for a keyed hash, and is not to be stored. The order is Claude Code's own.
@@ -15,13 +15,7 @@ const defaultURL = "https://api.anthropic.com"
 // No credential file is read: a login is known by the directory that holds it. What the user's settings files say
 // (apiKeyHelper, env) is not seen.
 func PoolKey(getenv func(string) string) (visible, secret string) {
-	is := func(name string) bool {
-		switch strings.ToLower(strings.TrimSpace(getenv(name))) {
-		case "1", "true", "yes", "on":
-			return true
-		}
-		return false
-	}
+	is := func(name string) bool { return isOn(strings.TrimSpace(getenv(name))) }
 	key := func(visible string, parts ...string) (string, string) {
 		return visible, strings.Join(append([]string{visible}, parts...), "\x00")
 	}
@@ -38,7 +32,7 @@ func PoolKey(getenv func(string) string) (visible, secret string) {
 	}
 	url := strings.TrimRight(getenv("ANTHROPIC_BASE_URL"), "/")
 	if url == "" {
-		url = defaultURL
+		url = APIURL
 	}
 	shown := withoutSecrets(url)
 	if token := getenv("ANTHROPIC_AUTH_TOKEN"); token != "" {
@@ -55,7 +49,7 @@ func PoolKey(getenv func(string) string) (visible, secret string) {
 		dir, short = getenv("HOME")+"/.claude", "~/.claude"
 	}
 	visible = "login of " + short
-	if url != defaultURL {
+	if url != APIURL {
 		visible = shown + ", " + visible
 	}
 	return key(visible, url, dir)

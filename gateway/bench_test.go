@@ -13,6 +13,21 @@ import (
 	"afteryou/lockfile"
 )
 
+// before is a gateway before the server.
+func before(b *testing.B, server *httptest.Server) *Gateway {
+	b.Helper()
+	store, err := lockfile.Open(filepath.Join(b.TempDir(), "afteryou"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	g, err := Start(Config{Upstream: server.URL, Store: store, Pool: func() (string, string) { return "p", "s" }, Getenv: func(string) string { return "" }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { g.Close() })
+	return g
+}
+
 // BenchmarkFirstByte is when the first byte of an answer comes, directly and through the gateway, which takes a turn for
 // each call: the median of pairs, one after the other, with a request as large as Claude Code's (some 100 kB).
 func BenchmarkFirstByte(b *testing.B) {
@@ -23,16 +38,8 @@ func BenchmarkFirstByte(b *testing.B) {
 		w.Header().Set("Anthropic-Ratelimit-Requests-Remaining", "99999")
 		io.WriteString(w, sse)
 	}))
-	defer server.Close()
-	store, err := lockfile.Open(filepath.Join(b.TempDir(), "afteryou"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	g, err := Start(Config{Upstream: server.URL, Store: store, Pool: func() (string, string) { return "p", "s" }, Getenv: func(string) string { return "" }})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer g.Close()
+	b.Cleanup(server.Close)
+	g := before(b, server)
 	body := `{"model":"claude-sonnet-4-5","x":"` + big(100<<10) + `"}`
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	once := func(base string) time.Duration {
@@ -83,16 +90,8 @@ func BenchmarkThroughput(b *testing.B) {
 			}
 		}
 	}))
-	defer server.Close()
-	store, err := lockfile.Open(filepath.Join(b.TempDir(), "afteryou"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	g, err := Start(Config{Upstream: server.URL, Store: store, Pool: func() (string, string) { return "p", "s" }, Getenv: func(string) string { return "" }})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer g.Close()
+	b.Cleanup(server.Close)
+	g := before(b, server)
 	took := make(map[string][]time.Duration)
 	for b.Loop() {
 		for _, base := range []string{server.URL, g.URL()} {

@@ -18,10 +18,7 @@ import (
 // user has pointed Claude Code at a gateway already, so that nothing changes for it.
 type Gateway string
 
-const (
-	urlEnv = "ANTHROPIC_BASE_URL"
-	apiURL = "https://api.anthropic.com"
-)
+const urlEnv = "ANTHROPIC_BASE_URL"
 
 // direct takes the gateway of a Claude Code above out of the environment: it is for that one's calls alone, and ends
 // with it.
@@ -32,7 +29,7 @@ func (l Launch) direct() Launch {
 		return l
 	}
 	url := hook.Direct(getenv)(urlEnv)
-	if url == apiURL {
+	if url == claude.APIURL {
 		url = ""
 	}
 	l.Env = without(without(l.Env, urlEnv), hook.GatewayEnv)
@@ -51,7 +48,7 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 	env := func(name string) string { return lookup(cmd.Env, name) }
 	getenv := claude.WithSettings(env)
 	upstream := strings.TrimRight(env(urlEnv), "/")
-	toAPI := upstream == "" || upstream == apiURL
+	toAPI := upstream == "" || upstream == claude.APIURL
 	if l.Store == nil || l.Gateway == "off" || l.Gateway != "on" && toAPI {
 		return nil, nil
 	}
@@ -62,7 +59,7 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 		return nil, nil
 	}
 	if upstream == "" {
-		upstream = apiURL
+		upstream = claude.APIURL
 	}
 	g, err := gateway.Start(gateway.Config{
 		Upstream: upstream, Store: l.Store, Rules: l.Rules, Print: claude.Sort(l.Args) == claude.Print, Pool: l.Pool, Hold: held(getenv("API_TIMEOUT_MS")), Getenv: getenv,

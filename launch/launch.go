@@ -191,6 +191,5 @@ func lookup(env []string, name string) string {
 
 // with is env with name set to value.
 func with(env []string, name, value string) []string {
-	env = slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, name+"=") })
-	return append(env, name+"="+value)
+	return append(without(env, name), name+"="+value)
 }
