@@ -258,3 +258,18 @@ func TestPoolKey(t *testing.T) {
 		t.Error("the default server, named, is another pool")
 	}
 }
+
+func TestElsewhere(t *testing.T) {
+	for _, tt := range []struct{ name, value, want string }{
+		{"CLAUDE_CODE_USE_BEDROCK", " True ", "CLAUDE_CODE_USE_BEDROCK"},
+		{"CLAUDE_CODE_USE_ANTHROPIC_AWS", "yes", "CLAUDE_CODE_USE_ANTHROPIC_AWS"},
+		{"CLAUDE_CODE_USE_VERTEX", "0", ""},
+		{"CLAUDE_CODE_USE_FOUNDRY", "off", ""},
+		{"ANTHROPIC_UNIX_SOCKET", "/run/api.sock", "ANTHROPIC_UNIX_SOCKET"},
+		{"ANTHROPIC_BASE_URL", "http://llm.example", ""},
+	} {
+		if got := Elsewhere(func(name string) string { return map[string]string{tt.name: tt.value}[name] }); got != tt.want {
+			t.Errorf("%s=%q: %q, want %q", tt.name, tt.value, got, tt.want)
+		}
+	}
+}

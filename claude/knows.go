@@ -9,9 +9,9 @@ func Watchdog() Version { return Version{2, 1, 186} }
 // WatchdogOn is whether a value of CLAUDE_CODE_RETRY_WATCHDOG switches that on; any other than these does not (2.1.330).
 func WatchdogOn(value string) bool { return isOn(value) }
 
-// isOn is what Claude Code takes for yes in the variables that switch something on.
+// isOn is what Claude Code takes for yes in the variables that switch something on (2.1.330).
 func isOn(value string) bool {
-	switch strings.ToLower(value) {
+	switch strings.ToLower(strings.TrimSpace(value)) {
 	case "1", "true", "yes", "on":
 		return true
 	}

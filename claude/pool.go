@@ -15,7 +15,7 @@ const APIURL = "https://api.anthropic.com"
 // No credential file is read: a login is known by the directory that holds it. What the user's settings files say
 // (apiKeyHelper, env) is not seen.
 func PoolKey(getenv func(string) string) (visible, secret string) {
-	is := func(name string) bool { return isOn(strings.TrimSpace(getenv(name))) }
+	is := func(name string) bool { return isOn(getenv(name)) }
 	key := func(visible string, parts ...string) (string, string) {
 		return visible, strings.Join(append([]string{visible}, parts...), "\x00")
 	}
@@ -53,6 +53,21 @@ func PoolKey(getenv func(string) string) (visible, secret string) {
 		visible = shown + ", " + visible
 	}
 	return key(visible, url, dir)
+}
+
+// Elsewhere is the variable, if there is one, that sends the session's calls elsewhere than to a base URL of the Messages
+// API: to a cloud's own, or into a socket (2.1.330).
+func Elsewhere(getenv func(string) string) string {
+	for _, name := range [...]string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_MANTLE", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY",
+		"CLAUDE_CODE_USE_ANTHROPIC_AWS", "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD", "CLAUDE_CODE_USE_GATEWAY"} {
+		if isOn(getenv(name)) {
+			return name
+		}
+	}
+	if socket := "ANTHROPIC_UNIX_SOCKET"; getenv(socket) != "" {
+		return socket
+	}
+	return ""
 }
 
 // AccountEnv tells hooks which token a session runs on: Claude Code gives them its API key, and not its token (2.1.330).

@@ -100,15 +100,9 @@ func (e *examination) config() {
 	if e.Off {
 		e.say("settings", Note, "take off = true out of config.toml, or unset AFTERYOU_OFF", "afteryou is switched off: no session takes turns")
 	}
-	cloud := ""
-	for _, name := range []string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"} {
-		if e.Getenv(name) != "" {
-			cloud = name
-		}
-	}
-	switch {
-	case e.Gateway == "on" && cloud != "":
-		e.say("gateway", Broken, "set gateway to auto or off, or unset "+cloud, "the gateway stands before the Anthropic API only, and %s sends calls elsewhere", cloud)
+	switch elsewhere := claude.Elsewhere(claude.WithSettings(e.Getenv)); {
+	case e.Gateway == "on" && elsewhere != "":
+		e.say("gateway", Broken, "set gateway to auto or off, or unset "+elsewhere, "the gateway stands before the Anthropic API only, and %s sends calls elsewhere", elsewhere)
 	case e.Gateway == "on":
 		e.say("gateway", Note, "set gateway to auto or off if you need them", "the gateway is on: Remote Control and server-managed settings are off in sessions started by run")
 	}

@@ -107,17 +107,11 @@ func pastProxy(env []string) []string {
 	return env
 }
 
-// elsewhere are the settings that send calls elsewhere than to a base URL of the Messages API (2.1.330).
-var elsewhere = [...]string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_MANTLE", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY",
-	"CLAUDE_CODE_USE_ANTHROPIC_AWS", "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD", "CLAUDE_CODE_USE_GATEWAY", "ANTHROPIC_UNIX_SOCKET"}
-
 // mayStart says why there must be no gateway: calls go elsewhere, or the organization's managed settings do not leave
 // the base URL to the user.
 func (l Launch) mayStart(getenv func(string) string, toAPI bool) error {
-	for _, name := range elsewhere {
-		if v := getenv(name); v != "" && v != "0" && v != "false" {
-			return fmt.Errorf("a gateway can't stand in front of what %s leads to\nhint: leave gateway at \"auto\"", name)
-		}
+	if name := claude.Elsewhere(getenv); name != "" {
+		return fmt.Errorf("a gateway can't stand in front of what %s leads to\nhint: leave gateway at \"auto\"", name)
 	}
 	if getenv("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE") != "" {
 		return errors.New("a gateway can't use a client key with a passphrase (CLAUDE_CODE_CLIENT_KEY_PASSPHRASE)\nhint: leave gateway at \"auto\"")

@@ -20,6 +20,7 @@ import (
 	"time"
 	"unicode"
 
+	"afteryou/claude"
 	"afteryou/ratelimit"
 	"afteryou/upstream"
 )
@@ -31,8 +32,6 @@ const (
 	mostBody = 64 << 10
 	// mostSaid bounds what is shown of the server's message, in letters.
 	mostSaid = 300
-
-	apiURL = "https://api.anthropic.com"
 	// model is what Claude Code 2.1.330 means by haiku, its cheapest.
 	model = "claude-haiku-5-5"
 	// oauthBeta is what the API wants to see beside the token of a login (2.1.330 sends it with others).
@@ -97,10 +96,8 @@ func Ask(ctx context.Context, getenv func(string) string, model, agent string) (
 }
 
 func ask(ctx context.Context, getenv func(string) string, model, agent string) (Answer, error) {
-	for _, name := range []string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"} {
-		if v := getenv(name); v != "" && v != "0" && v != "false" {
-			return Answer{}, fmt.Errorf("%s leads to a cloud's API, which tells no limits", name)
-		}
+	if name := claude.Elsewhere(getenv); name != "" {
+		return Answer{}, fmt.Errorf("%s leads elsewhere than to the Messages API, where nothing is known of limits", name)
 	}
 	if getenv("ANTHROPIC_API_KEY") == "" && getenv("ANTHROPIC_AUTH_TOKEN") == "" && getenv("CLAUDE_CODE_OAUTH_TOKEN") == "" {
 		return Answer{}, ErrNoCredential
@@ -150,7 +147,7 @@ func request(ctx context.Context, getenv func(string) string, model, agent strin
 	if err != nil {
 		return nil, err
 	}
-	base := cmp.Or(strings.TrimRight(getenv("ANTHROPIC_BASE_URL"), "/"), apiURL)
+	base := cmp.Or(strings.TrimRight(getenv("ANTHROPIC_BASE_URL"), "/"), claude.APIURL)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/messages", bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.New("the base URL is none")
