@@ -62,6 +62,8 @@ type Limit struct {
 	// Within is how long after ResetsAt that may be: a text names the minute, and in the hour that clocks show twice not
 	// which of the two. 0 where the source is exact.
 	Within time.Duration
+	// Rate is the limit per minute that the server's message names, without what remains of it; zero where it names none.
+	Rate Rate
 	// Wait is whether waiting lifts the limit.
 	Wait bool
 	// Dead is whether the turn is over. After a usage limit Claude Code may still start another by itself.

@@ -30,6 +30,9 @@ func (l Limit) line() string {
 	if l.Dead {
 		s += ", dead"
 	}
+	if l.Rate != (Rate{}) {
+		s += fmt.Sprintf(", of %g %s", l.Rate.Limit, l.Rate.Name)
+	}
 	return s + ": " + l.Message + "\n"
 }
 
@@ -134,6 +137,12 @@ func TestRow(t *testing.T) {
 		{"a limit quoted by a tool", `{"type":"user","message":{"content":[{"type":"text","text":"\"isApiErrorMessage\":true 429 api_error"}]}}`, ""},
 		{"an answer that quotes a limit", `{"type":"assistant","message":{"content":[{"type":"text","text":"API Error: Request rejected (429) · \"api_error\""}]}}`, ""},
 		{"a wild delay", `{"type":"system","subtype":"api_error","error":{"status":429},"retryInMs":1e300,"retryAttempt":1}`, "rate limit wait"},
+		{"a limit of calls that is named", `{"type":"system","subtype":"api_error","error":{"message":"429 {\"message\":\"This request would exceed your organization's rate limit of 50 requests per minute (org: 5d, model: m).\"}","status":429},"retryInMs":1100,"retryAttempt":1}`,
+			"rate limit 1.1s wait of 50 requests"},
+		{"a limit of tokens in older words", `{"type":"system","subtype":"api_error","error":{"message":"429 This request would exceed the rate limit for your organization (5d) of 8,000 output tokens per minute. For details,","status":429},"retryInMs":1100,"retryAttempt":1}`,
+			"token limit 1.1s wait of 8000 output-tokens"},
+		{"a limit of tokens without a number", `{"type":"system","subtype":"api_error","error":{"message":"429 too many tokens per minute","status":429},"retryAttempt":1}`, "token limit wait"},
+		{"a limit of none at all", `{"type":"system","subtype":"api_error","error":{"message":"429 rate limit of 0 fast mode input tokens per minute","status":429},"retryAttempt":1}`, "token limit wait"},
 		{"half a row", `{"type":"system","subtype":"api_error","error":{"status":429}`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -164,6 +173,9 @@ func brief(l Limit, ok bool) string {
 	}
 	if l.Dead {
 		s += " dead"
+	}
+	if l.Rate != (Rate{}) {
+		s += fmt.Sprintf(" of %g %s", l.Rate.Limit, l.Rate.Name)
 	}
 	return strings.Replace(s, " 1/0", "", 1)
 }
@@ -212,7 +224,7 @@ func TestScreen(t *testing.T) {
 		{"a limit without a time", "You've hit your weekly limit", "usage limit wait dead"},
 		{"a limit of the organization", "You've hit your org's monthly usage limit · resets Dec 1 at 12am (UTC)", "usage limit 2026-12-01T00:00:00Z wait dead"},
 		{"stopped again", "  ⚠ Usage limit reached again · set to continue automatically at 5:15pm", "usage limit 2026-11-23T17:15:00Z wait dead"},
-		{"a limit of tokens", "● API Error: Request rejected (429) · This request would exceed your organization's rate limit of 30,000 input tokens per minute.", "token limit wait dead"},
+		{"a limit of tokens", "● API Error: Request rejected (429) · This request would exceed your organization's rate limit of 30,000 input tokens per minute.", "token limit wait dead of 30000 input-tokens"},
 		{"no usage left in the organization", "Your org is out of usage · contact your admin", "spend limit dead"},
 		{"a seat without usage", "Your seat type doesn't include usage credits", "spend limit dead"},
 		{"a spend limit of a channel", "You've hit your channel's monthly spend limit · your weekly limit resets 5pm", "spend limit dead"},

@@ -99,10 +99,9 @@ func (r *row) retry() (Limit, bool) {
 		l.ResetsAt, _ = epoch(e.RateLimits.ResetsAt)
 	case strings.Contains(e.Message, spendCode):
 		l.Kind, l.Wait = Spend, false
-	case tokensText().MatchString(e.Message):
-		l.Kind = Tokens
 	default:
 		l.Kind = Requests
+		l.names(e.Message)
 	}
 	return l, true
 }

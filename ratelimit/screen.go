@@ -53,8 +53,9 @@ func waiting(reason, in, attempt, most string) (Limit, bool) {
 		l.Kind, l.Wait = Spend, false
 	case limitReached().MatchString(reason):
 		l.Kind = UsageWindow
-	case tokensText().MatchString(reason):
-		l.Kind = Tokens
+	case rateText().MatchString(reason):
+		l.Kind = Requests
+		l.names(reason)
 	case strings.HasPrefix(reason, "429 "), reason == "Rate limited":
 		l.Kind = Requests
 	case strings.HasPrefix(reason, "529 "), reason == "API overloaded":

@@ -54,9 +54,10 @@ var (
 	fastText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^(?:You've (?:hit|reached) your fast limit|Fast limit reached)\b`)
 	})
-	// tokensText is how the API names the limit in the message of a 429.
-	tokensText = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`\b(?:input |output )?tokens per minute\b`)
+	// rateText is how the API names the limit in the message of a 429: "your organization's rate limit of 30,000 input tokens
+	// per minute".
+	rateText = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?:\bof ([\d,]{1,15}) )?\b(requests|(?:input |output )?tokens) per minute\b`)
 	})
 	// resetText is what stands before the time at which a window opens again.
 	resetText = sync.OnceValue(func() *regexp.Regexp {
@@ -93,11 +94,8 @@ func Text(text string, now time.Time, local *time.Location) (Limit, bool) {
 	switch {
 	case requestsText().MatchString(text):
 		l.Kind = Requests
-		switch {
-		case strings.Contains(text, spendCode):
+		if l.names(text); strings.Contains(text, spendCode) {
 			l.Kind, l.Wait = Spend, false
-		case tokensText().MatchString(text):
-			l.Kind = Tokens
 		}
 	case overloadText().MatchString(text):
 		l.Kind = Overload
@@ -105,4 +103,18 @@ func Text(text string, now time.Time, local *time.Location) (Limit, bool) {
 		return Limit{}, false
 	}
 	return l, true
+}
+
+// names takes the limit per minute from the message of a 429.
+func (l *Limit) names(text string) {
+	m := rateText().FindStringSubmatch(text)
+	if m == nil {
+		return
+	}
+	if m[2] != "requests" {
+		l.Kind = Tokens
+	}
+	if limit, err := strconv.ParseFloat(strings.ReplaceAll(m[1], ",", ""), 64); err == nil && limit > 0 {
+		l.Rate = Rate{Name: strings.ReplaceAll(m[2], " ", "-"), Limit: limit}
+	}
 }
