@@ -123,6 +123,9 @@ func (h *Hook) status(out io.Writer) {
 	})
 }
 
+// LauncherEnv marks the environment of what a launcher started: the launcher's depth, and the Claude Code above it.
+const LauncherEnv = "AFTERYOU_LAUNCHER"
+
 // WarnedEnv is set by a launcher that has told the person already what is wrong.
 const WarnedEnv = "AFTERYOU_WARNED"
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -292,4 +293,29 @@ func FuzzEvent(f *testing.F) {
 			t.Errorf("read(%q) = %+v without an error", data, e)
 		}
 	})
+}
+
+// Of a session that nothing tells of when its calls are rejected, the turns know it.
+func TestWhoseRejectionsAreToldLate(t *testing.T) {
+	t.Parallel()
+	terminal, print := "CLAUDE_CODE_ENTRYPOINT=cli", "CLAUDE_CODE_ENTRYPOINT=sdk-cli"
+	launched := LauncherEnv + "=1:"
+	prompt, subagent := eventOf("UserPromptSubmit", "a"), eventOf("SubagentStart", "a", "agent_id", "s")
+	for _, tt := range []struct {
+		name, event string
+		env         []string
+		late        bool
+	}{
+		{"a terminal", prompt, []string{terminal}, true},
+		{"a terminal that a launcher reads", prompt, []string{terminal, launched}, false},
+		{"-p", prompt, []string{print}, false},
+		{"a subagent", subagent, []string{terminal, launched}, true},
+		{"a subagent of -p", subagent, []string{print}, true},
+	} {
+		d := newDesk(t)
+		d.hook(tt.env...).Run(t.Context(), strings.NewReader(tt.event), io.Discard)
+		if tries := d.pool().Pace.Tries; len(tries) != 1 || tries[0].Mute != tt.late {
+			t.Errorf("%s: %+v, want told late: %v", tt.name, tries, tt.late)
+		}
+	}
 }

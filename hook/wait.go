@@ -91,10 +91,13 @@ func (w *waiter) wait(ctx context.Context, reports []observe.Report) error {
 	}
 }
 
-// ticket is the session's, for a turn that an event asks for.
+// ticket is the session's, for a turn that an event asks for. That a call is rejected stands in the transcript with -p, and
+// on the screen of an interactive session, where a launcher reads it; of a subagent's it stands nowhere (2.1.330).
 func (w *waiter) ticket(s *turn.State, event string) turn.Ticket {
+	unattended := claude.Unattended(w.Getenv)
 	return turn.Ticket{Key: w.event.key(), Event: event, Process: w.process, Waiter: w.self,
-		Budget: w.Rules.Budget, Print: claude.Unattended(w.Getenv), Class: s.Sessions[w.event.Session].Class}
+		Budget: w.Rules.Budget, Print: unattended, Class: s.Sessions[w.event.Session].Class,
+		Mute: w.event.Agent != "" || !unattended && w.Getenv(LauncherEnv) == ""}
 }
 
 var (

@@ -47,9 +47,6 @@ type Launch struct {
 	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal
 }
 
-// launcherEnv marks the environment of what a launcher started: the launcher's depth, and the Claude Code above it.
-const launcherEnv = "AFTERYOU_LAUNCHER"
-
 // watchdogEnv makes Claude Code wait for as long as a retry-after says, in the turn (2.1.186 and later).
 const watchdogEnv = "CLAUDE_CODE_RETRY_WATCHDOG"
 
@@ -82,7 +79,7 @@ func (l Launch) Run() (wrapper.Status, error) {
 		return wrapper.Status{}, err
 	}
 	// What is found may be a script that leads back to us, so that the mark is set whatever is started.
-	env := with(l.Env, launcherEnv, strconv.Itoa(depth)+":"+getenv("CLAUDE_PID"))
+	env := with(l.Env, hook.LauncherEnv, strconv.Itoa(depth)+":"+getenv("CLAUDE_PID"))
 	cmd := wrapper.Command{Path: bin.Path, Args: append([]string{"claude"}, l.Args...), Env: env}
 	kind := claude.Sort(l.Args)
 	if l.Off || nested || kind == claude.Other {
@@ -126,7 +123,7 @@ func (l Launch) Run() (wrapper.Status, error) {
 // depth is the number of launchers from here up to the next Claude Code, this one included, and whether there was one
 // before this: then that one has injected all that is needed, and this session takes no second turn.
 func (l Launch) depth(getenv func(string) string) (depth int, nested bool) {
-	above, claudePID, ok := strings.Cut(getenv(launcherEnv), ":")
+	above, claudePID, ok := strings.Cut(getenv(hook.LauncherEnv), ":")
 	n, err := strconv.Atoi(above)
 	if !ok || err != nil || claudePID != getenv("CLAUDE_PID") {
 		return 1, false

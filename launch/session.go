@@ -84,7 +84,7 @@ func (w *watcher) share(seen time.Time, limit ratelimit.Limit) error {
 		for _, r := range observe.Read(s, k) {
 			r.Apply(now, s)
 		}
-		pool.Retrying(now, k, turn.Retry{Process: w.process, Rejected: seen, In: limit.RetryIn, Attempt: limit.Attempt})
+		pool.Retrying(now, k, turn.Retry{Process: w.process, Rejected: seen, In: limit.RetryIn, Attempt: limit.Attempt, Named: observe.Named(limit.Rate)})
 		if session := s.Sessions[k.Session]; session != nil {
 			session.Stopped(seen, seen.Add(limit.RetryIn), limit.Kind.String())
 		}

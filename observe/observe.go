@@ -121,7 +121,7 @@ func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row 
 		// A subagent, and an interactive session that no launcher watches, says nothing of a rejected request (2.1.330):
 		// a second one without an answer to the first tells of it afterwards.
 		if !asked.IsZero() && pool.Holds(r.Key) && !pool.Rebuffed(r.Key, asked) {
-			pool.Retrying(now, r.Key, turn.Retry{Rejected: asked, In: row.At.Sub(asked), Attempt: 1})
+			pool.Retrying(now, r.Key, turn.Retry{Rejected: asked, In: row.At.Sub(asked), Attempt: 1, Late: true})
 		}
 		session.Traced = true
 		if session.Asked == nil {
@@ -143,7 +143,7 @@ func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row 
 		pool.Used(now, r.Key, row.At, turn.Costs{Input: float64(row.Usage.Input + row.Usage.CacheWrite), Output: float64(row.Usage.Output)})
 	case claude.Retry:
 		if row.Limit.Kind != ratelimit.None {
-			pool.Retrying(now, r.Key, turn.Retry{Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt})
+			pool.Retrying(now, r.Key, turn.Retry{Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt, Named: Named(row.Limit.Rate)})
 			if r.Key.Agent == "" {
 				session.Stopped(row.At, row.At.Add(row.Limit.RetryIn), row.Limit.Kind.String())
 			}
@@ -156,4 +156,20 @@ func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row 
 	case claude.Interrupted:
 		pool.Ended(now, r.Key)
 	}
+}
+
+// Named is a limit that a message names, as turns count it.
+func Named(r ratelimit.Rate) (l turn.Limits) {
+	of := turn.Resource{Limit: r.Limit}
+	switch r.Name {
+	case "requests":
+		l.Requests = of
+	case "input-tokens":
+		l.Input = of
+	case "output-tokens":
+		l.Output = of
+	case "tokens":
+		l.Total = of
+	}
+	return l
 }

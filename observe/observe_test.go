@@ -102,6 +102,18 @@ func TestASecondRequestWithoutAnAnswerTellsOfARejection(t *testing.T) {
 	}
 }
 
+// A limit that the message of a 429 names is the pace.
+func TestALimitThatIsNamedIsLearned(t *testing.T) {
+	s := newScene(t)
+	s.write(request(s.now.Add(20*time.Millisecond), "1"), fmt.Sprintf(`{"type":"system","subtype":"api_error","error":{"message":"429 {\"type\":\"error\",\"error\":`+
+		`{\"type\":\"rate_limit_error\",\"message\":\"This request would exceed your organization's rate limit of 30 requests per minute.\"}}","status":429},`+
+		`"retryInMs":4100,"retryAttempt":1,"maxRetries":10,"timestamp":%q}`, stamp(s.now.Add(time.Second))))
+	s.look(2 * time.Second)
+	if limit := s.pool().Pace.Limit; limit != 0.5 {
+		t.Errorf("a limit of %g a second was learned, want 0.5", limit)
+	}
+}
+
 func TestASecondRequestAfterAnAnswerTellsOfNone(t *testing.T) {
 	s := newScene(t)
 	s.write(request(s.now.Add(20*time.Millisecond), "1"), answer(s.now.Add(time.Second), "m1"), request(s.now.Add(5*time.Second), "2"))

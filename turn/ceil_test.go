@@ -133,6 +133,23 @@ func scenarios() (list []scenario) {
 		list = append(list, scenario{class: "reports 10 s late", calls: 12, rpm: c[0], burst: c[1], drowsy: .2})
 		list = append(list, scenario{class: "no api-request rows", calls: 12, rpm: c[0], burst: c[1], norows: true})
 	}
+	for _, c := range [][2]float64{{60, 2}, {60, 5}, {50, 50}, {300, 50}} {
+		list = append(list, scenario{class: "late news of rejections", calls: 12, rpm: c[0], burst: c[1], mute: true})
+		list = append(list, scenario{class: "limits that are named", calls: 30, rpm: c[0], burst: c[1], names: true})
+	}
+	for _, c := range [][2]float64{{30, 1}, {60, 2}, {60, 5}, {300, 50}} {
+		for _, names := range []bool{false, true} {
+			list = append(list, scenario{class: "slow starts", calls: 6, rpm: c[0], burst: c[1], latency: .3, tool: .3, slow: 2.5, names: names})
+		}
+	}
+	list = append(list, scenario{class: "limits that are named", calls: 20, rpm: 1000, burst: 1000, tpm: 100000, unlike: true, names: true})
+	for _, sc := range slices.Clone(list) {
+		if sc.class == "limit to a third and back" || sc.class == "unseen consumer" {
+			sc.class += ", named"
+			sc.names = true
+			list = append(list, sc)
+		}
+	}
 	for _, c := range [][2]float64{{60, 5}, {50, 50}, {300, 50}} {
 		list = append(list, scenario{class: "outage of a minute", calls: 12, rpm: c[0], burst: c[1], outage: [2]float64{30, 90}})
 	}
@@ -142,8 +159,8 @@ func scenarios() (list []scenario) {
 		}
 	}
 	for _, sc := range slices.Clone(list) {
-		switch sc.class {
-		case "calls without a gate", "reports 10 s late", "no api-request rows":
+		switch {
+		case sc.class == "calls without a gate", sc.class == "reports 10 s late", sc.class == "no api-request rows", sc.mute, sc.names, sc.slow > 0:
 			continue
 		}
 		sc.gateway, sc.headers = true, 1
@@ -244,21 +261,26 @@ type bound struct {
 const none = 1e-9 // as a bound: not one
 
 var bounds = map[string]bound{
-	"burst 1":                   {1.22, 1.7, .12, .25, 0},
-	"burst 5 and more":          {1.10, 0, .10, 0, 0},
-	"short calls":               {0, 1.28, 0, .30, 0},
-	"generous":                  {1.02, 1.05, none, none, 0},
-	"limit to a third and back": {0, 1.5, 0, 0, 100},
-	"unseen consumer":           {1.06, 0, 0, 0, 0},
-	"token bucket":              {1.22, 0, 0, 0, 0},
-	"tokens, unlike sessions":   {1.10, 0, .15, 0, 0},
-	"subagents":                 {1.15, 0, .12, 0, 0},
-	"calls without a gate":      {1.10, 0, .20, 0, 0},
-	"reports 10 s late":         {1.20, 0, .20, 0, 0},
-	"outage of a minute":        {1.45, 0, .50, 0, 0},
-	"no api-request rows":       {1.15, 0, .12, 0, 0},
-	"remembered pace x1":        {1.22, 0, .12, 0, 0},
-	"remembered pace x2":        {1.22, 0, .12, 0, 0},
+	"burst 1":                          {1.22, 1.7, .12, .25, 0},
+	"burst 5 and more":                 {1.10, 0, .10, 0, 0},
+	"short calls":                      {0, 1.28, 0, .30, 0},
+	"generous":                         {1.02, 1.05, none, none, 0},
+	"limit to a third and back":        {0, 1.5, 0, 0, 100},
+	"unseen consumer":                  {1.06, 0, 0, 0, 0},
+	"token bucket":                     {1.22, 0, 0, 0, 0},
+	"tokens, unlike sessions":          {1.10, 0, .15, 0, 0},
+	"subagents":                        {1.15, 0, .12, 0, 0},
+	"calls without a gate":             {1.10, 0, .20, 0, 0},
+	"reports 10 s late":                {1.20, 0, .20, 0, 0},
+	"late news of rejections":          {1.15, 0, .15, 0, 0},
+	"slow starts":                      {1.50, 0, .20, 0, 0},
+	"limits that are named":            {1.10, 0, .06, 0, 0},
+	"outage of a minute":               {1.45, 0, .50, 0, 0},
+	"limit to a third and back, named": {0, 1.5, .06, 0, 100},
+	"unseen consumer, named":           {1.06, 0, .10, 0, 0},
+	"no api-request rows":              {1.15, 0, .12, 0, 0},
+	"remembered pace x1":               {1.22, 0, .12, 0, 0},
+	"remembered pace x2":               {1.22, 0, .12, 0, 0},
 }
 
 // TestCeil holds the policy to its bounds in every class of scenarios. -v prints the table; -seeds, -seed and -wide

@@ -44,11 +44,11 @@ func (p *Pool) advance(now time.Time) time.Time {
 		retry, try := p.nextRetry(), p.Pace.nextTry()
 		switch {
 		case retry >= 0 && !p.Retries[retry].due().After(now) &&
-			(try < 0 || !p.Retries[retry].due().After(p.Pace.Tries[try].At.Add(trial))):
+			(try < 0 || !p.Retries[retry].due().After(p.Pace.ends(p.Pace.Tries[try]))):
 			p.fire(now, retry)
 			continue
-		case try >= 0 && !p.Pace.Tries[try].At.Add(trial).After(now):
-			p.Pace.confirm(p.Pace.Tries[try].At.Add(trial), try)
+		case try >= 0 && !p.Pace.ends(p.Pace.Tries[try]).After(now):
+			p.Pace.expire(try)
 			continue
 		}
 		break
@@ -110,6 +110,7 @@ func (p *Pool) shift(d time.Duration) {
 	}
 	for i := range p.Pace.Tries {
 		move(&p.Pace.Tries[i].At)
+		move(&p.Pace.Tries[i].Doubt)
 	}
 	for i := range p.Pace.Log {
 		move(&p.Pace.Log[i])

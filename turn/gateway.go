@@ -83,7 +83,7 @@ func (p *Pool) Headers(now time.Time, k Key, sentAt time.Time, l Limits) {
 		c.Cut = now // what calls of before meet was another limit
 	}
 	c.Limit = limit
-	c.Spent = left < 1
+	c.Named, c.Spent = false, left < 1
 	own := float64(c.Log.count(sentAt.Add(-slop-time.Millisecond), now) - 1)
 	c.Level = max(-1, min(1, max(c.Level, left-own), left+limit*(now.Sub(sentAt)+slop).Seconds()-own))
 }

@@ -32,6 +32,9 @@ type Grant struct {
 // Succeeded says that the key's call was answered: the turn is given back, and the call counts as accepted.
 func (p *Pool) Succeeded(now time.Time, k Key) {
 	now = p.advance(now)
+	if i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k }); i >= 0 {
+		p.caller(k).Taken = p.Grants[i].Taken
+	}
 	p.drop(k)
 	p.account().over(now, k)
 	p.confirmKey(now, k)

@@ -40,6 +40,16 @@ const (
 	recalled  = 18               // probing as if so many calls had been confirmed: it may have been for other times
 )
 
+// Before the first 429 nothing but time tells that calls are accepted.
+const (
+	seenTrial   = 600 * time.Millisecond  // after a call was seen to be sent
+	unseenTrial = 2 * time.Second         // after its turn, where it was not: on a busy machine a session's first takes 1 to 2 s
+	muteTrial   = 2500 * time.Millisecond // where only its next try tells that it was rejected: after 1 or 2 s, and a quarter of it
+)
+
+// doubtMost bounds for how long a call is in doubt: after a longer wait those that were told to wait come back together.
+const doubtMost = 10 * time.Second
+
 // Pace is what is believed about the server's bucket.
 type Pace struct {
 	Rate  float64   `json:"rate,omitempty"`  // calls per second; 0: no 429 yet
@@ -58,6 +68,9 @@ type Pace struct {
 	Tries []Try     `json:"tries,omitempty"`
 	Used  time.Time `json:"used,omitzero"`   // last call
 	Limit float64   `json:"limit,omitempty"` // calls per second, as the server's headers said
+	// Named says that Limit is one that a message named: nothing tells when it changes.
+	Named bool `json:"named,omitempty"`
+	Fell  bool `json:"fell,omitempty"` // it was higher before
 	// Spent says that they left no room for another call when they were last heard: it is their limit that binds.
 	Spent bool `json:"spent,omitempty"`
 	// Faded says that nothing was confirmed or refused since the pace became a memory.
@@ -69,6 +82,11 @@ type Try struct {
 	Key
 	At    time.Time `json:"at"`
 	Paced bool      `json:"paced,omitempty"`
+	Mute  bool      `json:"mute,omitempty"` // see Ticket
+	// Seen says that it was surely sent by then.
+	Seen bool `json:"seen,omitempty"`
+	// Doubt is until when it may turn out that a mute call was rejected: one that was sent before it was.
+	Doubt time.Time `json:"doubt,omitzero"`
 }
 
 func (c *Pace) blank() bool {
@@ -106,7 +124,7 @@ func (p *Pool) send(now, at time.Time, k Key, paced bool) {
 	if c.Rate > 0 {
 		cost := 1.0
 		if c.Level >= 1 { // the token was full, so what was taken from it then has come back since
-			cost = max(0, 1-c.Rate*now.Sub(at).Seconds())
+			cost = max(0, 1-c.Rate*c.At.Sub(at).Seconds())
 		}
 		c.Level = max(-1, c.Level-cost)
 	}
@@ -122,17 +140,17 @@ func (p *Pool) send(now, at time.Time, k Key, paced bool) {
 		c.Log = slices.DeleteFunc(c.Log, old.After)
 		c.Since = old
 	}
-	c.Tries = append(c.Tries, Try{Key: k, At: at, Paced: paced})
+	caller := p.caller(k)
+	c.Tries = append(c.Tries, Try{Key: k, At: at, Paced: paced, Mute: caller.Mute})
 	if at.After(c.Used) {
 		c.Used = at
 	}
 	cost := p.cost(k)
 	p.account().sent(k, at, cost)
-	caller := p.caller(k)
 	if caller.Took != (Costs{}) {
 		caller.Costs, caller.Took = cost, Costs{}
 	}
-	caller.Sent = at
+	caller.Sent, caller.Taken = at, Costs{}
 	caller.Owed++
 }
 
@@ -140,7 +158,7 @@ func (p *Pool) send(now, at time.Time, k Key, paced bool) {
 func (c *Pace) resent(k Key, from, to time.Time) {
 	for i := range c.Tries {
 		if c.Tries[i].Key == k && c.Tries[i].At.Equal(from) {
-			c.Tries[i].At = to
+			c.Tries[i].At, c.Tries[i].Seen = to, true
 		}
 	}
 	if n := len(c.Log); n > 0 {
@@ -170,11 +188,54 @@ func (c *Pace) abandon(k Key) {
 func (c *Pace) nextTry() int {
 	first := -1
 	for i, t := range c.Tries {
-		if first < 0 || t.At.Before(c.Tries[first].At) {
+		if first < 0 || c.ends(t).Before(c.ends(c.Tries[first])) {
 			first = i
 		}
 	}
 	return first
+}
+
+// ends is when a trial is over of which nothing is heard. Once the pace is known, time proves nothing of a mute call.
+func (c *Pace) ends(t Try) time.Time {
+	switch {
+	case t.Mute && c.Rate > 0:
+		return t.At.Add(kept)
+	case c.Rate > 0:
+		return t.At.Add(trial)
+	case t.Mute:
+		return t.At.Add(muteTrial)
+	case t.Seen:
+		return t.At.Add(seenTrial)
+	}
+	return t.At.Add(unseenTrial)
+}
+
+// expire ends a trial of which nothing was heard.
+func (c *Pace) expire(i int) {
+	t := &c.Tries[i]
+	t.Paced = t.Paced && !t.Mute // only its answer tells that the pace was not too high
+	c.confirm(c.ends(*t), i)
+}
+
+// doubt is for the mute calls that were sent after one that was rejected, whose next try came d later: as likely as not
+// they were rejected too, and theirs are to come.
+func (c *Pace) doubt(rejected time.Time, d time.Duration) {
+	d = min(d, doubtMost)
+	for i := range c.Tries {
+		if t := &c.Tries[i]; t.Mute && t.At.After(rejected) {
+			t.Doubt = t.At.Add(d + d/4 + told)
+		}
+	}
+}
+
+// doubted is the first time at which a doubt may be gone, if there is one.
+func (c *Pace) doubted(now time.Time) (until time.Time, ok bool) {
+	for _, t := range c.Tries {
+		if t.Doubt.After(now) && (!ok || t.Doubt.Before(until)) {
+			until, ok = t.Doubt, true
+		}
+	}
+	return until, ok
 }
 
 func (p *Pool) confirmKey(now time.Time, k Key) {
@@ -210,7 +271,10 @@ func (c *Pace) confirm(now time.Time, i int) {
 		c.Rate *= 1 + min(growthMax, growth*math.Pow(2, float64(c.Grown)/doubling))
 	}
 	c.Rate = min(fastest, c.Rate)
-	if c.Limit > 0 && (c.Spent || c.Grown < pressing) {
+	if c.Named {
+		c.Rate = min(c.Rate, beyond*c.Limit)
+	}
+	if c.Limit > 0 && (c.Spent || c.Grown < c.pressing()) {
 		c.Rate = min(c.Rate, max(c.Limit, was))
 	}
 }
@@ -218,16 +282,17 @@ func (c *Pace) confirm(now time.Time, i int) {
 // wait says until when nobody may start, if so.
 func (p *Pool) wait(now time.Time) (until time.Time, ok bool) {
 	c := &p.Pace
-	if c.Rate == 0 {
-		if len(c.Tries) <= c.Window {
-			return time.Time{}, false
-		}
-		return c.Tries[c.nextTry()].At.Add(trial), true
+	if c.Rate == 0 && len(c.Tries) > c.Window {
+		return c.ends(c.Tries[c.nextTry()]), true
 	}
-	if c.Level < 1-1e-6 { // so little short that a clock of milliseconds cannot tell
+	if c.Rate > 0 && c.Level < 1-1e-6 { // so little short that a clock of milliseconds cannot tell
 		return now.Add(seconds((1 - c.Level) / c.Rate)), true
 	}
-	return p.announced(now)
+	until, ok = p.announced(now)
+	if at, doubt := c.doubted(now); doubt && !(ok && until.Before(at)) {
+		until, ok = at, true
+	}
+	return until, ok
 }
 
 // refused learns from a 429 of a call sent at a time; d: how long Claude Code waits, or the server says, before the
@@ -248,7 +313,7 @@ func (c *Pace) refused(now, sent time.Time, d float64, fresh bool) {
 		was := c.Rate
 		c.Rate *= cutBy
 		for _, e := range c.Empty {
-			if span := sent.Sub(e); spanMin <= span && span <= spanMax && !c.Since.After(e) {
+			if span := sent.Sub(e); !c.Named && spanMin <= span && span <= spanMax && !c.Since.After(e) {
 				c.Rate = min(c.Rate, float64(c.Log.count(e, sent)+1)/span.Seconds())
 			}
 		}

@@ -20,6 +20,8 @@ type Ticket struct {
 	Budget   Budget `json:"budget,omitzero"` // of the session's own rules
 	// Print says that nobody sits before the session (-p).
 	Print bool `json:"print,omitempty"`
+	// Mute says that nothing tells when a call of the key is rejected, but that it is made again.
+	Mute bool `json:"mute,omitempty"`
 	// Class is that of the session's model, where the pool does not tell calls apart by it; empty: not known.
 	Class string `json:"class,omitempty"`
 }
@@ -79,7 +81,11 @@ func (p *Pool) Admit(now time.Time, r Rules) (next time.Time) {
 		p.Grants = append(p.Grants, Grant{Key: t.Key, Event: t.Event, Process: t.Process, Waiter: t.Waiter, At: now, Seen: now,
 			Rejected: t.Rejected, Budget: t.Budget, Print: t.Print, Taken: cost, Woken: t.Event == WakeEvent})
 		p.Tokens.take(cost)
+		p.caller(t.Key).Mute = t.Mute
 		p.send(now, now, t.Key, t.Paced)
+		if t.Waiter == t.Process { // who waits is who sends
+			p.Pace.resent(t.Key, now, now)
+		}
 	}
 	return time.Time{}
 }

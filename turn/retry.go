@@ -13,6 +13,10 @@ type Retry struct {
 	Rejected time.Time     `json:"rejected"`
 	In       time.Duration `json:"in"`
 	Attempt  int           `json:"attempt,omitempty"` // 1: after the call's first try
+	// Late says that nothing announced it: it is known because it came.
+	Late bool `json:"late,omitempty"`
+	// Named is the limit that was hit, where the server's message names one. What remains of it, it does not say.
+	Named Limits `json:"-"`
 }
 
 // Caller is what was last heard of a key. Rows of one transcript come in order, so a row that is not newer than the
@@ -25,6 +29,8 @@ type Caller struct {
 	Rejected time.Time `json:"rejected,omitzero"` // last api_error row
 	Costs    Costs     `json:"costs,omitzero"`    // what the last call was expected to take
 	Took     Costs     `json:"took,omitzero"`     // what it took; zero: not told yet
+	Taken    Costs     `json:"taken,omitzero"`    // as in Grant, when the turn is over before it is known what it took
+	Mute     bool      `json:"mute,omitempty"`    // see Ticket
 }
 
 const (
@@ -33,6 +39,8 @@ const (
 	early = 50 * time.Millisecond
 	// row is how long after its turn or its announced time a call may be sent: other hooks may run in between.
 	row = time.Minute
+	// told is how long after a call its transcript may tell of it.
+	told = 500 * time.Millisecond
 )
 
 // caller is what is known of a key, made when missing. The pointer is good until the next call.
@@ -117,15 +125,22 @@ func (p *Pool) Retrying(now time.Time, k Key, r Retry) {
 	}
 	p.Retries = slices.DeleteFunc(p.Retries, func(o Retry) bool { return o.Key == k && !o.long() })
 	sent := p.tried(c, r.Rejected)
+	tokens := p.named(now, sent, k, r)
 	p.Pace.unsend(k, sent)
+	if r.Late {
+		p.Pace.doubt(sent, r.In)
+	}
 	p.account().refused(r.Rejected, k)
 	if !c.Sent.After(r.Rejected) {
 		c.Owed = 0
 	}
-	if r.long() {
+	switch {
+	case r.long():
 		p.limit(now, r.due(), "")
 		p.drop(k)
-	} else {
+	case tokens:
+		p.Pace.Level = min(1, p.Pace.Level+1)
+	default:
 		p.Pace.refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1 && p.started(k, sent).After(p.Pace.Cut))
 	}
 	p.Retries = append(p.Retries, r)

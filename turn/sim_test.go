@@ -41,7 +41,10 @@ type scenario struct {
 	native   bool    // no turns at all
 	late     float64 // s, a waiter comes back so late, at most
 	lag      float64 // s, from the turn to the request, at most
+	slow     float64 // s, the same for a session's first request
 	drowsy   float64 // share of transcript rows that are read up to 10 s late
+	mute     bool    // as subagents (2.1.330): no row tells of a rejection, only that of the next try
+	names    bool    // the message of a 429 names the limit, and transcripts what answers took
 	norows   bool    // a version without api-request rows
 	rules    Rules
 	unlike   bool // the sessions' calls are of different sizes, each session's much the same
@@ -92,6 +95,7 @@ type simCall struct {
 	latency float64
 	cost    float64
 	tries   int // rejected so far
+	named   Limits
 	sent    float64
 	ungated bool
 	came    float64 // when the server accepted it
@@ -335,8 +339,13 @@ func (s *sim) begin(i int) {
 			continue
 		}
 		s.waiting = append(s.waiting, c)
-		s.pool.Ask(at(s.now), Ticket{Key: c.key, Event: c.event, Process: Process{PID: i + 1}, Waiter: Process{PID: 1000 + i},
-			Budget: s.rules.Budget})
+		claude := Process{PID: i + 1}
+		waiter := claude
+		if !s.gateway {
+			waiter = Process{PID: 1000 + i}
+		}
+		s.pool.Ask(at(s.now), Ticket{Key: c.key, Event: c.event, Process: claude, Waiter: waiter,
+			Budget: s.rules.Budget, Mute: s.mute})
 	}
 	s.pump()
 }
@@ -371,7 +380,11 @@ func (s *sim) pump() {
 				s.fault("%v started %.3f s before the announced retry of %v", c.key, due-s.now, k)
 			}
 		}
-		s.on(s.now+s.lag*s.net.Float64(), func() { s.try(c) })
+		lag := s.lag
+		if c.event == "0" {
+			lag = max(lag, s.slow)
+		}
+		s.on(s.now+lag*s.net.Float64(), func() { s.try(c) })
 		return true
 	})
 	if next.IsZero() {
@@ -408,7 +421,7 @@ func (s *sim) watch(sent float64, do func()) {
 	s.check()
 	if is := s.pool.Pace.Rate; was > 0 && is < was {
 		s.cuttings++
-		if is < was/2-1e-9 {
+		if is < was/2-1e-9 && !s.pool.Pace.Named { // what is named is known
 			s.fault("one cut took the pace from %.4f to %.4f", was, is)
 		}
 		if sent < s.lastCut {
@@ -439,11 +452,18 @@ func (s *sim) report(k Key, do func()) {
 }
 
 func (s *sim) try(c *simCall) {
-	c.sent = s.now
 	if !s.gateway && !s.native && !s.norows {
-		sent := s.now
-		s.report(c.key, func() { s.pool.Sent(at(s.now), c.key, at(sent)) })
+		again, before, sent := c.tries > 0, c.sent, s.now
+		s.report(c.key, func() {
+			if s.mute && again && !s.pool.Rebuffed(c.key, at(before)) {
+				s.watch(before, func() {
+					s.pool.Retrying(at(s.now), c.key, Retry{Rejected: at(before), In: at(sent).Sub(at(before)), Attempt: 1, Late: true})
+				})
+			}
+			s.pool.Sent(at(s.now), c.key, at(sent))
+		})
 	}
+	c.sent = s.now
 	s.on(s.now+.1*s.net.Float64(), func() { s.arrive(c) })
 }
 
@@ -469,6 +489,9 @@ func (s *sim) arrive(c *simCall) {
 	after := max(1, math.Ceil(wait-1e-9))
 	s.rejected++
 	c.tries++
+	if s.names {
+		c.named = s.name()
+	}
 	s.deepest = max(s.deepest, c.tries)
 	if s.gateway && !c.ungated {
 		h, outage := s.limits(), s.outage[0] <= s.now && s.now < s.outage[1]
@@ -496,6 +519,17 @@ func (s *sim) limits() (l Limits) {
 	return l
 }
 
+// name is the limit that the message of a rejection names.
+func (s *sim) name() Limits {
+	if s.outage[0] <= s.now && s.now < s.outage[1] {
+		return Limits{}
+	}
+	if s.buckets[0].lack(1) > 0 {
+		return Limits{Requests: Resource{Limit: s.buckets[0].rate * 60}}
+	}
+	return Limits{Input: Resource{Limit: s.buckets[1].rate * 60}}
+}
+
 // announce is Claude Code when it is told 429.
 func (s *sim) announce(c *simCall, after float64) {
 	if c.tries > 10 {
@@ -509,7 +543,7 @@ func (s *sim) announce(c *simCall, after float64) {
 	}
 	d := max(after, min(32, .5*math.Pow(2, float64(c.tries-1)))) * (1 + .25*s.net.Float64())
 	s.on(s.now+d, func() { delete(s.pending, c.key); s.try(c) })
-	if s.native {
+	if s.native || s.mute {
 		return
 	}
 	rejected, sent, n := s.now, c.sent, c.tries
@@ -518,7 +552,7 @@ func (s *sim) announce(c *simCall, after float64) {
 			s.pending[c.key] = rejected + d
 		}
 		s.watch(sent, func() {
-			s.pool.Retrying(at(s.now), c.key, Retry{Rejected: at(rejected), In: time.Duration(d * float64(time.Second)), Attempt: n})
+			s.pool.Retrying(at(s.now), c.key, Retry{Rejected: at(rejected), In: time.Duration(d * float64(time.Second)), Attempt: n, Named: c.named})
 		})
 	})
 }
@@ -529,7 +563,7 @@ func (s *sim) success(c *simCall) {
 		return
 	}
 	s.answered++
-	if s.rules.Budget != (Budget{}) && !s.gateway {
+	if (s.names || s.rules.Budget != (Budget{})) && !s.gateway {
 		answered, key, cost := s.now, c.key, c.cost
 		s.report(key, func() { s.pool.Used(at(s.now), key, at(answered), Costs{Input: cost}) })
 	}

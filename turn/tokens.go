@@ -77,16 +77,17 @@ func (p *Pool) Used(now time.Time, k Key, at time.Time, took Costs) {
 	}
 	note(&c.Took.Input, &c.Costs.Input, &p.Costs.Input, took.Input)
 	note(&c.Took.Output, &c.Costs.Output, &p.Costs.Output, took.Output)
+	taken, known := &c.Taken, c.Taken != (Costs{})
 	if i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k }); i >= 0 {
-		g := &p.Grants[i]
-		if g.Taken.Input > 0 && took.Input > 0 {
-			p.Tokens.take(Costs{Input: took.Input - g.Taken.Input})
-			g.Taken.Input = took.Input
-		}
-		if took.Output > 0 {
-			p.Tokens.take(Costs{Output: took.Output - g.Taken.Output})
-			g.Taken.Output = took.Output
-		}
+		taken, known = &p.Grants[i].Taken, true
+	}
+	if known && taken.Input > 0 && took.Input > 0 {
+		p.Tokens.take(Costs{Input: took.Input - taken.Input})
+		taken.Input = took.Input
+	}
+	if known && took.Output > 0 {
+		p.Tokens.take(Costs{Output: took.Output - taken.Output})
+		taken.Output = took.Output
 	}
 	if s := p.account().came(stamp(at), k); s != nil {
 		s.Input, s.Output = cmp.Or(took.Input, s.Input), cmp.Or(took.Output, s.Output)

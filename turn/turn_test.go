@@ -129,7 +129,7 @@ func TestTurns(t *testing.T) {
 		{"a session and its subagents are callers of their own", func(s story) {
 			s.ask(0, a, "e")
 			s.ask(0, agent, "e")
-			s.admit(0, Rules{}, 1)
+			s.admit(0, Rules{}, 2)
 			s.Succeeded(at(1), a)
 			s.admit(1, Rules{}, 0)
 			s.holds("a1/e")
@@ -169,11 +169,15 @@ func TestTurns(t *testing.T) {
 			for _, k := range []Key{a, b, c, agent} {
 				s.ask(0, k, "e")
 			}
-			s.admit(0, Rules{}, 1)
+			s.admit(0, Rules{}, 2)
 			s.holds("a/e")
-			s.admit(1, Rules{}, 2)
+			s.Sent(at(1.5), a, at(1.4)) // its session has just started, on a busy machine
+			s.admit(1.5, Rules{}, 2)
+			s.admit(2, Rules{}, 4)
 			s.holds("a/e b/e c/e")
-			s.admit(2, Rules{}, 0)
+			s.Sent(at(2.1), b, at(2))
+			s.admit(2.1, Rules{}, 2.6)
+			s.admit(2.6, Rules{}, 0)
 		}},
 		{"a session that runs its tools holds nothing", func(s story) {
 			s.ask(0, a, "e")
@@ -510,6 +514,90 @@ func TestRejections(t *testing.T) {
 			s.Rejected(at(.2), b, 3*time.Second, false)
 			s.queue("b/e c/e")
 			s.admit(.2, Rules{}, 3.2)
+		}},
+		{"where nothing tells of a rejection but the next try, calls after it are in doubt", func(s story) {
+			mute := func(sec float64, k Key) {
+				s.Ask(at(sec), Ticket{Key: k, Event: "e", Process: Process{PID: 1}, Waiter: Process{PID: 2}, Mute: true})
+			}
+			s.Pace.Window = 1
+			mute(0, a)
+			mute(0, b)
+			mute(0, c)
+			s.admit(0, Rules{}, 2.5) // 1 s without news proves nothing
+			s.holds("a/e b/e")
+			s.Sent(at(.1), b, at(.1))
+			s.Retrying(at(1.2), a, Retry{Rejected: at(0), In: 1200 * time.Millisecond, Attempt: 1, Late: true})
+			s.Pace.Level = 1
+			s.admit(1.2, Rules{}, 2.1) // when b's next try would be known, had it been rejected
+			s.Succeeded(at(1.5), b)
+			s.Pace.Level = 1
+			s.admit(1.5, Rules{}, 0)
+			s.holds("a/e c/e")
+		}},
+		{"only its answer raises the pace where nothing tells of a rejection", func(s story) {
+			s.paced(0, .5)
+			s.Ask(at(0), Ticket{Key: a, Event: "e", Process: Process{PID: 1}, Waiter: Process{PID: 2}, Mute: true})
+			s.admit(0, Rules{}, 2)
+			s.admit(2, Rules{}, 0)
+			s.Sweep(at(30), everybody)
+			if s.Pace.Rate != .5 {
+				s.Errorf("rate %g after a long silence, want 0.5", s.Pace.Rate)
+			}
+			s.Succeeded(at(31), a)
+			if s.Pace.Rate <= .5 {
+				s.Errorf("rate %g after the answer, want more", s.Pace.Rate)
+			}
+		}},
+		{"a limit of calls that is named is the pace", func(s story) {
+			named := func(sec float64, k Key, when, limit float64) {
+				s.Retrying(at(sec), k, Retry{Rejected: at(when), In: seconds(1), Attempt: 1, Named: Limits{Requests: Resource{Limit: limit}}})
+			}
+			s.Pace.Window = 1
+			s.ask(0, a, "e")
+			s.ask(0, b, "e")
+			s.admit(0, Rules{}, 0)
+			named(.2, a, .1, 30)
+			if r := s.Pace.Rate; r < .5 || r > .51 {
+				s.Errorf("rate %g, want 30 a minute, and what calls lose on their way", r)
+			}
+			was := s.Pace.Rate
+			named(.3, b, .1, 30)
+			if s.Pace.Rate != was {
+				s.Errorf("rate %g, cut from %g by a call of before", s.Pace.Rate, was)
+			}
+			for range pressingNamed - 1 {
+				s.Pace.Tries = []Try{{Key: c, At: s.At, Paced: true}}
+				s.Succeeded(s.At, c)
+			}
+			if s.Pace.Rate != was {
+				s.Errorf("rate %g, want no more than what was named", s.Pace.Rate)
+			}
+		}},
+		{"a limit of tokens that is named holds until the call fits, and says nothing about the pace", func(s story) {
+			s.Used(at(0), a, at(0), Costs{Input: 1000})
+			s.Pace.Window = 5
+			s.ask(0, a, "e")
+			s.admit(0, Rules{}, 0)
+			s.ask(.2, b, "e")
+			s.admit(.2, Rules{}, 0)
+			s.Retrying(at(.4), b, Retry{Rejected: at(.3), In: seconds(1.25), Attempt: 1, Named: Limits{Input: Resource{Limit: 60000}}})
+			if s.Pace.Rate != 0 {
+				s.Errorf("a pace of %g was learned", s.Pace.Rate)
+			}
+			s.ask(.4, c, "e")
+			s.admit(.4, Rules{}, 2.399) // the server lacked 1000 of b's 1000; c takes as many
+			s.Succeeded(at(1.7), b)
+			s.Used(at(1.8), b, at(1.7), Costs{Input: 400}) // less than was thought
+			s.admit(1.8, Rules{}, 0)
+			s.holds("a/e c/e")
+		}},
+		{"a limit of tokens that is named is of no use where nobody knows what calls take", func(s story) {
+			s.ask(0, a, "e")
+			s.admit(0, Rules{}, 0)
+			s.Retrying(at(.2), a, Retry{Rejected: at(.1), In: seconds(4), Attempt: 1, Named: Limits{Input: Resource{Limit: 60000}}})
+			if s.Pace.Rate != .25 || s.Tokens.Input.Rate != 0 {
+				s.Errorf("rate %g, tokens %+v, want what the wait says and nothing", s.Pace.Rate, s.Tokens)
+			}
 		}},
 		{"headers clamp the level and never set it", func(s story) {
 			requests := func(limit, remaining float64) Limits { return Limits{Requests: Resource{limit, remaining}} }
