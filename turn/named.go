@@ -11,6 +11,9 @@ const (
 	pressingNamed = 60
 	// pressingFell is the same, once, for one that was higher before: it may soon be again.
 	pressingFell = 5
+	// large is how many rejections in a row for want of tokens show that it is not for want of turns: a prompt that is larger
+	// than the limit fits never, and is tried 300 times (2.1.330).
+	large = 4
 	// beyond bounds the pace to so many times the limit, until a message names one anew.
 	beyond = 4
 )
@@ -54,7 +57,7 @@ func (p *Pool) named(now, sent time.Time, k Key, r Retry) (tokens bool) {
 	if l.Requests.Limit > 0 {
 		p.Pace.named(now, was)
 	}
-	if tokens { // it has its turn, and takes them with its next try
+	if tokens && r.Attempt < large { // it has its turn, and takes them with its next try
 		p.Tokens.take(cost)
 		for i := range p.Grants {
 			if p.Grants[i].Key == k {

@@ -15,6 +15,8 @@ type Retry struct {
 	Attempt  int           `json:"attempt,omitempty"` // 1: after the call's first try
 	// Late says that nothing announced it: it is known because it came.
 	Late bool `json:"late,omitempty"`
+	// Large says that it was rejected so often for want of tokens that it may never fit: it holds nobody back.
+	Large bool `json:"large,omitempty"`
 	// Named is the limit that was hit, where the server's message names one. What remains of it, it does not say.
 	Named Limits `json:"-"`
 }
@@ -92,7 +94,7 @@ func (p *Pool) nextRetry() int {
 // announced is the time of the retry that nobody may start before, if there is one.
 func (p *Pool) announced(now time.Time) (until time.Time, ok bool) {
 	for _, r := range p.Retries {
-		if due := r.due(); !r.long() && due.After(now) && (!ok || due.Before(until)) {
+		if due := r.due(); !r.long() && !r.Large && due.After(now) && (!ok || due.Before(until)) {
 			until, ok = due, true
 		}
 	}
@@ -126,6 +128,7 @@ func (p *Pool) Retrying(now time.Time, k Key, r Retry) {
 	p.Retries = slices.DeleteFunc(p.Retries, func(o Retry) bool { return o.Key == k && !o.long() })
 	sent := p.tried(c, r.Rejected)
 	tokens := p.named(now, sent, k, r)
+	r.Large = tokens && r.Attempt >= large
 	p.Pace.unsend(k, sent)
 	if r.Late {
 		p.Pace.doubt(sent, r.In)

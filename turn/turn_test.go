@@ -591,6 +591,20 @@ func TestRejections(t *testing.T) {
 			s.admit(1.8, Rules{}, 0)
 			s.holds("a/e c/e")
 		}},
+		{"a call that may never fit holds nobody back", func(s story) {
+			s.Used(at(0), a, at(0), Costs{Input: 1000})
+			s.ask(0, a, "e")
+			s.admit(0, Rules{}, 0)
+			named := Limits{Input: Resource{Limit: 60000}}
+			for n := 1; n <= large; n++ {
+				s.Retrying(at(float64(60*n)), a, Retry{Rejected: at(float64(60 * n)), In: time.Minute, Attempt: n, Named: named})
+				s.ask(float64(60*n), b, fmt.Sprint(n))
+				next := s.Admit(at(float64(60*n)), Rules{})
+				if held := next.After(at(float64(60*n + 10))); held != (n < large) {
+					s.Errorf("after %d rejections: come back at %v", n, next.Sub(simEpoch))
+				}
+			}
+		}},
 		{"a limit of tokens that is named is of no use where nobody knows what calls take", func(s story) {
 			s.ask(0, a, "e")
 			s.admit(0, Rules{}, 0)
