@@ -1,7 +1,6 @@
 package main
 
 import (
-	"afteryou/turn"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"afteryou/turn"
 )
 
 func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 	"io"
 	"log"
 	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -92,20 +91,7 @@ func newInternet(t *testing.T, api *fakeapi.Server) *internet {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		up, err := net.Dial("tcp", server.Listener.Addr().String())
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		defer up.Close()
-		client, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer client.Close()
-		io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
-		go func() { io.Copy(up, client); up.Close() }()
-		io.Copy(client, up)
+		fakeapi.Tunnel(w, server.Listener.Addr().String())
 	}))
 	t.Cleanup(proxy.Close)
 	n.proxy = proxy.URL

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"afteryou/turn"
 	"bufio"
 	"context"
 	"fmt"
@@ -17,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"afteryou/turn"
 )
 
 // A client that goes, an upstream that never answers: the turn is free.

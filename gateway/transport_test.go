@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"afteryou/upstream"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,7 +11,6 @@ import (
 	"io"
 	"log"
 	number "math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -22,6 +20,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"afteryou/internal/fakeapi"
+	"afteryou/upstream"
 )
 
 // An upstream with a certificate of the user's own authority is reached as Claude Code would reach it, by HTTP/2.
@@ -120,20 +121,7 @@ func newProxy(t *testing.T, to string) *proxy {
 			plain.ServeHTTP(w, r)
 			return
 		}
-		up, err := net.Dial("tcp", to)
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		defer up.Close()
-		client, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer client.Close()
-		io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
-		go func() { io.Copy(up, client); up.Close() }()
-		io.Copy(client, up)
+		fakeapi.Tunnel(w, to)
 	}))
 	t.Cleanup(server.Close)
 	p.url = server.URL
