@@ -132,8 +132,8 @@ func (b bench) render() error {
 		return err
 	}
 	for _, sc := range r.situations() {
+		runs := r.of(sc.Name, false)
 		for _, w := range []string{hooks, through} {
-			runs := r.of(sc.Name, false)
 			fmt.Printf("%-11s %-9s %s x the ideal, %s rejections per answer\n", sc.Name, w,
 				spreadOf(each(runs, w, Shared.ratio)).text("%.3f"), spreadOf(each(runs, w, Shared.rejected)).text("%.3f"))
 		}

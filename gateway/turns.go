@@ -168,11 +168,9 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // resources reads the limits that an answer's headers tell.
 func resources(h http.Header) (l turn.Limits) {
-	for name, of := range map[string]*turn.Resource{"Requests": &l.Requests, "Input-Tokens": &l.Input, "Output-Tokens": &l.Output, "Tokens": &l.Total} {
-		limit, err := strconv.ParseFloat(h.Get("Anthropic-Ratelimit-"+name+"-Limit"), 64)
-		remaining, err2 := strconv.ParseFloat(h.Get("Anthropic-Ratelimit-"+name+"-Remaining"), 64)
-		if err == nil && err2 == nil && limit > 0 && remaining >= 0 {
-			*of = turn.Resource{Limit: limit, Remaining: remaining}
+	for _, r := range ratelimit.Rates(h.Get) {
+		if of := l.Of(r.Name); of != nil && r.Remaining >= 0 {
+			*of = turn.Resource{Limit: r.Limit, Remaining: r.Remaining}
 		}
 	}
 	return l

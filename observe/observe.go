@@ -160,16 +160,8 @@ func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row 
 
 // Named is a limit that a message names, as turns count it.
 func Named(r ratelimit.Rate) (l turn.Limits) {
-	of := turn.Resource{Limit: r.Limit}
-	switch r.Name {
-	case "requests":
-		l.Requests = of
-	case "input-tokens":
-		l.Input = of
-	case "output-tokens":
-		l.Output = of
-	case "tokens":
-		l.Total = of
+	if of := l.Of(r.Name); of != nil {
+		of.Limit = r.Limit
 	}
 	return l
 }

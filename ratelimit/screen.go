@@ -53,11 +53,9 @@ func waiting(reason, in, attempt, most string) (Limit, bool) {
 		l.Kind, l.Wait = Spend, false
 	case limitReached().MatchString(reason):
 		l.Kind = UsageWindow
-	case rateText().MatchString(reason):
+	case rateText().MatchString(reason), strings.HasPrefix(reason, "429 "), reason == "Rate limited":
 		l.Kind = Requests
 		l.names(reason)
-	case strings.HasPrefix(reason, "429 "), reason == "Rate limited":
-		l.Kind = Requests
 	case strings.HasPrefix(reason, "529 "), reason == "API overloaded":
 		l.Kind = Overload
 	case reason == "API error":

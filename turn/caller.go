@@ -14,8 +14,15 @@ func (s *State) Leave(now time.Time, session string) {
 }
 
 // Holds reports whether the key has a turn, whichever event asked for it.
-func (p *Pool) Holds(k Key) bool {
-	return slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.Key == k })
+func (p *Pool) Holds(k Key) bool { return p.grant(k) != nil }
+
+// grant is the key's turn, or nil. The pointer is good until turns come or go.
+func (p *Pool) grant(k Key) *Grant {
+	i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k })
+	if i < 0 {
+		return nil
+	}
+	return &p.Grants[i]
 }
 
 // Rebuffed reports whether a rejection of the key's calls was told that came at t or later.

@@ -32,8 +32,8 @@ type Grant struct {
 // Succeeded says that the key's call was answered: the turn is given back, and the call counts as accepted.
 func (p *Pool) Succeeded(now time.Time, k Key) {
 	now = p.advance(now)
-	if i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k }); i >= 0 {
-		p.caller(k).Taken = p.Grants[i].Taken
+	if g := p.grant(k); g != nil {
+		p.caller(k).Taken = g.Taken
 	}
 	p.drop(k)
 	p.account().over(now, k)
@@ -65,10 +65,8 @@ func (p *Pool) SeenAlive(now time.Time, k Key) {
 }
 
 func (p *Pool) seen(at time.Time, k Key) {
-	for i := range p.Grants {
-		if g := &p.Grants[i]; g.Key == k && at.After(g.Seen) {
-			g.Seen = at
-		}
+	if g := p.grant(k); g != nil && at.After(g.Seen) {
+		g.Seen = at
 	}
 }
 

@@ -112,7 +112,7 @@ func (p *Pool) Cooling(now time.Time) (until time.Time, ok bool) {
 		until = time.Time{}
 	}
 	for _, r := range p.Retries {
-		if due := r.due(); !r.long() && !r.Large && due.After(now) && due.After(until) {
+		if due := r.due(); r.holds(now) && due.After(until) {
 			until, ok = due, true
 		}
 	}

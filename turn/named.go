@@ -59,10 +59,8 @@ func (p *Pool) named(now, sent time.Time, k Key, r Retry) (tokens bool) {
 	}
 	if tokens && r.Attempt < large { // it has its turn, and takes them with its next try
 		p.Tokens.take(cost)
-		for i := range p.Grants {
-			if p.Grants[i].Key == k {
-				p.Grants[i].Taken = cost
-			}
+		if g := p.grant(k); g != nil {
+			g.Taken = cost
 		}
 	}
 	return tokens

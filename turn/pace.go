@@ -117,9 +117,9 @@ func (c *Pace) fade(now time.Time, waiting bool) {
 	}
 }
 
-// send counts a call sent at a time that may lie before now: reports come late.
-func (p *Pool) send(now, at time.Time, k Key, paced bool) {
-	c := &p.Pace
+// send counts a call, which may have been sent a while ago: reports come late.
+func (p *Pool) send(t Try) {
+	c, k, at := &p.Pace, t.Key, t.At
 	c.refill(at)
 	if c.Rate > 0 {
 		cost := 1.0
@@ -141,7 +141,8 @@ func (p *Pool) send(now, at time.Time, k Key, paced bool) {
 		c.Since = old
 	}
 	caller := p.caller(k)
-	c.Tries = append(c.Tries, Try{Key: k, At: at, Paced: paced, Mute: caller.Mute})
+	t.Mute = caller.Mute
+	c.Tries = append(c.Tries, t)
 	if at.After(c.Used) {
 		c.Used = at
 	}

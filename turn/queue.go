@@ -82,10 +82,7 @@ func (p *Pool) Admit(now time.Time, r Rules) (next time.Time) {
 			Rejected: t.Rejected, Budget: t.Budget, Print: t.Print, Taken: cost, Woken: t.Event == WakeEvent})
 		p.Tokens.take(cost)
 		p.caller(t.Key).Mute = t.Mute
-		p.send(now, now, t.Key, t.Paced)
-		if t.Waiter == t.Process { // who waits is who sends
-			p.Pace.resent(t.Key, now, now)
-		}
+		p.send(Try{Key: t.Key, At: now, Paced: t.Paced, Seen: t.Waiter == t.Process}) // who waits himself sends at once
 	}
 	return time.Time{}
 }

@@ -60,6 +60,9 @@ func (r Retry) due() time.Time { return r.Rejected.Add(r.In) }
 // long says that the wait is a usage limit's: nobody else is held back.
 func (r Retry) long() bool { return r.In > usage }
 
+// holds says that nobody may start before it.
+func (r Retry) holds(now time.Time) bool { return !r.long() && !r.Large && r.due().After(now) }
+
 // said is how long the server told the call to wait, as far as the announced time gives it away: Claude Code waits for
 // that long or for its own back-off, whichever is longer, and up to a quarter more (2.1.330). Zero: it was the back-off.
 func (r Retry) said() time.Duration {
@@ -94,7 +97,7 @@ func (p *Pool) nextRetry() int {
 // announced is the time of the retry that nobody may start before, if there is one.
 func (p *Pool) announced(now time.Time) (until time.Time, ok bool) {
 	for _, r := range p.Retries {
-		if due := r.due(); !r.long() && !r.Large && due.After(now) && (!ok || due.Before(until)) {
+		if due := r.due(); r.holds(now) && (!ok || due.Before(until)) {
 			until, ok = due, true
 		}
 	}
@@ -105,7 +108,7 @@ func (p *Pool) announced(now time.Time) (until time.Time, ok bool) {
 func (p *Pool) fire(now time.Time, i int) {
 	r := p.Retries[i]
 	p.Retries = slices.Delete(p.Retries, i, i+1)
-	p.send(now, r.due(), r.Key, false)
+	p.send(Try{Key: r.Key, At: r.due()})
 	p.seen(r.due(), r.Key)
 }
 
@@ -122,8 +125,8 @@ func (p *Pool) Retrying(now time.Time, k Key, r Retry) {
 	}
 	c.Rejected = r.Rejected
 	p.seen(r.Rejected, k)
-	if i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k }); i >= 0 && r.Process == (Process{}) {
-		r.Process = p.Grants[i].Process
+	if g := p.grant(k); g != nil && r.Process == (Process{}) {
+		r.Process = g.Process
 	}
 	p.Retries = slices.DeleteFunc(p.Retries, func(o Retry) bool { return o.Key == k && !o.long() })
 	sent := p.tried(c, r.Rejected)
@@ -167,10 +170,8 @@ func (p *Pool) tried(c *Caller, rejected time.Time) time.Time {
 
 // started is when the key's call was let go that was sent at a time: what the pace was then is what its fate tells of.
 func (p *Pool) started(k Key, sent time.Time) time.Time {
-	for _, g := range p.Grants {
-		if g.Key == k && g.At.Before(sent) {
-			return g.At
-		}
+	if g := p.grant(k); g != nil && g.At.Before(sent) {
+		return g.At
 	}
 	return sent
 }
@@ -206,7 +207,7 @@ func (p *Pool) Sent(now time.Time, k Key, at time.Time) {
 		p.Retries = slices.Delete(p.Retries, i, i+1)
 	}
 	was := *c
-	p.send(now, at, k, false)
+	p.send(Try{Key: k, At: at})
 	c = p.caller(k)
 	c.Owed = 0
 	p.account().seen(k, at, at)

@@ -10,6 +10,21 @@ import (
 // Limits are what an answer's headers say (anthropic-ratelimit-requests-limit and the like). A zero one is not told.
 type Limits struct{ Requests, Input, Output, Total Resource }
 
+// Of is the one that the headers call so, or nil.
+func (l *Limits) Of(name string) *Resource {
+	switch name {
+	case "requests":
+		return &l.Requests
+	case "input-tokens":
+		return &l.Input
+	case "output-tokens":
+		return &l.Output
+	case "tokens":
+		return &l.Total
+	}
+	return nil
+}
+
 // Resource is one of them.
 type Resource struct {
 	Limit     float64 // per minute
@@ -78,10 +93,10 @@ func (p *Pool) Used(now time.Time, k Key, at time.Time, took Costs) {
 	note(&c.Took.Input, &c.Costs.Input, &p.Costs.Input, took.Input)
 	note(&c.Took.Output, &c.Costs.Output, &p.Costs.Output, took.Output)
 	taken, known := &c.Taken, c.Taken != (Costs{})
-	if i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k }); i >= 0 {
-		taken, known = &p.Grants[i].Taken, true
+	if g := p.grant(k); g != nil {
+		taken, known = &g.Taken, true
 	}
-	if known && taken.Input > 0 && took.Input > 0 {
+	if taken.Input > 0 && took.Input > 0 {
 		p.Tokens.take(Costs{Input: took.Input - taken.Input})
 		taken.Input = took.Input
 	}
@@ -159,10 +174,8 @@ func (p *Pool) hear(now, sentAt time.Time, k Key, l Limits) {
 		l.Total = Resource{} // their sum, and no limit of its own
 	}
 	p.Tokens.Total.hear(now, l.Total, later.Input+later.Output, under.Output, since)
-	for i := range p.Grants {
-		if p.Grants[i].Key == k {
-			p.Grants[i].Taken.Input = 0
-		}
+	if g := p.grant(k); g != nil {
+		g.Taken.Input = 0
 	}
 }
 

@@ -50,7 +50,7 @@ func (p *Pool) takeOver(now time.Time, t Ticket) bool {
 	g := &p.Grants[i]
 	g.Event, g.Process, g.Waiter, g.At, g.Seen, g.Budget, g.Print = t.Event, t.Process, t.Waiter, now, now, t.Budget, t.Print
 	p.caller(t.Key).Mute = t.Mute
-	p.send(now, now, t.Key, false)
+	p.send(Try{Key: t.Key, At: now})
 	return true
 }
 
