@@ -61,6 +61,61 @@ func TestRejectedCallsAreSentAgainFirst(t *testing.T) {
 	}
 }
 
+// However late the answer, a call counts from when it was sent: five calls, each of which the server has had for 0.4 s
+// when it answers.
+func TestALateAnswerIsNoLateCall(t *testing.T) {
+	var mu sync.Mutex
+	var came []time.Time
+	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		came = append(came, time.Now())
+		mu.Unlock()
+		time.Sleep(400 * time.Millisecond)
+	})
+	least := time.Hour
+	for i := range 5 {
+		s.do(s.call(s.gateway.URL(), "a", `{}`))
+		s.settles(0, 0)
+		v, err := s.store.View()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range v.State.Pools {
+			if n := len(p.Pace.Log); n > 0 {
+				least = min(least, p.Pace.Log[n-1].Sub(came[i]))
+			}
+		}
+		v.Close()
+	}
+	if least > 50*time.Millisecond {
+		t.Errorf("calls count from %v after they came at the least, want from when they were sent", least)
+	}
+}
+
+// Headers that say that there is room are no reason to be rejected again and again: the log says so once.
+func TestHeadersThatLie(t *testing.T) {
+	var calls atomic.Int64
+	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Anthropic-Ratelimit-Requests-Limit", "50")
+		w.Header().Set("Anthropic-Ratelimit-Requests-Remaining", "42")
+		if n := calls.Add(1); n == 2 || n == 4 {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(429)
+		}
+	})
+	for range 3 {
+		if status, _, err := s.do(s.call(s.gateway.URL(), "a", `{}`)); status != 200 || err != nil {
+			t.Errorf("%d, %v; want 200", status, err)
+		}
+	}
+	s.settles(0, 0)
+	log, err := os.ReadFile(filepath.Join(s.store.Dir(), "log"))
+	const want = "a call was rejected though the headers say that 42 of 50 requests a minute remain"
+	if n := strings.Count(string(log), want); n != 1 || err != nil {
+		t.Errorf("the log says %d times %q, want once:\n%s%v", n, want, log, err)
+	}
+}
+
 // The server's wait is everybody's: nothing is sent before it is over.
 func TestTheWaitIsShared(t *testing.T) {
 	var mu sync.Mutex

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -93,36 +94,38 @@ func (p *place) tell(do func(now time.Time, pool *turn.Pool)) {
 }
 
 // heard tells when the call was sent and what the headers of the answer say.
-func (p *place) heard(sent, arrived time.Time, l turn.Limits) func(now time.Time, pool *turn.Pool) {
+func (p *place) heard(sent time.Time, l turn.Limits) func(now time.Time, pool *turn.Pool) {
 	p.sent = true
 	return func(now time.Time, pool *turn.Pool) {
-		pool.Sent(now, p.key, arrived)
+		pool.Sent(now, p.key, sent)
 		pool.Headers(now, p.key, sent, l)
 	}
 }
 
 // accepted: the server answers the call.
-func (p *place) accepted(sent, arrived time.Time, l turn.Limits) {
-	heard := p.heard(sent, arrived, l)
+func (p *place) accepted(sent time.Time, l turn.Limits) {
+	heard := p.heard(sent, l)
 	p.tell(func(now time.Time, pool *turn.Pool) {
 		heard(now, pool)
 		pool.Accepted(now, p.key)
 	})
 }
 
-// rejected: the call goes back to the head of the line, and all wait what the server said. tokens: they were lacking.
-func (p *place) rejected(retryAfter time.Duration, tokens bool, sent, arrived time.Time, l turn.Limits) {
-	heard := p.heard(sent, arrived, l)
+// rejected: the call goes back to the head of the line, and all wait what the server said.
+func (p *place) rejected(retryAfter time.Duration, status int, sent time.Time, l turn.Limits) {
 	p.sent = false // what comes next is another try
 	p.tell(func(now time.Time, pool *turn.Pool) {
-		heard(now, pool)
-		pool.Rejected(now, p.key, retryAfter, tokens)
+		pool.Sent(now, p.key, sent)
+		if pool.Rejected(now, p.key, turn.Rejection{Sent: sent, In: retryAfter, Limit: status == http.StatusTooManyRequests, Limits: l}) {
+			p.line.log(fmt.Sprintf("a call was rejected though the headers say that %g of %g requests a minute remain; rejections count from here on",
+				l.Requests.Remaining, l.Requests.Limit))
+		}
 	})
 }
 
 // limited: the call was rejected, and Claude Code is told so.
-func (p *place) limited(until time.Time, why string, sent, arrived time.Time, l turn.Limits) {
-	heard := p.heard(sent, arrived, l)
+func (p *place) limited(until time.Time, why string, sent time.Time, l turn.Limits) {
+	heard := p.heard(sent, l)
 	p.tell(func(now time.Time, pool *turn.Pool) {
 		heard(now, pool)
 		pool.Ended(now, p.key)

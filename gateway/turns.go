@@ -8,7 +8,9 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,8 +19,6 @@ import (
 )
 
 const (
-	// onWay bounds how long after it was sent a call reaches the server, where the answer's headers do not bound it closer.
-	onWay = 250 * time.Millisecond
 	// mostError bounds what is read of an answer that may be held back, in bytes.
 	mostError = 1 << 20
 	// renew is how often a growing answer renews the lease of its turn.
@@ -88,29 +88,48 @@ func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) 
 				out.GetBody = func() (io.ReadCloser, error) { return kept.reader(), nil }
 			}
 		}
-		sent := time.Now()
-		resp, err := t.base.RoundTrip(out)
+		sent := new(sentAt)
+		resp, err := t.base.RoundTrip(sent.traced(out))
 		if err != nil {
 			return nil, err
 		}
 		now := time.Now()
-		arrived := sent.Add(min(now.Sub(sent), onWay))
 		limits := resources(resp.Header)
 		limit, limited := ratelimit.Header(resp.Header.Get, resp.StatusCode, now)
 		if !limited {
-			p.accepted(sent, arrived, limits)
+			p.accepted(sent.or(now), limits)
 			return resp, nil
 		}
 		if err := slurp(resp); err != nil {
 			return resp, nil // broken off; it is passed on as far as it came
 		}
 		if turnless || kept.once() || !holds(&limit, resp, now, deadline) {
-			p.limited(until(limit, now), limit.Kind.String(), sent, arrived, limits)
+			p.limited(until(limit, now), limit.Kind.String(), sent.or(now), limits)
 			return resp, nil
 		}
-		p.rejected(limit.RetryIn, ofTokens(resp.StatusCode, limits), sent, arrived, limits)
+		p.rejected(limit.RetryIn, resp.StatusCode, sent.or(now), limits)
 		held = resp
 	}
+}
+
+// sentAt is when a call was written to its connection whole. A call whose connection had to be made first is sent long after
+// it was let go, and how long it is under way from there is much the same for all calls.
+type sentAt struct{ atomic.Pointer[time.Time] }
+
+func (s *sentAt) traced(r *http.Request) *http.Request {
+	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{WroteRequest: func(w httptrace.WroteRequestInfo) {
+		if now := time.Now(); w.Err == nil {
+			s.Store(&now)
+		}
+	}}))
+}
+
+// or is when the call was sent, or answered, where it was answered before it was sent whole.
+func (s *sentAt) or(answered time.Time) time.Time {
+	if at := s.Load(); at != nil && at.Before(answered) {
+		return *at
+	}
+	return answered
 }
 
 // holds says whether a rejected call is to be sent again by us: waiting must lift the limit, and soon enough. It puts
@@ -174,12 +193,6 @@ func resources(h http.Header) (l turn.Limits) {
 		}
 	}
 	return l
-}
-
-// ofTokens says whether it was tokens that a rejected call lacked: there was room for another request.
-func ofTokens(status int, l turn.Limits) bool {
-	return status == http.StatusTooManyRequests && (l.Requests.Limit == 0 || l.Requests.Remaining >= 1) &&
-		(l.Input.Limit > 0 || l.Output.Limit > 0 || l.Total.Limit > 0)
 }
 
 // answer is the body of an answer on its way to Claude Code.

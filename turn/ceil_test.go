@@ -40,8 +40,15 @@ func normal(sc scenario) scenario {
 	if sc.every == 0 {
 		sc.every = 97
 	}
+	if sc.first == 0 {
+		sc.first = .3
+	}
+	way := .1
 	if sc.gateway {
-		sc.lag = .005
+		sc.lag, way = .005, .02 // when a call was sent whole is known
+	}
+	if sc.way == 0 {
+		sc.way = way
 	}
 	how := "hook"
 	switch {
@@ -166,6 +173,19 @@ func scenarios() (list []scenario) {
 		sc.gateway, sc.headers = true, 1
 		list = append(list, sc)
 	}
+	for _, c := range [][2]float64{{30, 1}, {60, 2}, {45, 3}, {300, 50}} {
+		sc := scenario{rpm: c[0], burst: c[1], sessions: 6, latency: 1.5, tool: .3, gateway: true, headers: 1, first: 1}
+		sc.class = "late headers"
+		list = append(list, sc)
+		sc.class, sc.atEnd = "late headers, counted late", true
+		list = append(list, sc)
+		sc.class, sc.way = "late headers, far away", .1
+		list = append(list, sc)
+		sc.class, sc.way, sc.lie, sc.atEnd = "headers that lie", 0, true, false
+		list = append(list, sc)
+		sc.class, sc.lie, sc.headers = "headers of twice the limit", false, 2
+		list = append(list, sc)
+	}
 	for i := range list {
 		list[i] = normal(list[i])
 	}
@@ -279,6 +299,11 @@ var bounds = map[string]bound{
 	"limit to a third and back, named": {0, 1.5, .06, 0, 100},
 	"unseen consumer, named":           {1.06, 0, .10, 0, 0},
 	"no api-request rows":              {1.15, 0, .12, 0, 0},
+	"late headers":                     {1.05, 1.10, .05, .10, 0},
+	"late headers, counted late":       {1.05, 1.10, .05, .10, 0},
+	"late headers, far away":           {1.08, 1.20, .06, .15, 0},
+	"headers that lie":                 {1.15, 1.60, .15, .30, 0},
+	"headers of twice the limit":       {1.08, 1.20, .15, .30, 0},
 	"remembered pace x1":               {1.22, 0, .12, 0, 0},
 	"remembered pace x2":               {1.22, 0, .12, 0, 0},
 }

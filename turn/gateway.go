@@ -7,9 +7,11 @@ import (
 )
 
 const (
-	// pressing is how many calls in a row must be accepted at the headers' limit before the pace may exceed it: headers
-	// can be wrong, or stand for one of two limits.
-	pressing = 20
+	// distrusted is how many calls must be accepted after headers were contradicted for the first time.
+	distrusted = 20
+	// unsure is how much longer than the one after it a call may be under way to the server: two calls that were sent at the
+	// right distance come too close to each other then. At a limit without burst it is lost with every call.
+	unsure = 15 * time.Millisecond
 	// slop is how much earlier or later than we a server may count a call.
 	slop = 100 * time.Millisecond
 	// moved is by how much the headers' limit must change to mean something.
@@ -26,17 +28,54 @@ func (p *Pool) Accepted(now time.Time, k Key) {
 	p.confirmKey(now, k)
 }
 
-// Rejected says that the gateway was answered 429 for the key's call and keeps it: the call goes back to the head of
-// the line, and all wait what the server said, longer when the same call was rejected before. tokens: it was tokens that
-// were lacking, which says nothing about the pace.
-func (p *Pool) Rejected(now time.Time, k Key, retryAfter time.Duration, tokens bool) {
+// Rejection is a 429 or a 529 that the gateway was answered.
+type Rejection struct {
+	Sent   time.Time     // when the call was
+	In     time.Duration // retry-after; 0: not said
+	Limit  bool          // a limit was met (429); else the server is overloaded (529)
+	Limits Limits        // what the headers say
+}
+
+// tokens reports that it may be tokens that were lacking: there was room for another request.
+func (r Rejection) tokens() bool {
+	l := r.Limits
+	return r.Limit && (l.Requests.Limit == 0 || l.Requests.Remaining >= 1) && (l.Input.Limit > 0 || l.Output.Limit > 0 || l.Total.Limit > 0)
+}
+
+// contradicts reports that the headers said there was room: those of the answer, or, where it has none, those of the last
+// one. A call that is rejected for the second time, when the server had said that it would fit, does not lack tokens where
+// half a bucket is left.
+func (r Rejection) contradicts(c *Pace, times int) bool {
+	l := r.Limits
+	switch {
+	case !r.Limit || c.Distrust > 0:
+		return false
+	case l == (Limits{}):
+		return c.Limit > 0 && !c.Named && !c.Spent
+	case l.Requests.Limit == 0 || l.Requests.Remaining < 1:
+		return false
+	}
+	return !r.tokens() || times > 1 && !slices.ContainsFunc([]Resource{l.Input, l.Output, l.Total}, func(t Resource) bool { return t.Remaining < t.Limit/2 })
+}
+
+// Rejected says that the gateway was answered 429 or 529 for the key's call and keeps it: the call goes back to the head of
+// the line, and all wait what the server said, longer when the same call was rejected before. It reports whether that
+// contradicts the headers, for the first time in this pool: they are not believed then until some calls were accepted, twice
+// as many each time, and rejections tell the pace.
+func (p *Pool) Rejected(now time.Time, k Key, r Rejection) (contradicted bool) {
 	now = p.advance(now)
+	times := 1
+	if g := p.grant(k); g != nil {
+		times += g.Rejected
+	}
+	lies := r.contradicts(&p.Pace, times)
+	if !lies {
+		p.Headers(now, k, r.Sent, r.Limits)
+	}
 	sent := p.tried(p.caller(k), now)
 	started := p.started(k, sent)
-	times := 1
 	if i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == k }); i >= 0 {
 		g := p.Grants[i]
-		times += g.Rejected
 		p.Tokens.take(Costs{-g.Taken.Input, -g.Taken.Output})
 		p.Grants = slices.Delete(p.Grants, i, i+1)
 		p.Queue = slices.Insert(p.Queue, 0, Ticket{Key: k, Event: g.Event, Process: g.Process, Waiter: g.Waiter, Since: g.At,
@@ -46,22 +85,38 @@ func (p *Pool) Rejected(now time.Time, k Key, retryAfter time.Duration, tokens b
 	p.account().refused(now, k)
 	c := p.caller(k)
 	c.Rejected, c.Owed = now, 0
-	wait := max(0, retryAfter)
+	wait := max(0, r.In)
 	if wait <= usage {
 		wait = max(wait, min(backOffMost, backOff<<min(times-1, 10)))
-		if tokens {
+		switch {
+		case lies:
+			p.Pace.distrust()
+			p.Pace.refused(now, sent, wait.Seconds(), false)
+		case r.tokens() && p.Pace.Distrust == 0:
 			p.Pace.Level = min(1, p.Pace.Level+1)
 			c.Costs.Input = max(c.Costs.Input, p.Tokens.lacked(wait))
-		} else {
+		default:
 			p.Pace.refused(now, sent, wait.Seconds(), times == 1 && started.After(p.Pace.Cut))
 		}
 	}
 	p.limit(now, ceil(now.Add(wait)), "")
+	return lies && p.Pace.Doubts == 1
 }
 
-// Headers takes in what the answer to the key's call said, which was sent at sentAt. Since then at most the limit's
-// refill came into the bucket, and our own later calls went out of it: the level is put into that interval, never onto a
-// number. Putting it onto Remaining floods a server whose burst is 1.
+// distrust ignores what headers say of requests until some calls were accepted.
+func (c *Pace) distrust() {
+	if c.Doubts == 0 {
+		c.Rate = 0 // it was theirs
+	}
+	c.Distrust = distrusted << min(c.Doubts, 5)
+	c.Doubts++
+	c.Limit = 0
+}
+
+// Headers takes in what the answer to the key's call said, which was sent at sentAt. What remains was counted at some moment
+// between then and now, and rounded down: our later calls may be in it or not. So it proves that there is no less now than
+// that less those calls, and nothing else: a late answer would make the next call wait, were it taken for the most as well.
+// Nor is the level put onto it: that floods a server whose burst is 1.
 func (p *Pool) Headers(now time.Time, k Key, sentAt time.Time, l Limits) {
 	now = p.advance(now)
 	sentAt = stamp(sentAt)
@@ -69,14 +124,15 @@ func (p *Pool) Headers(now time.Time, k Key, sentAt time.Time, l Limits) {
 		sentAt = now
 	}
 	p.hear(now, sentAt, k, l)
-	if l.Requests.Limit <= 0 {
+	if l.Requests.Limit <= 0 || p.Pace.Distrust > 0 {
 		return
 	}
 	c, left := &p.Pace, l.Requests.Remaining
 	limit := min(fastest, max(slowest, l.Requests.Limit/60))
 	switch {
-	case c.Limit == 0:
-		c.Rate, c.Hot, c.Grown = limit, false, 0
+	case c.Limit == 0 && (c.Doubts == 0 || c.Rate == 0):
+		c.Rate, c.Hot, c.Grown, c.Cut = limit, false, 0, now
+	case c.Limit == 0: // what rejections told before is worth more
 	case math.Abs(limit/c.Limit-1) > moved:
 		c.Rate = min(fastest, max(slowest, c.Rate*limit/c.Limit))
 		c.Peak *= limit / c.Limit
@@ -85,5 +141,5 @@ func (p *Pool) Headers(now time.Time, k Key, sentAt time.Time, l Limits) {
 	c.Limit = limit
 	c.Named, c.Spent = false, left < 1
 	own := float64(c.Log.count(sentAt.Add(-slop-time.Millisecond), now) - 1)
-	c.Level = max(-1, min(1, max(c.Level, left-own), left+limit*(now.Sub(sentAt)+slop).Seconds()-own))
+	c.Level = min(1, max(c.Level, left-own))
 }

@@ -7,10 +7,11 @@ const (
 	// a server that holds more than one call at once does not. 20 to 30 ms were seen (2.1.330).
 	onTheWay = 30 * time.Millisecond
 	// pressingNamed is how many calls in a row must be accepted at a limit that a message named before the pace may exceed
-	// it: such a limit is nearly always right, and hardly ever changes.
+	// it: such a limit is nearly always right, and hardly ever changes. Headers tell when theirs does.
 	pressingNamed = 60
-	// pressingFell is the same, once, for one that was higher before: it may soon be again.
-	pressingFell = 5
+	// pressingFallen is the same for one that was higher before: it may soon be again; pressingFell is for the first time.
+	pressingFallen = 20
+	pressingFell   = 5
 	// large is how many rejections in a row for want of tokens show that it is not for want of turns: a prompt that is larger
 	// than the limit fits never, and is tried 300 times (2.1.330).
 	large = 4
@@ -74,17 +75,17 @@ func (c *Pace) named(now time.Time, was float64) {
 	}
 	switch {
 	case c.Limit < was:
-		c.Fell, c.Grown = true, pressing-pressingFell
+		c.Fell, c.Grown = true, pressingFallen-pressingFell
 	case c.Limit > was:
 		c.Fell = false
 	}
 	c.Named, c.Spent = true, false
 }
 
-// pressing is how many calls in a row must be accepted at the limit before the pace may exceed it.
+// pressing is how many calls in a row must be accepted at the limit that was named before the pace may exceed it.
 func (c *Pace) pressing() int {
-	if c.Named && !c.Fell {
-		return pressingNamed
+	if c.Fell {
+		return pressingFallen
 	}
-	return pressing
+	return pressingNamed
 }

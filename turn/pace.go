@@ -42,6 +42,7 @@ const (
 
 // Before the first 429 nothing but time tells that calls are accepted.
 const (
+	exactTrial  = 400 * time.Millisecond  // a 429 comes within that long, however late an answer
 	seenTrial   = 600 * time.Millisecond  // after a call was seen to be sent
 	unseenTrial = 2 * time.Second         // after its turn, where it was not: on a busy machine a session's first takes 1 to 2 s
 	muteTrial   = 2500 * time.Millisecond // where only its next try tells that it was rejected: after 1 or 2 s, and a quarter of it
@@ -71,8 +72,12 @@ type Pace struct {
 	// Named says that Limit is one that a message named: nothing tells when it changes.
 	Named bool `json:"named,omitempty"`
 	Fell  bool `json:"fell,omitempty"` // it was higher before
-	// Spent says that they left no room for another call when they were last heard: it is their limit that binds.
+	// Spent says that they left no room for another call when they were last heard.
 	Spent bool `json:"spent,omitempty"`
+	// Doubts is how often a rejection contradicted the headers, Distrust how many more calls must be accepted before they
+	// are believed again.
+	Doubts   int `json:"doubts,omitempty"`
+	Distrust int `json:"distrust,omitempty"`
 	// Faded says that nothing was confirmed or refused since the pace became a memory.
 	Faded bool `json:"faded,omitempty"`
 }
@@ -85,6 +90,8 @@ type Try struct {
 	Mute  bool      `json:"mute,omitempty"` // see Ticket
 	// Seen says that it was surely sent by then.
 	Seen bool `json:"seen,omitempty"`
+	// Exact says that who made it tells at once when it is rejected.
+	Exact bool `json:"exact,omitempty"`
 	// Doubt is until when it may turn out that a mute call was rejected: one that was sent before it was.
 	Doubt time.Time `json:"doubt,omitzero"`
 }
@@ -125,6 +132,9 @@ func (p *Pool) send(t Try) {
 		cost := 1.0
 		if c.Level >= 1 { // the token was full, so what was taken from it then has come back since
 			cost = max(0, 1-c.Rate*c.At.Sub(at).Seconds())
+		}
+		if t.Exact {
+			cost += c.Rate * unsure.Seconds()
 		}
 		c.Level = max(-1, c.Level-cost)
 	}
@@ -205,6 +215,8 @@ func (c *Pace) ends(t Try) time.Time {
 		return t.At.Add(trial)
 	case t.Mute:
 		return t.At.Add(muteTrial)
+	case t.Exact:
+		return t.At.Add(exactTrial)
 	case t.Seen:
 		return t.At.Add(seenTrial)
 	}
@@ -251,6 +263,7 @@ func (p *Pool) confirmKey(now time.Time, k Key) {
 func (c *Pace) confirm(now time.Time, i int) {
 	paced := c.Tries[i].Paced
 	c.Tries = slices.Delete(c.Tries, i, i+1)
+	c.Distrust = max(0, c.Distrust-1)
 	if c.Rate == 0 {
 		c.Window = min(mostTries-1, c.Window+1)
 		return
@@ -275,7 +288,7 @@ func (c *Pace) confirm(now time.Time, i int) {
 	if c.Named {
 		c.Rate = min(c.Rate, beyond*c.Limit)
 	}
-	if c.Limit > 0 && (c.Spent || c.Grown < c.pressing()) {
+	if c.Limit > 0 && (!c.Named || c.Grown < c.pressing()) {
 		c.Rate = min(c.Rate, max(c.Limit, was))
 	}
 }

@@ -82,7 +82,7 @@ func (p *Pool) Admit(now time.Time, r Rules) (next time.Time) {
 			Rejected: t.Rejected, Budget: t.Budget, Print: t.Print, Taken: cost, Woken: t.Event == WakeEvent})
 		p.Tokens.take(cost)
 		p.caller(t.Key).Mute = t.Mute
-		p.send(Try{Key: t.Key, At: now, Paced: t.Paced, Seen: t.Waiter == t.Process}) // who waits himself sends at once
+		p.send(Try{Key: t.Key, At: now, Paced: t.Paced, Exact: t.Waiter == t.Process}) // a gateway, which sends at once
 	}
 	return time.Time{}
 }

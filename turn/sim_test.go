@@ -37,9 +37,13 @@ type scenario struct {
 	ungated  float64    // share of steps with a call that no hook precedes
 	gateway  bool
 	headers  float64 // factor by which the headers are wrong; 0: none
+	lie      bool    // they say 42 of 50 requests, whatever is left
+	atEnd    bool    // what remains is counted when the headers are sent, not when the call comes
+	first    float64 // share of an answer's time until its headers come
 	warm     float64 // remembered pace, as a share of the limit
 	native   bool    // no turns at all
 	late     float64 // s, a waiter comes back so late, at most
+	way      float64 // s, a call is under way to the server, at most
 	lag      float64 // s, from the turn to the request, at most
 	slow     float64 // s, the same for a session's first request
 	drowsy   float64 // share of transcript rows that are read up to 10 s late
@@ -421,7 +425,7 @@ func (s *sim) watch(sent float64, do func()) {
 	s.check()
 	if is := s.pool.Pace.Rate; was > 0 && is < was {
 		s.cuttings++
-		if is < was/2-1e-9 && !s.pool.Pace.Named { // what is named is known
+		if is < was/2-1e-9 && s.pool.Pace.Limit == 0 && s.pool.Pace.Doubts == 0 { // what is said is known, and was wrong
 			s.fault("one cut took the pace from %.4f to %.4f", was, is)
 		}
 		if sent < s.lastCut {
@@ -464,7 +468,7 @@ func (s *sim) try(c *simCall) {
 		})
 	}
 	c.sent = s.now
-	s.on(s.now+.1*s.net.Float64(), func() { s.arrive(c) })
+	s.on(s.now+s.way*s.net.Float64(), func() { s.arrive(c) })
 }
 
 func (s *sim) arrive(c *simCall) {
@@ -476,7 +480,10 @@ func (s *sim) arrive(c *simCall) {
 		s.took = append(s.took, c)
 		if s.gateway && s.headers > 0 {
 			h, sent := s.limits(), c.sent
-			s.on(s.now+.3*c.latency, func() {
+			s.on(s.now+s.first*c.latency, func() {
+				if s.atEnd {
+					h = s.limits()
+				}
 				s.pool.Headers(at(s.now), c.key, at(sent), h)
 				s.pool.Used(at(s.now), c.key, at(s.now), Costs{Input: c.cost})
 				s.check()
@@ -495,12 +502,9 @@ func (s *sim) arrive(c *simCall) {
 	s.deepest = max(s.deepest, c.tries)
 	if s.gateway && !c.ungated {
 		h, outage := s.limits(), s.outage[0] <= s.now && s.now < s.outage[1]
-		tokens := s.headers > 0 && !outage && h.Requests.Remaining >= 1 && h.Input.Limit > 0
+		r := Rejection{Sent: at(c.sent), In: time.Duration(after * float64(time.Second)), Limit: !outage, Limits: h}
 		s.on(s.now+s.between(.05, .35), func() {
-			if s.headers > 0 {
-				s.pool.Headers(at(s.now), c.key, at(c.sent), h)
-			}
-			s.watch(c.sent, func() { s.pool.Rejected(at(s.now), c.key, time.Duration(after*float64(time.Second)), tokens) })
+			s.watch(c.sent, func() { s.pool.Rejected(at(s.now), c.key, r) })
 			s.waiting = slices.Insert(s.waiting, 0, c)
 			s.pump()
 		})
@@ -511,6 +515,9 @@ func (s *sim) arrive(c *simCall) {
 
 // limits are the headers of an answer now.
 func (s *sim) limits() (l Limits) {
+	if s.lie {
+		return Limits{Requests: Resource{50, 42}}
+	}
 	for i, of := range []*Resource{&l.Requests, &l.Input} {
 		if i < len(s.buckets) {
 			*of = Resource{Limit: s.buckets[i].rate * 60 * s.headers, Remaining: max(0, math.Floor(s.buckets[i].level+1e-9))}

@@ -26,6 +26,11 @@ func (s story) ask(sec float64, k Key, event string) {
 	s.Ask(at(sec), Ticket{Key: k, Event: event, Process: Process{PID: pid}, Waiter: Process{PID: 1000 + pid}})
 }
 
+// askFromGateway asks as a gateway does, which waits itself and tells rejections at once.
+func (s story) askFromGateway(sec float64, k Key) {
+	s.Ask(at(sec), Ticket{Key: k, Event: "e", Process: Process{PID: 1}, Waiter: Process{PID: 1}})
+}
+
 func (s story) admit(sec float64, r Rules, want float64) {
 	s.Helper()
 	next := s.Admit(at(sec), r)
@@ -511,7 +516,7 @@ func TestRejections(t *testing.T) {
 			s.ask(0, b, "e")
 			s.admit(0, Rules{}, 0)
 			s.ask(0, c, "e")
-			s.Rejected(at(.2), b, 3*time.Second, false)
+			s.Rejected(at(.2), b, Rejection{Sent: at(.1), In: 3 * time.Second, Limit: true})
 			s.queue("b/e c/e")
 			s.admit(.2, Rules{}, 3.2)
 		}},
@@ -613,16 +618,103 @@ func TestRejections(t *testing.T) {
 				s.Errorf("rate %g, tokens %+v, want what the wait says and nothing", s.Pace.Rate, s.Tokens)
 			}
 		}},
-		{"headers clamp the level and never set it", func(s story) {
+		{"a late answer does not take the level away that came in meanwhile", func(s story) {
+			requests := Limits{Requests: Resource{60, 0}}
+			s.paced(0, 1)
+			s.Pace.Limit, s.Pace.Level = 1, 1
+			s.askFromGateway(0, a)
+			s.admit(0, Rules{}, 0)
+			s.Sent(at(0), a, at(0))
+			s.askFromGateway(1.1, b)
+			s.admit(1.1, Rules{}, 0)
+			s.Sent(at(1.1), b, at(1.1))
+			level := s.Pace.Level
+			s.Headers(at(1.5), a, at(0), requests) // it may have been counted now, with the other call in it
+			if got, want := s.Pace.Level, level+.4; math.Abs(got-want) > 1e-6 {
+				s.Errorf("level %g, want %g", got, want)
+			}
+		}},
+		{"a rejection before the limit was known says nothing about the pace at it", func(s story) {
+			s.Pace.Window = 1
+			s.askFromGateway(0, a)
+			s.askFromGateway(0, b)
+			s.admit(0, Rules{}, 0)
+			s.Rejected(at(.1), b, Rejection{Sent: at(0), In: 2 * time.Second, Limit: true, Limits: Limits{Requests: Resource{30, 0}}})
+			if s.Pace.Rate != .5 {
+				s.Errorf("rate %g, want .5, as the headers say", s.Pace.Rate)
+			}
+		}},
+		{"headers that a rejection contradicts are not believed for a while", func(s story) {
+			lie := Limits{Requests: Resource{50, 42}}
+			call := func(sec float64, in int) (first bool) {
+				s.askFromGateway(sec, a)
+				s.Pace.Level = 1
+				s.admit(sec, Rules{}, 0)
+				s.Sent(at(sec), a, at(sec))
+				if in > 0 {
+					first = s.Rejected(at(sec+.1), a, Rejection{Sent: at(sec), In: seconds(float64(in)), Limit: true, Limits: lie})
+					s.Withdraw(a, "e")
+					s.CoolDown = CoolDown{}
+					return first
+				}
+				s.Headers(at(sec+.1), a, at(sec), lie)
+				s.Accepted(at(sec+.1), a)
+				s.Succeeded(at(sec+.2), a)
+				return false
+			}
+			call(0, 0)
+			if !call(1, 2) {
+				s.Error("the first contradiction is not told")
+			}
+			if s.Pace.Rate != .5 || s.Pace.Level > 1e-6 {
+				s.Errorf("rate %g, level %g; want those of the rejection, .5 and 0", s.Pace.Rate, s.Pace.Level)
+			}
+			for i := range distrusted {
+				if call(float64(10+3*i), 0); s.Pace.Level > .2 && s.Pace.Distrust > 0 {
+					s.Fatalf("after call %d the headers raise the level to %g", i, s.Pace.Level)
+				}
+			}
+			if call(200, 0); s.Pace.Level != 1 {
+				s.Errorf("level %g after %d calls, want 1: the headers are believed again", s.Pace.Level, distrusted)
+			}
+			rate := s.Pace.Rate
+			if call(210, 2) {
+				s.Error("the second contradiction is told again")
+			}
+			if s.Pace.Rate != rate || s.Pace.Distrust <= distrusted {
+				s.Errorf("rate %g, %d calls until the headers are believed; want %g, and more than before", s.Pace.Rate, s.Pace.Distrust, rate)
+			}
+		}},
+		{"a rejection without headers contradicts those that said there was room", func(s story) {
+			s.askFromGateway(0, a)
+			s.admit(0, Rules{}, 0)
+			s.Headers(at(1), a, at(0), Limits{Requests: Resource{50, 42}})
+			s.Succeeded(at(1), a)
+			s.askFromGateway(2, a)
+			s.admit(2, Rules{}, 0)
+			if !s.Rejected(at(2.1), a, Rejection{Sent: at(2), In: time.Second, Limit: true}) {
+				s.Error("it does not")
+			}
+		}},
+		{"an overloaded server contradicts nothing", func(s story) {
+			s.askFromGateway(0, a)
+			s.admit(0, Rules{}, 0)
+			if s.Rejected(at(.1), a, Rejection{Sent: at(0), Limits: Limits{Requests: Resource{50, 42}}}) {
+				s.Error("it does")
+			}
+		}},
+		{"headers prove how much is left at least, and how fast it comes in", func(s story) {
 			requests := func(limit, remaining float64) Limits { return Limits{Requests: Resource{limit, remaining}} }
 			s.Headers(at(0), a, at(0), requests(60, 40))
 			if s.Pace.Rate != 1 {
 				s.Errorf("rate %g, want 1", s.Pace.Rate)
 			}
-			s.Pace.Level = 1
+			if s.Pace.Level != 1 {
+				s.Errorf("level %g, want 1 of the 40", s.Pace.Level)
+			}
 			s.Headers(at(1), a, at(1), requests(60, 0))
-			if s.Pace.Level > 1.1+1e-9 || s.Pace.Level < 0 {
-				s.Errorf("level %g", s.Pace.Level)
+			if s.Pace.Level != 1 {
+				s.Errorf("level %g, want 1: that less than one was left at some moment proves nothing", s.Pace.Level)
 			}
 			s.Headers(at(2), a, at(2), requests(20, 0))
 			if s.Pace.Rate < .333 || s.Pace.Rate > .334 {
@@ -778,7 +870,7 @@ func FuzzState(f *testing.F) {
 		}
 		p.Sent(now, a, now)
 		p.Retrying(now, a, Retry{Rejected: now, In: time.Second, Attempt: 1})
-		p.Rejected(now, a, time.Second, false)
+		p.Rejected(now, a, Rejection{Sent: now, In: time.Second, Limit: true, Limits: Limits{Requests: Resource{50, 42}}})
 		p.Headers(now, a, now, Limits{Requests: Resource{60, 1}, Input: Resource{1000, 10}})
 	})
 }
