@@ -55,9 +55,6 @@ func Child(cmd Command) (Status, error) {
 		case <-sigs.cont:
 			syscall.Kill(pid, syscall.SIGCONT) // sent to us alone, perhaps; to one that runs it does nothing
 		case sig := <-sigs.forward:
-			if sig == syscall.SIGPIPE {
-				break // of our own connections
-			}
 			if key := sig == syscall.SIGINT || sig == syscall.SIGQUIT; !key || !inForeground() {
 				syscall.Kill(pid, sig.(syscall.Signal)) // it may have ended just now
 			}

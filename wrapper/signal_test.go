@@ -37,7 +37,7 @@ func TestSignalsReachTheProgram(t *testing.T) {
 		t.Fatal(line)
 	}
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
-		syscall.SIGALRM, syscall.SIGPIPE, syscall.SIGCONT, syscall.SIGTERM} {
+		syscall.SIGALRM, syscall.SIGCONT, syscall.SIGTERM} {
 		if err := s.cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
@@ -50,12 +50,40 @@ func TestSignalsReachTheProgram(t *testing.T) {
 	}
 }
 
+// A stream of ours that breaks off is none of the program's, behind the glass or beside us.
+func TestSIGPIPEIsOurs(t *testing.T) {
+	for _, role := range []string{"wrap", "child"} {
+		s := newScreen(t)
+		s.start(append(as(role), as("signals")...))
+		go s.read()
+		if line := s.said(); !strings.HasPrefix(line, "ready ") {
+			t.Fatal(line)
+		}
+		for range 30 {
+			for _, sig := range []syscall.Signal{syscall.SIGPIPE, syscall.SIGUSR1} {
+				if err := s.cmd.Process.Signal(sig); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, want := s.said(), strconv.Itoa(int(syscall.SIGUSR1)); got != want {
+				t.Fatalf("%s: the program got signal %s, want %s", role, got, want)
+			}
+		}
+		if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if code := s.exit(); code != 0 {
+			t.Errorf("%s: exit code: got %d, want 0", role, code)
+		}
+	}
+}
+
 // Every signal that would kill us is the program's, kills it, and leaves the terminal as it was.
 func TestTerminalIsRestoredAfterASignal(t *testing.T) {
 	for sig := syscall.Signal(1); sig <= lastSignal; sig++ {
 		switch sig {
 		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT,
-			syscall.SIGCHLD, syscall.SIGURG, syscall.SIGWINCH, syscall.SIGPROF:
+			syscall.SIGCHLD, syscall.SIGURG, syscall.SIGWINCH, syscall.SIGPROF, syscall.SIGPIPE:
 			continue // they don't kill, or have a test of their own, or are ours
 		case 32, 33, 34: // the C library's and the Go runtime's
 			continue
