@@ -115,7 +115,7 @@ func (l Launch) Run() (wrapper.Status, error) {
 	case plain && g == nil:
 		return wrapper.Status{}, wrapper.Exec(cmd)
 	case plain:
-		return wrapper.Child(cmd)
+		return wrapper.Child(cmd, l.In, l.Out, l.Err)
 	}
 	return l.session(cmd, version, g != nil)
 }

@@ -25,7 +25,7 @@ func TestExitStatus(t *testing.T) {
 func TestDeathBySignal(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSEGV, syscall.SIGTERM, syscall.SIGABRT} {
 		s := wrapped(t, "sh", "-c", fmt.Sprintf("kill -%d $$", sig))
-		if code, want := s.exit(), 128+int(sig); code != want {
+		if code, want := s.exit(), -int(sig); code != want {
 			t.Errorf("%v: got %d, want %d", sig, code, want)
 		}
 	}
@@ -100,7 +100,7 @@ func TestTerminalIsRestoredAfterASignal(t *testing.T) {
 			if err := s.cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			if code, want := s.exit(), 128+int(sig); code != want {
+			if code, want := s.exit(), -int(sig); code != want {
 				t.Errorf("exit code: got %d, want %d", code, want)
 			}
 			if after := settings(t, s); after != before {
@@ -188,8 +188,8 @@ func TestHangUp(t *testing.T) {
 		s := wrapped(t, "yes")
 		s.expect("y\r\ny")
 		s.master.Close()
-		if code := s.exit(); code != 129 && code != 1 { // yes may see the write fail first
-			t.Errorf("exit code: got %d, want 129 or 1", code)
+		if code := s.exit(); code != -int(syscall.SIGHUP) && code != 1 { // yes may see the write fail first
+			t.Errorf("exit code: got %d, want death by SIGHUP or 1", code)
 		}
 		s.gone()
 	})

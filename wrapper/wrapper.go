@@ -20,7 +20,9 @@ package wrapper
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Command is Claude Code, or a test program in its place, as it is to be started.
@@ -67,6 +69,15 @@ func (s Status) ExitCode() int {
 		return 128 + int(s.Signal)
 	}
 	return s.Code
+}
+
+// Die ends this process by the signal that the program died of, so that a shell sees of us what it would have seen of
+// the program: after a death by SIGINT a loop ends, after an exit with 130 it goes on. It returns only if we can't die of it.
+func Die(sig syscall.Signal) {
+	signal.Reset(sig) // the runtime would set its own handler again
+	setDefault(sig)
+	_ = syscall.Kill(syscall.Getpid(), sig) // we may signal ourselves
+	time.Sleep(time.Second)                 // another thread may be the one that gets it
 }
 
 // Run runs the program in a pty of its own behind the user's terminal until it ends, and returns how.
