@@ -44,6 +44,9 @@ func (c caught) stop() {
 // forward passes a signal on. Who sent it to our whole group meant the program's whole group, but only SIGHUP (from a
 // shell) and the keys of a terminal that is not raw are surely sent so.
 func (s *Session) forward(sig syscall.Signal) {
+	if sig == syscall.SIGTERM || sig == syscall.SIGHUP {
+		s.endSoon()
+	}
 	group := sig == syscall.SIGHUP || !s.raw && (sig == syscall.SIGINT || sig == syscall.SIGQUIT)
 	if group {
 		s.order(orderGroup, int(sig))
