@@ -213,9 +213,7 @@ func start(args []string, flags map[string]string, in, out, errs *os.File) (int,
 	if err != nil {
 		return exitFailure, err
 	}
-	if status.Signal != 0 {
-		wrapper.Die(status.Signal)
-	}
+	status.Die()
 	return status.ExitCode(), nil
 }
 

@@ -63,9 +63,7 @@ func report(status Status, err error) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 98
 	}
-	if status.Signal != 0 {
-		Die(status.Signal)
-	}
+	status.Die()
 	return status.ExitCode()
 }
 

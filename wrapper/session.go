@@ -33,9 +33,10 @@ type Session struct {
 	outputOver    bool           // copyOutput has ended
 	hungUp        bool
 	masterClosed  bool
-	input         *inputCopy   // nil: keys are left in the terminal
-	hurry         *time.Ticker // looks for a terminal that takes nothing; nil: nobody wants an end
-	stuck         uint64       // shows, at the last tick
+	input         *inputCopy     // nil: keys are left in the terminal
+	hurry         *time.Ticker   // looks for a terminal that takes nothing; nil: nobody wants an end
+	forwarded     syscall.Signal // the last one that was passed on
+	stuck         uint64         // shows, at the last tick
 
 	reports     chan message  // closed when the monitor is gone
 	terminalErr chan struct{} // the terminal is gone; holds one token
@@ -201,7 +202,9 @@ func (s *Session) reported(r message) {
 		if r.Kind == reportExited {
 			s.status = Status{Code: int(r.Value)}
 		} else {
-			s.status = Status{Signal: syscall.Signal(r.Value)}
+			sig := syscall.Signal(r.Value)
+			key := sig == syscall.SIGINT || sig == syscall.SIGQUIT
+			s.status = Status{Signal: sig, typed: key && s.raw && s.forwarded != sig}
 			s.endSoon()
 		}
 		s.ended, s.stopping = true, 0
