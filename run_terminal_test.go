@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"afteryou/internal/fakeapi"
 )
 
 // desk is a person at a terminal, on which one program runs as the leader of its session.
@@ -266,5 +268,66 @@ exit 1
 	d.end()
 	if text := d.text(); strings.Contains(text, "ended") {
 		t.Errorf("the loop goes on:\n%s", text)
+	}
+}
+
+// At ^C the real one ends a shell's loop, or lets it go on, as it does without us: in a call, and while it waits for a limit.
+func TestRealCtrlCEndsALoopAsWithout(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]fakeapi.AnswerFunc{
+		"in a call":   prompted(fakeapi.Slow(time.Hour, time.Hour, fakeapi.Agentic(1))),
+		"at its wait": prompted(func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(time.Hour) }),
+	} {
+		for shell, flags := range map[string]string{"a script": "-c", "with job control": "-mc"} {
+			t.Run(name+", "+shell, func(t *testing.T) {
+				t.Parallel()
+				watch := func(argv []string, extra ...string) string {
+					m := newMachine(t, fakeapi.Config{Answer: answer}, extra...)
+					s := m.session("one")
+					p := &person{t: t, home: s.Dir, env: s.Env}
+					argv = append(argv, "-p", "hello")
+					if argv[0] == "claude" {
+						argv[0] = m.claude
+					}
+					d := p.sit(false, append([]string{"bash", flags, `for n in 1 2; do "$@"; echo "run $n ended $?"; done; echo over`, "bash"}, argv...)...)
+					for n := 1; ; n++ {
+						over := false
+						m.until("a call or the end", func(log []fakeapi.Request) bool {
+							select {
+							case <-d.left:
+								over = true
+							default:
+							}
+							calls := 0
+							for _, r := range log {
+								if r.Tools > 0 && strings.Contains(r.LastText, "hello") {
+									calls++
+								}
+							}
+							return over || calls == n
+						})
+						if over {
+							break
+						}
+						d.types("\x03")
+					}
+					status := d.end()
+					var lines []string
+					for line := range strings.Lines(d.text()) {
+						if i := strings.Index(line, "run "); i >= 0 || strings.HasPrefix(line, "over") {
+							lines = append(lines, line[max(i, 0):])
+						}
+					}
+					return fmt.Sprintf("%s%#x", strings.Join(lines, ""), uint32(status))
+				}
+				want := watch([]string{"claude"})
+				t.Logf("without us:\n%s", want)
+				for _, gateway := range []string{"on", "off"} {
+					if got := watch([]string{afteryou, "run", "--"}, "AFTERYOU_GATEWAY="+gateway); got != want {
+						t.Errorf("gateway %s: the loop ends\n%s\nwithout us\n%s", gateway, got, want)
+					}
+				}
+			})
+		}
 	}
 }
