@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -142,6 +143,11 @@ func user() (install.User, error) {
 // named by the link, which stays.
 func executable() (string, error) {
 	self, err := os.Executable()
+	if err != nil { // no /proc
+		if self, err = exec.LookPath(os.Args[0]); err == nil {
+			self, err = filepath.Abs(self)
+		}
+	}
 	if err == nil {
 		self, err = filepath.EvalSymlinks(self)
 	}

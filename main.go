@@ -213,6 +213,7 @@ func start(args []string, flags map[string]string, in, out, errs *os.File) (int,
 	if err != nil {
 		return exitFailure, err
 	}
+	status.Die()
 	return status.ExitCode(), nil
 }
 

@@ -54,8 +54,8 @@ const watchdogEnv = "CLAUDE_CODE_RETRY_WATCHDOG"
 // script on PATH that calls us again. More is a loop.
 const maxDepth = 3
 
-// Run starts Claude Code and returns how it ended. What is no chat session, and what has no terminal, takes the place
-// of this process, so that Run returns only if that was not possible.
+// Run starts Claude Code and returns how it ended. What is no chat session, what has no terminal, and what can't be given a
+// pty takes the place of this process, so that Run returns only if that was not possible.
 func (l Launch) Run() (wrapper.Status, error) {
 	getenv := func(name string) string { return lookup(l.Env, name) }
 	depth, nested := l.depth(getenv)
@@ -111,13 +111,17 @@ func (l Launch) Run() (wrapper.Status, error) {
 			return status, err
 		}
 	}
-	switch plain := kind == claude.Print || !l.Screen; {
-	case plain && g == nil:
-		return wrapper.Status{}, wrapper.Exec(cmd)
-	case plain:
-		return wrapper.Child(cmd)
+	if kind != claude.Print && l.Screen {
+		status, ok, err := l.session(cmd, version, g != nil)
+		if ok {
+			return status, err
+		}
+		l.Warn(fmt.Errorf("Claude Code starts on the terminal itself, and its screen is not read: %w", err))
 	}
-	return l.session(cmd, version, g != nil)
+	if g != nil {
+		return wrapper.Child(cmd, l.In, l.Out, l.Err)
+	}
+	return wrapper.Status{}, wrapper.Exec(cmd)
 }
 
 // depth is the number of launchers from here up to the next Claude Code, this one included, and whether there was one

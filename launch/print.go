@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"syscall"
 	"time"
@@ -53,21 +52,25 @@ func (l Launch) supervise(cmd wrapper.Command, version claude.Version) (wrapper.
 }
 
 func (p *print) loop() (wrapper.Status, error) {
-	// Those that arrive while no program runs end the wait.
+	// Those that arrive while no program runs end the wait; the others are the program's too, and it is not run again.
 	sigs := make(chan os.Signal, 8)
-	signal.Notify(sigs, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		if !signal.Ignored(sig) { // nohup
+			signal.Notify(sigs, sig)
+		}
+	}
 	defer signal.Stop(sigs)
 
 	var session turn.Session // its resumes are counted here: it ends with this process
 	args, in := p.run.Args, p.In
 	for {
 		out := output{to: p.Out, format: p.run.Format, again: in == nil}
-		status, err := p.child(args, in, &out, sigs)
+		status, err := p.child(args, in, &out)
 		if err != nil {
 			return status, err
 		}
 		stopped, ok := p.stopped(status)
-		if !ok {
+		if !ok || len(sigs) > 0 {
 			return status, out.flush()
 		}
 		until, err := p.cool(stopped.Limit)
@@ -93,33 +96,37 @@ func (p *print) loop() (wrapper.Status, error) {
 	}
 }
 
-// child runs Claude Code once. Signals are passed on.
-func (p *print) child(args []string, in *os.File, out io.Writer, sigs <-chan os.Signal) (wrapper.Status, error) {
-	cmd := exec.Cmd{Path: p.cmd.Path, Args: append([]string{p.cmd.Args[0]}, args...), Env: p.cmd.Env, Dir: p.cmd.Dir, Stdout: out, Stderr: p.Err}
-	if in != nil {
-		cmd.Stdin = in
+// child runs Claude Code once, with in as its standard input, nil for none.
+func (p *print) child(args []string, in *os.File, out io.Writer) (wrapper.Status, error) {
+	if in == nil {
+		var err error
+		if in, err = os.Open(os.DevNull); err != nil {
+			return wrapper.Status{}, fmt.Errorf("starting %s: %w", p.cmd.Path, err)
+		}
+		defer in.Close()
 	}
-	if err := cmd.Start(); err != nil {
+	r, w, err := os.Pipe()
+	if err != nil {
 		return wrapper.Status{}, fmt.Errorf("starting %s: %w", p.cmd.Path, err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	for {
-		select {
-		case sig := <-sigs:
-			cmd.Process.Signal(sig) // it may have ended just now
-		case err := <-ended:
-			var exit *exec.ExitError
-			if err != nil && !errors.As(err, &exit) {
-				return wrapper.Status{}, fmt.Errorf("running %s: %w", p.cmd.Path, err)
-			}
-			status := cmd.ProcessState.Sys().(syscall.WaitStatus) // of every Unix
-			if status.Signaled() {
-				return wrapper.Status{Signal: status.Signal()}, nil
-			}
-			return wrapper.Status{Code: status.ExitStatus()}, nil
-		}
+	defer r.Close()
+	if err := syscall.SetNonblock(int(w.Fd()), false); err != nil { // as programs expect it
+		return wrapper.Status{}, fmt.Errorf("starting %s: %w", p.cmd.Path, err)
 	}
+	copied := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(out, r)
+		r.Close() // after an error: the program learns that nobody reads
+		copied <- err
+	}()
+	cmd := p.cmd
+	cmd.Args = append([]string{p.cmd.Args[0]}, args...)
+	status, err := wrapper.Child(cmd, in, w, p.Err)
+	w.Close()
+	if copying := <-copied; err == nil && copying != nil && !errors.Is(copying, syscall.EPIPE) { // that one is the program's to mind
+		return wrapper.Status{}, fmt.Errorf("running %s: %w", p.cmd.Path, copying)
+	}
+	return status, err
 }
 
 // stopped is how the run died, if it died of a limit that waiting lifts.

@@ -12,8 +12,9 @@ import (
 	"afteryou/wrapper"
 )
 
-// session runs Claude Code behind the glass and shares what its screen says of limits.
-func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway bool) (wrapper.Status, error) {
+// session runs Claude Code behind the glass and shares what its screen says of limits. It reports false and why where it
+// can't, with nothing started and the terminal as it was.
+func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway bool) (wrapper.Status, bool, error) {
 	o := wrapper.Options{In: l.In, Out: l.Out, Err: l.Err}
 	t := l.typist(&cmd, version)
 	var w *watcher
@@ -32,7 +33,7 @@ func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway boo
 	}
 	s, err := wrapper.Start(cmd, o)
 	if err != nil {
-		return wrapper.Status{}, err
+		return wrapper.Status{}, false, err
 	}
 	if t != nil {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -43,7 +44,8 @@ func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway boo
 		w.process = lockfile.Identify(s.PID())
 		close(w.started)
 	}
-	return s.Wait()
+	status, err := s.Wait()
+	return status, true, err
 }
 
 // watcher reads the copy of the screen. All of it runs in the goroutine that the wrapper gives to the copy.

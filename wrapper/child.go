@@ -2,24 +2,41 @@ package wrapper
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Child runs the program beside this process, with our own descriptors and in our process group: no pty, no copies,
-// bytes untouched, as [Exec] does, but this process stays. It returns how the program ended. The terminal's job control
-// works on both alike: ^C reaches both, ^Z stops both; when the program alone is stopped, we stop with it, so that a
-// shell sees it.
+// Child runs the program beside this process, in our process group, with these descriptors as its first three and all
+// others that it would get without us: no pty, no copies, bytes untouched, as [Exec] does, but this process stays. It
+// returns how the program ended. The terminal's job control works on both alike: ^C reaches both, ^Z stops both; when
+// the program alone is stopped, we stop with it, so that a shell sees it, and go on when it does.
 //
 // Signals sent to us are passed on. One that a shell or a terminal sends to the whole group the program gets twice,
 // except for the keys ^C and ^\: while our group is the terminal's foreground they are taken to be keys. A program that
 // outlived us would be cut off from what we do for it: on Linux our death kills it.
-func Child(cmd Command) (Status, error) {
+func Child(cmd Command, in, out, errs *os.File) (Status, error) {
 	if cmd.Dir != "" {
 		return Status{}, fmt.Errorf("starting %s: a directory of its own is not provided for", cmd.Path)
+	}
+	var files []uintptr
+	for _, f := range []*os.File{in, out, errs} {
+		fd, err := descriptor(f)
+		if err != nil {
+			return Status{}, fmt.Errorf("starting %s with %s: %w", cmd.Path, f.Name(), err)
+		}
+		files = append(files, uintptr(fd))
+	}
+	for fd := len(files); fd <= lastDescriptor(); fd++ {
+		if inherited(fd) {
+			files = append(files, uintptr(fd))
+		} else {
+			files = append(files, ^uintptr(0))
+		}
 	}
 	sigs := catch()
 	defer sigs.stop()
@@ -29,14 +46,6 @@ func Child(cmd Command) (Status, error) {
 	go func() {
 		// The kernel takes the end of the thread that started the program for ours.
 		runtime.LockOSThread()
-		var files []uintptr
-		for fd := range lastDescriptor() + 1 {
-			if fd < 3 || inherited(fd) {
-				files = append(files, uintptr(fd))
-			} else {
-				files = append(files, ^uintptr(0))
-			}
-		}
 		var err error
 		pid, err = syscall.ForkExec(cmd.Path, cmd.Args, &syscall.ProcAttr{Env: cmd.env(), Files: files, Sys: dieWithUs()})
 		started <- err
@@ -55,9 +64,6 @@ func Child(cmd Command) (Status, error) {
 		case <-sigs.cont:
 			syscall.Kill(pid, syscall.SIGCONT) // sent to us alone, perhaps; to one that runs it does nothing
 		case sig := <-sigs.forward:
-			if sig == syscall.SIGPIPE {
-				break // of our own connections
-			}
 			if key := sig == syscall.SIGINT || sig == syscall.SIGQUIT; !key || !inForeground() {
 				syscall.Kill(pid, sig.(syscall.Signal)) // it may have ended just now
 			}
@@ -90,8 +96,43 @@ func waitChild(pid int) Status {
 				}
 				continue
 			}
-			syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+			stopWith(pid)
 		}
+	}
+}
+
+// stopWith stops us for as long as the program is stopped. While we are, nothing of ours could see it go on, and the kernel
+// does not tell: a process beside us, this executable again, stops us and has an eye on it. If that can't be started we
+// go on, for better the program alone stands still than we alone.
+func stopWith(pid int) {
+	self, err := executable()
+	if err != nil {
+		return
+	}
+	w, err := syscall.ForkExec(self, []string{wakerName, strconv.Itoa(pid)}, &syscall.ProcAttr{
+		Env: os.Environ(), Sys: &syscall.SysProcAttr{Setpgid: true}, // what stops our group does not stop it
+	})
+	if err == nil {
+		reap(w)
+	}
+}
+
+const (
+	wakerName = "afteryou: waker" // argv[0]
+	wakerTick = 50 * time.Millisecond
+)
+
+// waker stops its parent, and continues it once the program is not stopped any more, or is gone. If a shell continued both,
+// it is once too often: if ^Z stopped both again, between its look and this, that is undone.
+func waker(pid int) {
+	parent := syscall.Getppid()
+	syscall.Kill(parent, syscall.SIGSTOP)
+	for syscall.Getppid() == parent {
+		if _, stopped, err := look(pid); err != nil || !stopped {
+			syscall.Kill(parent, syscall.SIGCONT)
+			return
+		}
+		time.Sleep(wakerTick)
 	}
 }
 

@@ -18,7 +18,7 @@ func child(t *testing.T, argv ...string) *screen {
 }
 
 func TestChildEndsAsItsProgram(t *testing.T) {
-	for script, want := range map[string]int{"exit 0": 0, "exit 77": 77, "kill -TERM $$": 128 + int(syscall.SIGTERM), "kill -KILL $$": 128 + int(syscall.SIGKILL)} {
+	for script, want := range map[string]int{"exit 0": 0, "exit 77": 77, "kill -TERM $$": -int(syscall.SIGTERM), "kill -KILL $$": -int(syscall.SIGKILL), "kill -QUIT $$": -int(syscall.SIGQUIT)} {
 		if code := child(t, "sh", "-c", script).exit(); code != want {
 			t.Errorf("%s: got %d, want %d", script, code, want)
 		}
@@ -71,6 +71,41 @@ func TestChildGetsEachSignalOnce(t *testing.T) {
 	if code := s.exit(); code != 0 {
 		t.Errorf("exit code: got %d, want 0", code)
 	}
+}
+
+// A program that was stopped alone and continued alone goes on with us, as without us: 1. The shell sees the job stop. 2. The
+// program is continued, and so are we: a signal gets through. 3. fg works as ever.
+func TestChildIsContinuedAlone(t *testing.T) {
+	j := newJob(t, "fg", append(as("child"), as("stops", "pid", "cont", "usr1", "say=on", "line")...)...)
+	var program int
+	if _, err := fmt.Sscan(j.said(), &program); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		sig  syscall.Signal
+		tell string
+		says string
+	}{
+		{syscall.SIGSTOP, "wait", fmt.Sprintf("stopped %d", syscall.SIGSTOP)}, // 1
+		{syscall.SIGCONT, "", "continued"},                                    // 2
+	} {
+		if err := syscall.Kill(program, step.sig); err != nil {
+			t.Fatal(err)
+		}
+		if step.tell != "" {
+			j.tell(step.tell)
+		}
+		j.want(step.says)
+	}
+	j.tell(fmt.Sprintf("signal %d", syscall.SIGUSR1))
+	j.want("signal <nil>")
+	j.want("on")
+	j.foreground() // 3
+	j.typeKeys("first\r")
+	j.want("line first")
+	j.tell("wait")
+	j.want("ended 5")
+	j.cooked()
 }
 
 // However the program is stopped, the shell sees its job stop, and fg makes it go on.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,21 +63,24 @@ func (s *Session) copyOutput() {
 // show returns false when the terminal is gone or the end was asked for.
 func (s *Session) show(p []byte) bool {
 	for len(p) > 0 {
+		s.shows.Add(1)
 		n, err := unix.Write(s.out, p)
+		s.shows.Add(1)
 		switch {
+		case s.asked.Load() == quitAsked:
+			return false
 		case n > 0:
 			p = p[n:]
 		case err == unix.EINTR:
 		case err == unix.EAGAIN: // somebody left O_NONBLOCK on the terminal that we all share
+			s.shows.Add(1)
 			woken, err := waitWritable(s.out, s.poke)
+			s.shows.Add(1)
 			if err != nil {
 				return false
 			}
 			if woken {
 				s.drainPoke()
-				if s.asked.Load() == quitAsked {
-					return false
-				}
 			}
 		default:
 			return false
@@ -103,6 +107,38 @@ func (s *Session) askShown() {
 	s.wakeOutput()
 }
 
+// stallGrace is how long a terminal may take nothing, once the end is wanted, before it is given up.
+const stallGrace = 2 * time.Second
+
+// endSoon is for when the end is wanted: we were told to end, or the program was killed. A terminal that nobody reads then
+// holds nobody up, as it would not hold up the program run directly.
+func (s *Session) endSoon() {
+	if s.hurry == nil {
+		s.hurry, s.stuck = time.NewTicker(stallGrace), s.shows.Load()
+	}
+}
+
+func (s *Session) ticks() <-chan time.Time {
+	if s.hurry == nil || s.outputOver {
+		return nil
+	}
+	return s.hurry.C
+}
+
+// checkStalled gives the terminal up if one and the same write to it has lasted for stallGrace. copyOutput stays behind
+// in that write, and touches nothing of ours when it comes back. A program that hangs in a write of its own, deaf to
+// the signal, is freed by the hang-up.
+func (s *Session) checkStalled() {
+	shows := s.shows.Load()
+	if shows%2 == 1 && shows == s.stuck {
+		s.stopInput()
+		s.restore()
+		s.asked.Store(quitAsked)
+		s.outputEnded()
+	}
+	s.stuck = shows
+}
+
 // doneOutput is nil once outputEnded has been called.
 func (s *Session) doneOutput() <-chan struct{} {
 	if s.outputOver {
@@ -118,7 +154,7 @@ func (s *Session) outputEnded() {
 	s.closeMaster() // the kernel hangs the pty up
 }
 
-// closeMaster needs copyOutput and copyInput ended.
+// closeMaster needs copyInput ended, and copyOutput ended or told to.
 func (s *Session) closeMaster() {
 	if s.masterClosed {
 		return

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -86,8 +87,8 @@ func TestKeysOfACookedProgram(t *testing.T) {
 		name, keys, want string
 		code             int
 	}{
-		{"^C interrupts", "\x03", "ready^C", 130},
-		{"^\\ quits", "\x1c", "ready^\\", 131},
+		{"^C interrupts", "\x03", "ready^C", -int(syscall.SIGINT)},
+		{"^\\ quits", "\x1c", "ready^\\", -int(syscall.SIGQUIT)},
 		{"^D ends the input", "\x04", "ready", 0},
 		{"a line is echoed, and its return becomes a newline", "ab\r\x04", "readyab\r\nab\r\n", 0},
 		{"a key is rubbed out", "abc\x7f\r\x04", "readyabc\b \b\r\nab\r\n", 0},

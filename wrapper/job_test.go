@@ -334,6 +334,6 @@ func TestKillWhileStopped(t *testing.T) {
 	j.want("signal <nil>")
 	j.tell("continue")
 	j.tell("wait")
-	j.want("ended 143")
+	j.want(fmt.Sprintf("died %d", syscall.SIGTERM))
 	j.cooked()
 }

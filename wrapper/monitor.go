@@ -64,14 +64,21 @@ func parseMonitorArgs(list []string) (a monitorArgs, args []string, ok bool) {
 	return a, list[7:], errors.Join(err[:]...) == nil
 }
 
-// Monitor must be the first call of main, and of TestMain where tests call Start. It returns false at once, except in the
-// process that Start puts between us and the program: there it returns true when that process's work is done, and main
-// must return.
+// Monitor must be the first call of main, and of TestMain where tests call Start or Child. It returns false at once, except
+// in the process that Start puts between us and the program, and in the one that wakes us for Child: there it returns
+// true when that process's work is done, and main must return.
 //
-// That process leads the program's session, is its parent as a shell would be, tells when it stops and ends, and passes
+// Start's leads the program's session, is its parent as a shell would be, tells when it stops and ends, and passes
 // signals on. It ends when the program has ended and we have closed the orders or are gone. If we are gone without having
 // said so, by SIGKILL or a panic in any goroutine, it restores the user's terminal and hangs up the program.
 func Monitor() bool {
+	if len(os.Args) == 2 && os.Args[0] == wakerName {
+		pid, err := strconv.Atoi(os.Args[1])
+		if err == nil {
+			waker(pid)
+		}
+		return err == nil
+	}
 	a, args, ok := parseMonitorArgs(os.Args)
 	if !ok {
 		return false

@@ -63,6 +63,7 @@ func report(status Status, err error) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 98
 	}
+	status.Die()
 	return status.ExitCode()
 }
 
@@ -165,6 +166,8 @@ func shellRole(args []string) int {
 			_ = unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, unix.Getpgrp())
 			if ws.Stopped() {
 				side("stopped %d", ws.StopSignal())
+			} else if ws.Signaled() {
+				side("died %d", ws.Signal())
 			} else {
 				side("ended %d", ws.ExitStatus())
 			}
@@ -198,7 +201,9 @@ func execRole(args []string) int {
 	return 98
 }
 
-func childRole(args []string) int { return report(Child(command(args))) }
+func childRole(args []string) int {
+	return report(Child(command(args), os.Stdin, os.Stdout, os.Stderr))
+}
 
 func random(size int) []byte {
 	p := make([]byte, size)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,7 +33,10 @@ type Session struct {
 	outputOver    bool           // copyOutput has ended
 	hungUp        bool
 	masterClosed  bool
-	input         *inputCopy // nil: keys are left in the terminal
+	input         *inputCopy     // nil: keys are left in the terminal
+	hurry         *time.Ticker   // looks for a terminal that takes nothing; nil: nobody wants an end
+	forwarded     syscall.Signal // the last one that was passed on
+	stuck         uint64         // shows, at the last tick
 
 	reports     chan message  // closed when the monitor is gone
 	terminalErr chan struct{} // the terminal is gone; holds one token
@@ -41,6 +45,7 @@ type Session struct {
 	// asked is the number of the last question put to copyOutput: is everything shown that was printed until now? It sends
 	// the number on answered when it is. quitAsked tells it to end. A byte in pokeW wakes it.
 	asked        atomic.Uint64
+	shows        atomic.Uint64 // counts the beginnings and the ends of writes to the terminal: odd in a write
 	answered     chan uint64
 	pokeR, pokeW *os.File
 	poke         int // pokeR's descriptor
@@ -141,6 +146,8 @@ func (s *Session) keep(cmd Command, sigs caught, ready chan<- error) {
 			s.hangUp()
 		case <-s.doneOutput():
 			s.outputEnded()
+		case <-s.ticks():
+			s.checkStalled()
 		case <-sigs.size:
 			s.resize()
 		case <-sigs.cont:
@@ -195,7 +202,10 @@ func (s *Session) reported(r message) {
 		if r.Kind == reportExited {
 			s.status = Status{Code: int(r.Value)}
 		} else {
-			s.status = Status{Signal: syscall.Signal(r.Value)}
+			sig := syscall.Signal(r.Value)
+			key := sig == syscall.SIGINT || sig == syscall.SIGQUIT
+			s.status = Status{Signal: sig, typed: key && s.raw && s.forwarded != sig}
+			s.endSoon()
 		}
 		s.ended, s.stopping = true, 0
 		s.stopInput()
@@ -210,6 +220,7 @@ func (s *Session) lost() {
 	}
 	s.ended, s.status = true, Status{Signal: syscall.SIGHUP}
 	s.err = fmt.Errorf("the monitor of %d is gone", s.pid)
+	s.endSoon()
 	s.stopInput()
 	s.askShown()
 }
@@ -341,12 +352,21 @@ func (s *Session) finish(sigs caught) {
 	s.closing.trip()
 	s.asked.Store(quitAsked)
 	s.wakeOutput()
-	<-s.outputDone
+	if s.hurry != nil {
+		s.hurry.Stop()
+	}
+	if !s.outputOver {
+		<-s.outputDone
+	}
 	s.restore()
 	s.closeMaster()
 	s.closing.close()
-	s.pokeR.Close()
-	s.pokeW.Close()
+	select {
+	case <-s.outputDone:
+		s.pokeR.Close()
+		s.pokeW.Close()
+	default: // it hangs in a write to a stalled terminal; when that ends it may look at them
+	}
 	s.orders.Close() // ends the monitor
 	reap(s.monitor)
 	if s.reports != nil {

@@ -1,11 +1,14 @@
 package wrapper
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +28,7 @@ func TestExitStatus(t *testing.T) {
 func TestDeathBySignal(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSEGV, syscall.SIGTERM, syscall.SIGABRT} {
 		s := wrapped(t, "sh", "-c", fmt.Sprintf("kill -%d $$", sig))
-		if code, want := s.exit(), 128+int(sig); code != want {
+		if code, want := s.exit(), -int(sig); code != want {
 			t.Errorf("%v: got %d, want %d", sig, code, want)
 		}
 	}
@@ -37,7 +40,7 @@ func TestSignalsReachTheProgram(t *testing.T) {
 		t.Fatal(line)
 	}
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
-		syscall.SIGALRM, syscall.SIGPIPE, syscall.SIGCONT, syscall.SIGTERM} {
+		syscall.SIGALRM, syscall.SIGCONT, syscall.SIGTERM} {
 		if err := s.cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
@@ -50,12 +53,40 @@ func TestSignalsReachTheProgram(t *testing.T) {
 	}
 }
 
+// A stream of ours that breaks off is none of the program's, behind the glass or beside us.
+func TestSIGPIPEIsOurs(t *testing.T) {
+	for _, role := range []string{"wrap", "child"} {
+		s := newScreen(t)
+		s.start(append(as(role), as("signals")...))
+		go s.read()
+		if line := s.said(); !strings.HasPrefix(line, "ready ") {
+			t.Fatal(line)
+		}
+		for range 30 {
+			for _, sig := range []syscall.Signal{syscall.SIGPIPE, syscall.SIGUSR1} {
+				if err := s.cmd.Process.Signal(sig); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, want := s.said(), strconv.Itoa(int(syscall.SIGUSR1)); got != want {
+				t.Fatalf("%s: the program got signal %s, want %s", role, got, want)
+			}
+		}
+		if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if code := s.exit(); code != 0 {
+			t.Errorf("%s: exit code: got %d, want 0", role, code)
+		}
+	}
+}
+
 // Every signal that would kill us is the program's, kills it, and leaves the terminal as it was.
 func TestTerminalIsRestoredAfterASignal(t *testing.T) {
 	for sig := syscall.Signal(1); sig <= lastSignal; sig++ {
 		switch sig {
 		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT,
-			syscall.SIGCHLD, syscall.SIGURG, syscall.SIGWINCH, syscall.SIGPROF:
+			syscall.SIGCHLD, syscall.SIGURG, syscall.SIGWINCH, syscall.SIGPROF, syscall.SIGPIPE:
 			continue // they don't kill, or have a test of their own, or are ours
 		case 32, 33, 34: // the C library's and the Go runtime's
 			continue
@@ -72,7 +103,7 @@ func TestTerminalIsRestoredAfterASignal(t *testing.T) {
 			if err := s.cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			if code, want := s.exit(), 128+int(sig); code != want {
+			if code, want := s.exit(), -int(sig); code != want {
 				t.Errorf("exit code: got %d, want %d", code, want)
 			}
 			if after := settings(t, s); after != before {
@@ -160,8 +191,8 @@ func TestHangUp(t *testing.T) {
 		s := wrapped(t, "yes")
 		s.expect("y\r\ny")
 		s.master.Close()
-		if code := s.exit(); code != 129 && code != 1 { // yes may see the write fail first
-			t.Errorf("exit code: got %d, want 129 or 1", code)
+		if code := s.exit(); code != -int(syscall.SIGHUP) && code != 1 { // yes may see the write fail first
+			t.Errorf("exit code: got %d, want death by SIGHUP or 1", code)
 		}
 		s.gone()
 	})
@@ -185,6 +216,95 @@ func TestHangUp(t *testing.T) {
 		}
 		s.gone()
 	})
+}
+
+// Nobody reads the terminal. Who is told to end, ends all the same, and the terminal is left as it was: 1. It is filled before
+// anybody starts. 2. The program prints, and says so past the terminal. 3. We are told to end, or the program kills itself.
+// 4. All end.
+func TestStalledTerminal(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		sig          syscall.Signal // to us; 0: none
+		want         int
+	}{
+		{"a program that dies of the signal", "echo x; echo ready >&3; exec yes", syscall.SIGTERM, -int(syscall.SIGTERM)},
+		{"a program that dies of a hang-up", "echo x; echo ready >&3; exec yes", syscall.SIGHUP, -int(syscall.SIGHUP)},
+		{"a program that has a last word", "trap '' HUP; trap 'echo bye; exit 3' TERM; echo x; echo ready >&3; while :; do echo yyyyyyyyyyyyyyy; done", syscall.SIGTERM, 3},
+		{"a program that ended before, or does so by itself", "trap '' TERM HUP; echo x; echo ready >&3; exit 4", syscall.SIGTERM, 4},
+		{"a program that is killed", "echo x; echo ready >&3; kill -9 $$", 0, -int(syscall.SIGKILL)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScreen(t)
+			before := odd(t, s)
+			fill(t, s.tty) // 1
+			s.start(as("wrap", "sh", "-c", c.script))
+			if got := s.said(); got != "ready" { // 2
+				t.Fatal(got)
+			}
+			if c.sig != 0 { // 3
+				if err := s.cmd.Process.Signal(c.sig); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if code := s.exit(); code != c.want { // 4
+				t.Errorf("exit code: got %d, want %d", code, c.want)
+			}
+			if after := settings(t, s); after != before {
+				t.Errorf("settings: got %+v, want %+v", after, before)
+			}
+			s.gone()
+		})
+	}
+}
+
+// fill writes to a terminal until it takes nothing more. The kernel moves what was written along, and then takes more; so it
+// does without OPOST, as the terminal will be in raw mode.
+func fill(t *testing.T, tty *os.File) {
+	t.Helper()
+	fd := int(tty.Fd())
+	was, err := getTermios(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := was
+	raw.Oflag &^= unix.OPOST
+	if err := setTermios(fd, raw); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	for full := 0; full < 100; {
+		if _, err := unix.Write(fd, []byte{'x'}); err == unix.EAGAIN {
+			full++
+			time.Sleep(time.Millisecond)
+		} else if err != nil {
+			t.Fatal(err)
+		} else {
+			full = 0
+		}
+	}
+	if err := unix.SetNonblock(fd, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := setTermios(fd, was); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A terminal that is read loses nothing of what a program prints when it is told to end.
+func TestLastWordsAreShown(t *testing.T) {
+	const size = 1 << 20
+	s := wrapped(t, append([]string{"sh", "-c", `trap '"$@"; exit 3' TERM; printf ready; while :; do sleep 0.01; done`, "sh"}, as("flood", fmt.Sprint(size))...)...)
+	s.expect("ready")
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	got := bytes.TrimPrefix(s.all(), []byte("ready"))
+	if code := s.exit(); code != 3 || !bytes.Equal(got, random(size)) {
+		t.Errorf("got %d and %d bytes, want 3 and the %d that were printed", code, len(got), size)
+	}
 }
 
 // Somebody kills the process between us and the program.

@@ -10,16 +10,18 @@ import (
 // caught are the signals on their way to us. A full channel drops a signal, as the kernel merges equal ones.
 type caught struct {
 	size, cont, forward chan os.Signal
+	pipe                chan os.Signal // of our own connections: it must not kill us, and is nobody else's
 }
 
 func catch() caught {
-	c := caught{make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan os.Signal, 64)}
+	c := caught{make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan os.Signal, 64), make(chan os.Signal, 1)}
 	signal.Notify(c.size, syscall.SIGWINCH)
 	signal.Notify(c.cont, syscall.SIGCONT)
+	signal.Notify(c.pipe, syscall.SIGPIPE)
 	for sig := syscall.Signal(1); sig <= lastSignal; sig++ {
 		switch sig {
 		case syscall.SIGKILL, syscall.SIGSTOP: // cannot be caught
-		case syscall.SIGWINCH, syscall.SIGCONT: // above
+		case syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGPIPE: // above
 		case syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU: // once caught, the Go runtime never lets them stop us again
 		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPROF: // of our own making: children, preemption, profiles
 		case 32, 33, 34: // the C library's; the Go runtime does not let them be caught
@@ -36,11 +38,16 @@ func (c caught) stop() {
 	signal.Stop(c.size)
 	signal.Stop(c.cont)
 	signal.Stop(c.forward)
+	signal.Stop(c.pipe)
 }
 
 // forward passes a signal on. Who sent it to our whole group meant the program's whole group, but only SIGHUP (from a
 // shell) and the keys of a terminal that is not raw are surely sent so.
 func (s *Session) forward(sig syscall.Signal) {
+	if sig == syscall.SIGTERM || sig == syscall.SIGHUP {
+		s.endSoon()
+	}
+	s.forwarded = sig
 	group := sig == syscall.SIGHUP || !s.raw && (sig == syscall.SIGINT || sig == syscall.SIGQUIT)
 	if group {
 		s.order(orderGroup, int(sig))

@@ -111,10 +111,14 @@ func startMonitor(cmd Command, fg bool, tty, stderr, orders, reports *os.File, t
 	}
 	a := monitorArgs{foreground: fg, path: cmd.Path, dir: cmd.Dir}
 	a.orders, a.reports, a.terminal = slot(int(orders.Fd())), slot(int(reports.Fd())), slot(terminal)
-	return syscall.ForkExec(self, a.list(cmd.Args), &syscall.ProcAttr{
+	pid, err = syscall.ForkExec(self, a.list(cmd.Args), &syscall.ProcAttr{
 		Env: cmd.env(), Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0},
 	})
+	if err != nil {
+		err = fmt.Errorf("starting %s between us and it: %w", self, err)
+	}
+	return pid, err
 }
 
 // inherited says whether a descriptor is passed on to programs we start.

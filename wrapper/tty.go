@@ -101,7 +101,7 @@ func orphaned() bool {
 			sid, err := unix.Getsid(pid)
 			return err != nil || sid != session
 		}
-		if pid, err = parent(pid); err != nil {
+		if pid, _, err = look(pid); err != nil {
 			return true
 		}
 	}

@@ -44,10 +44,12 @@ func waitWritable(fd, wake int) (woken bool, err error) {
 	}
 }
 
-func parent(pid int) (int, error) {
+// look tells who the parent of a process is, and whether it is stopped.
+func look(pid int) (parent int, stopped bool, err error) {
 	p, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	return int(p.Eproc.Ppid), nil
+	const sstop = 4 // SSTOP of <sys/proc.h>
+	return int(p.Eproc.Ppid), p.Proc.P_stat == sstop, nil
 }

@@ -34,14 +34,14 @@ func wait(fd int, events int16, wake int) (woken bool, err error) {
 	}
 }
 
-func parent(pid int) (int, error) {
+// look tells who the parent of a process is, and whether it is stopped.
+func look(pid int) (parent int, stopped bool, err error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	// pid (comm) state ppid …, where comm may hold anything.
 	var state rune
-	var ppid int
-	_, err = fmt.Sscanf(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " %c %d", &state, &ppid)
-	return ppid, err
+	_, err = fmt.Sscanf(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " %c %d", &state, &parent)
+	return parent, state == 'T', err
 }

@@ -20,7 +20,9 @@ package wrapper
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Command is Claude Code, or a test program in its place, as it is to be started.
@@ -59,6 +61,8 @@ type Options struct {
 type Status struct {
 	Code   int            // the exit code, if Signal is 0
 	Signal syscall.Signal // the signal it died of; 0: it exited
+
+	typed bool // on its pty, as ^C or ^\: nobody but it has got the signal yet
 }
 
 // ExitCode is what a shell would say: the exit code, or 128+n for death by signal n.
@@ -67,6 +71,23 @@ func (s Status) ExitCode() int {
 		return 128 + int(s.Signal)
 	}
 	return s.Code
+}
+
+// Die ends this process by the signal that the program died of, so that a shell sees of us what it would have seen of
+// the program: after a death by SIGINT a loop ends, after an exit with 130 it goes on. A script in our process group gets
+// the signal of a key too, as it would from the terminal. Die returns if the program exited, or if we can't die of it.
+func (s Status) Die() {
+	if s.Signal == 0 {
+		return
+	}
+	signal.Reset(s.Signal) // the runtime would set its own handler again
+	setDefault(s.Signal)
+	pid := syscall.Getpid()
+	if s.typed {
+		pid = 0
+	}
+	_ = syscall.Kill(pid, s.Signal) // we may signal ourselves
+	time.Sleep(time.Second)         // another thread may be the one that gets it
 }
 
 // Run runs the program in a pty of its own behind the user's terminal until it ends, and returns how.
