@@ -63,7 +63,7 @@ func (p *Pool) Rejected(now time.Time, k Key, retryAfter time.Duration, tokens b
 // refill came into the bucket, and our own later calls went out of it: the level is put into that interval, never onto a
 // number. Putting it onto Remaining floods a server whose burst is 1.
 func (p *Pool) Headers(now time.Time, k Key, sentAt time.Time, l Limits) {
-	now = p.advance(now)
+	now, l = p.advance(now), l.believed()
 	sentAt = stamp(sentAt)
 	if sentAt.After(now) {
 		sentAt = now

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -762,11 +763,11 @@ func mustJSON(v any) string {
 
 // FuzzState reads states that others wrote, or that a disk spoiled, and goes on with them.
 func FuzzState(f *testing.F) {
-	f.Add([]byte(`{"version":1,"pools":{"p":{"queue":[{"session":"a"}],"pace":{"rate":0.5,"level":1,"log":[1772355600000,5,5],"tries":[{"session":"a","at":"2026-03-01T09:00:00Z"}]}}}}`), int64(1000))
-	f.Add([]byte(`{"pools":{"p":{"retries":[{"session":"a","rejected":"2026-03-01T09:00:00Z","in":5000000000}]}}}`), int64(-1))
+	f.Add([]byte(`{"version":1,"pools":{"p":{"queue":[{"session":"a"}],"at":"2026-03-01T09:00:00Z","pace":{"rate":0.5,"level":1,"log":[1772355600000,5,5],"tries":[{"session":"a","at":"2026-03-01T09:00:00Z"}]}}}}`), int64(1000))
+	f.Add([]byte(`{"pools":{"p":{"at":"2026-03-01T09:00:00Z","retries":[{"session":"a","rejected":"2026-03-01T09:00:00Z","in":5000000000}]}}}`), int64(-1))
 	f.Fuzz(func(t *testing.T, data []byte, ms int64) {
 		st := NewState()
-		if json.Unmarshal(data, st) != nil {
+		if json.Unmarshal(data, st) != nil || st.Check() != nil {
 			t.Skip()
 		}
 		now := simEpoch.Add(time.Duration(ms%1e10) * time.Millisecond)
@@ -780,5 +781,10 @@ func FuzzState(f *testing.F) {
 		p.Retrying(now, a, Retry{Rejected: now, In: time.Second, Attempt: 1})
 		p.Rejected(now, a, time.Second, false)
 		p.Headers(now, a, now, Limits{Requests: Resource{60, 1}, Input: Resource{1000, 10}})
+		p.Succeeded(now, a)
+		written := new(State)
+		if err := cmp.Or(json.Unmarshal([]byte(mustJSON(st)), written), written.Check()); err != nil {
+			t.Errorf("what became of it is refused: %v", err)
+		}
 	})
 }
