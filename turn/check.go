@@ -104,7 +104,7 @@ func (p *Pool) check() error {
 		}
 	}
 	for _, r := range p.Retries {
-		if !past(r.Rejected) || r.In < 0 || r.In > longest {
+		if r.Rejected.IsZero() || !past(r.Rejected) || r.In < 0 || r.In > longest {
 			return fmt.Errorf("retry %+v", r)
 		}
 	}
@@ -142,7 +142,7 @@ func (c *Pace) check(past func(...time.Time) bool) error {
 		return errors.New("a pace of the future")
 	}
 	for _, t := range c.Tries {
-		if !past(t.At) || !past(t.Doubt.Add(-slack)) && !t.Doubt.IsZero() {
+		if t.At.IsZero() || !past(t.At) || !past(t.Doubt.Add(-slack)) && !t.Doubt.IsZero() {
 			return fmt.Errorf("try %+v", t)
 		}
 	}
