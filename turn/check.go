@@ -151,13 +151,8 @@ func (c *Pace) check(past func(...time.Time) bool) error {
 
 // dated says whether a clock can have shown the times; zero is not known.
 func dated(times ...time.Time) bool {
-	return !slices.ContainsFunc(times, func(t time.Time) bool { return !t.IsZero() && Undated(t) })
-}
-
-// Undated reports whether no clock can have shown t.
-func Undated(t time.Time) bool {
 	const from, to = 0, 7258118400 // 1970 to 2199
-	return t.Unix() < from || t.Unix() >= to
+	return !slices.ContainsFunc(times, func(t time.Time) bool { return !t.IsZero() && (t.Unix() < from || t.Unix() >= to) })
 }
 
 // within is false of what is no number.
