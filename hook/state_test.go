@@ -117,7 +117,7 @@ func TestTheHookGoesOnWhateverTheStateSays(t *testing.T) {
 	for what, state := range spoiled() {
 		t.Run(what, func(t *testing.T) {
 			for _, name := range eventNames {
-				for _, more := range [][]string{nil, {"agent_id", "s"}, {"transcript_path", fifo}, {"transcript_path", "/dev/zero"}} {
+				for _, more := range [][]string{{"error", "rate_limit"}, {"agent_id", "s"}, {"transcript_path", fifo}, {"transcript_path", "/dev/zero"}} {
 					store := newDesk(t).store
 					if err := os.WriteFile(filepath.Join(store.Dir(), "state.json"), filled([]byte(state), fifo), 0o600); err != nil {
 						t.Fatal(err)
@@ -140,7 +140,7 @@ func TestTheHookGoesOnWhateverStandsInThePlaceOfTheState(t *testing.T) {
 		},
 		"a closed file": func(path string) error { return os.WriteFile(path, nil, 0) },
 		"a full list": func(path string) error {
-			return os.WriteFile(path, []byte(`{"version":1,"pools":{`+strings.Repeat(`"":{},`, 1<<19)+`"":{}}}`), 0o600)
+			return os.WriteFile(path, []byte(`{"version":1,"pools":{`+strings.Repeat(`"":{},`, 1<<17)+`"":{}}}`), 0o600)
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
