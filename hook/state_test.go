@@ -239,3 +239,32 @@ func TestGarbageSendsNobodyOutOfTheLine(t *testing.T) {
 		t.Errorf("set aside are %q, and the log says\n%s", aside, log)
 	}
 }
+
+// After a day of subagents the state is as small as after an hour.
+func TestFinishedSubagentsLeaveTheState(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	path := transcript(t)
+	agents := filepath.Join(strings.TrimSuffix(path, ".jsonl"), "subagents")
+	if err := os.MkdirAll(agents, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const day = 30
+	for i := range day {
+		agent := fmt.Sprint(i)
+		file := filepath.Join(agents, "agent-"+agent+".jsonl")
+		row := fmt.Sprintf(`{"type":"api-request","id":"1","timestamp":%q}`+"\n", time.Now().UTC().Format(time.RFC3339Nano))
+		if err := os.WriteFile(file, []byte(row), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d.send(eventOf("SubagentStart", "a", "agent_id", agent, "transcript_path", path))
+		d.send(eventOf("SubagentStop", "a", "agent_id", agent, "transcript_path", path))
+		long := time.Now().Add(-2 * time.Hour)
+		if err := os.Chtimes(file, long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := d.session("a"); len(got.Offsets) > 3 || len(got.Asked) > 3 {
+		t.Errorf("after %d subagents the state remembers %v and %v", day, got.Offsets, got.Asked)
+	}
+}
