@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // stub is a program in place of Claude Code that tells how it was started: its arguments and its environment, NUL
@@ -165,8 +166,29 @@ func TestSettingsOfAFileStayPrivate(t *testing.T) {
 			t.Errorf("the merged settings lack %q: %s", want, merged)
 		}
 	}
-	if again := p.run("run", "--", "--settings", file, "-p", "hello"); again.args[1] != o.args[1] {
-		t.Errorf("the same settings make two files: %q and %q", o.args[1], again.args[1])
+}
+
+// Secrets may stand in them. One that claude took the place of us for stays until the next session, as a claude that was
+// killed does; else it goes with the session.
+func TestSettingsEndWithTheirSession(t *testing.T) {
+	p := newPerson(t)
+	file := filepath.Join(p.home, "mine.json")
+	p.write(file, `{"env":{"SECRET":"hunter2"}}`, 0o600)
+	taken := p.run("run", "--", "--settings", file, "-p", "hello").args[1]
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(taken, old, old); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(filepath.Dir(taken), "settings-of-mine.json")
+	p.write(other, "{}", 0o600)
+	if err := os.Chtimes(other, old, old); err != nil {
+		t.Fatal(err)
+	}
+	p.env = append(p.env, "CLAUDE_CODE_RETRY_WATCHDOG=0") // then the launcher stays, to run it again
+	watched := p.run("run", "--", "--settings", file, "-p", "hello").args[1]
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(taken), "settings-*"))
+	if watched == taken || !slices.Equal(left, []string{other}) {
+		t.Errorf("after %s and %s there are %q", taken, watched, left)
 	}
 }
 

@@ -170,6 +170,9 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 	if err == nil {
 		w.tellPerson(out, news)
 	}
+	if e.Name == "SessionStart" || e.Name == "SessionEnd" {
+		h.Store.Sweep()
+	}
 	return err
 }
 

@@ -3,6 +3,8 @@ package lockfile
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -564,5 +566,35 @@ func TestTheLogIsOneLineAMessageAndBounded(t *testing.T) {
 	s.Log("first")
 	if got, _ := os.ReadFile(path); !strings.HasSuffix(string(got), " first\n") || len(got) > 100 {
 		t.Errorf("the log has %d bytes after a full one", len(got))
+	}
+}
+
+func TestSettingsOfTheDeadAreSweptAway(t *testing.T) {
+	s := open(t)
+	cmd := other(t, "idle", "")
+	path := func(p turn.Process) string {
+		data, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(s.dir, own+base64.RawURLEncoding.EncodeToString(data)+".json")
+	}
+	alive, dead := path(Identify(cmd.Process.Pid)), path(turn.Process{PID: cmd.Process.Pid, Start: 1})
+	for _, file := range []string{alive, dead, dead + ".tmp", s.Settings(), filepath.Join(s.dir, own+"x.json")} {
+		old := time.Now().Add(-2 * young)
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, old, old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := path(turn.Process{PID: cmd.Process.Pid, Start: 2}) // of whom we can't see yet, perhaps
+	if err := os.WriteFile(fresh, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Sweep()
+	got, _ := filepath.Glob(filepath.Join(s.dir, own+"*"))
+	want := []string{alive, s.Settings(), filepath.Join(s.dir, own+"x.json"), fresh}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("left are %q, want %q", got, want)
 	}
 }
