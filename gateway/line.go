@@ -131,7 +131,7 @@ func (l *line) due(waiting []*place) bool {
 		if pool.Granted(p.key, p.event) {
 			continue
 		}
-		if _, ok := pool.Place(p.key); !ok {
+		if _, ok := pool.Place(p.key, l.Rules); !ok {
 			return true // somebody dropped the ticket: ask again
 		}
 		if now.Before(l.act[p.class]) {
@@ -157,7 +157,7 @@ func (l *line) due(waiting []*place) bool {
 func (l *line) plan(pool *turn.Pool, class string, waiting []*place, now, next time.Time) {
 	first := 0
 	for _, p := range waiting {
-		if n, ok := pool.Place(p.key); ok && p.class == class && (first == 0 || n < first) {
+		if n, ok := pool.Place(p.key, l.Rules); ok && p.class == class && (first == 0 || n < first) {
 			first = n
 		}
 	}

@@ -1,8 +1,10 @@
 package turn
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +139,38 @@ func BenchmarkCheck(b *testing.B) {
 	for b.Loop() {
 		if err := s.Check(); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// What servers and transcripts say gets into the state as far as it can be, and never keeps it from being written.
+func TestNoNumberSpoilsTheState(t *testing.T) {
+	t.Parallel()
+	odd := []float64{math.Inf(1), math.Inf(-1), math.NaN(), -1, 0, 1e-300, 1, 50, 1e15, 1e300}
+	for _, x := range odd {
+		for _, y := range odd {
+			s := NewState()
+			p := s.Pool("p")
+			for i := range 20 {
+				now := simEpoch.Add(seconds(60 * float64(i)))
+				l := Limits{Requests: Resource{x, y}, Input: Resource{y, x}, Output: Resource{50, y}, Total: Resource{x, 50}}
+				p.Ask(now, Ticket{Key: a, Event: fmt.Sprint(i)})
+				p.Admit(now, Rules{})
+				p.Headers(now, a, now, l)
+				p.Used(now, a, now, Costs{x, y})
+				p.Retrying(now, a, Retry{Rejected: now, In: seconds(y), Attempt: 1, Named: l})
+				p.Rejected(now, a, seconds(x), i > 10)
+				p.Succeeded(now, a)
+				written := new(State)
+				data, err := json.Marshal(s)
+				if err == nil {
+					err = cmp.Or(json.Unmarshal(data, written), written.Check())
+				}
+				if err != nil {
+					t.Errorf("told %v and %v: %v", x, y, err)
+					break
+				}
+			}
 		}
 	}
 }

@@ -96,10 +96,10 @@ func TestTurns(t *testing.T) {
 			s.admit(2, strict, 122)
 			s.holds("b/e")
 			s.queue("a/e c/e")
-			if place, ok := s.Place(c); place != 2 || !ok {
+			if place, ok := s.Place(c, Rules{}); place != 2 || !ok {
 				s.Errorf("Place(c) = %d, %v, want 2, true", place, ok)
 			}
-			if place, ok := s.Place(b); place != 0 || ok {
+			if place, ok := s.Place(b, Rules{}); place != 0 || ok {
 				s.Errorf("Place(b) = %d, %v, want 0, false", place, ok)
 			}
 			s.Succeeded(at(3), b)
@@ -703,7 +703,7 @@ func TestState(t *testing.T) {
 		for i := range 400 {
 			k := Key{Session: fmt.Sprintf("01234567-89ab-cdef-0123-%012d", i%20)}
 			now := float64(i) / 4
-			if _, queued := p.Place(k); queued {
+			if _, queued := p.Place(k, Rules{}); queued {
 				p.Succeeded(at(now), k)
 				p.Admit(at(now), Rules{})
 				continue
