@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// crowd is more than there can be of anything in a state, with 500 sessions of which each has 20 subagents. What
-	// looks at each of them for each of them is still done in time.
-	crowd = 10_000
+	// crowd is more than can run on a machine at once, 500 sessions with their subagents; many more than is remembered of
+	// what they did. With so many it still takes no more than seconds to look at each of them for each of the others.
+	crowd, many = 2_000, 10_000
 	// plenty is more tokens than calls take or a bucket has.
 	plenty = 1e15
 	// longest is the longest retry that is believed.
@@ -50,7 +50,7 @@ func (s *Session) check() error {
 	switch {
 	case s == nil:
 		return errors.New("null")
-	case max(len(s.Offsets), len(s.Asked)) > crowd:
+	case max(len(s.Offsets), len(s.Asked)) > many:
 		return fmt.Errorf("%d subagents", max(len(s.Offsets), len(s.Asked)))
 	case s.Resumes.Tries < 0 || len(s.Resumes.Times) > mostADay || !dated(s.Resumes.Times...):
 		return fmt.Errorf("resumes %+v", s.Resumes)
@@ -74,10 +74,8 @@ func (p *Pool) check() error {
 	if p == nil {
 		return errors.New("null")
 	}
-	for _, n := range []int{len(p.Queue), len(p.Grants), len(p.Retries), len(p.Callers), len(p.Pace.Tries), len(p.Account.Calls)} {
-		if n > crowd {
-			return fmt.Errorf("a list of %d", n)
-		}
+	if now, lately := max(len(p.Queue), len(p.Grants), len(p.Retries)), max(len(p.Callers), len(p.Pace.Tries), len(p.Account.Calls)); now > crowd || lately > many {
+		return fmt.Errorf("a list of %d", max(now, lately))
 	}
 	// past are times of what has happened.
 	past := func(times ...time.Time) bool {

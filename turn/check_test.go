@@ -14,7 +14,7 @@ import (
 func TestCheckRefusesWhatCantBe(t *testing.T) {
 	t.Parallel()
 	const at = `"at":"2026-03-01T09:00:00Z",`
-	many := func(one string) string { return strings.Repeat(one+",", crowd) + one }
+	list := func(one string) string { return strings.Repeat(one+",", many) + one }
 	for what, state := range map[string]string{
 		"a null session":                   `{"sessions":{"x":null}}`,
 		"a null pool":                      `{"pools":{"p":null}}`,
@@ -45,7 +45,7 @@ func TestCheckRefusesWhatCantBe(t *testing.T) {
 		"a pace used in the future":        `{"pools":{"p":{` + at + `"pace":{"rate":1,"used":"2026-04-01T09:00:00Z"}}}}`,
 		"a trial of the future":            `{"pools":{"p":{` + at + `"pace":{"tries":[{"session":"x","at":"2026-04-01T09:00:00Z"}]}}}}`,
 		"a doubt without end":              `{"pools":{"p":{` + at + `"pace":{"rate":1,"tries":[{"session":"x","at":"2026-03-01T09:00:00Z","doubt":"2026-04-01T09:00:00Z"}]}}}}`,
-		"trials without number":            `{"pools":{"p":{` + at + `"pace":{"tries":[` + many(`{"session":"x","at":"2026-03-01T09:00:00Z"}`) + `]}}}}`,
+		"trials without number":            `{"pools":{"p":{` + at + `"pace":{"tries":[` + list(`{"session":"x","at":"2026-03-01T09:00:00Z"}`) + `]}}}}`,
 		"a ticket of the future":           `{"pools":{"p":{` + at + `"queue":[{"session":"x","since":"2026-04-01T09:00:00Z"}]}}}`,
 		"a ticket rejected before once":    `{"pools":{"p":{` + at + `"queue":[{"session":"x","rejected":-1}]}}}`,
 		"a budget below none":              `{"pools":{"p":{` + at + `"queue":[{"session":"x","budget":{"calls":-1}}]}}}`,
@@ -66,6 +66,7 @@ func TestCheckRefusesWhatCantBe(t *testing.T) {
 		"an account of calls of no time":   `{"pools":{"p":{` + at + `"account":{"asked":"2026-03-01T09:00:00Z","calls":[{"session":"x","at":"9999-01-01T00:00:00Z"}]}}}}`,
 		"interactive calls before any":     `{"pools":{"p":{` + at + `"ahead":-1}}}`,
 		"what happened before its pool":    `{"pools":{"p":{"queue":[{"session":"x","since":"2026-03-01T09:00:00Z"}]}}}`,
+		"tickets without number":           `{"pools":{"p":{` + at + `"queue":[` + strings.Repeat(`{"session":"x"},`, crowd) + `{"session":"x"}]}}}`,
 		"pools without number":             `{"pools":{"p":{}` + numbered(`,"%d":{}`) + `}}`,
 		"sessions without number":          `{"sessions":{"x":{}` + numbered(`,"%d":{}`) + `}}`,
 		"subagents without number":         `{"sessions":{"x":{"offsets":{"x":0` + numbered(`,"%d":0`) + `}}}}`,
@@ -84,7 +85,7 @@ func TestCheckRefusesWhatCantBe(t *testing.T) {
 
 func numbered(format string) string {
 	var b strings.Builder
-	for i := range crowd {
+	for i := range many {
 		fmt.Fprintf(&b, format, i)
 	}
 	return b.String()
