@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,7 +78,8 @@ func bear(t testing.TB, store *lockfile.Store, event []byte, env ...string) {
 	t.Helper()
 	d := desk{store: store, rules: turn.Rules{}}
 	h := d.hook(env...)
-	h.MaxWait = 10 * time.Millisecond
+	h.MaxWait, h.Notify = 10*time.Millisecond, true
+	h.Status = func(io.Writer) error { return errors.ErrUnsupported }
 	var out bytes.Buffer
 	ended := make(chan any, 1)
 	go func() {
@@ -91,6 +93,9 @@ func bear(t testing.TB, store *lockfile.Store, event []byte, env ...string) {
 		}
 	case <-time.After(patience):
 		t.Fatalf("the hook of %s does not end", event)
+	}
+	if log, _ := os.ReadFile(filepath.Join(store.Dir(), "log")); bytes.Contains(log, []byte("panic")) {
+		t.Fatalf("after the hook of %s the log says\n%s", event, log)
 	}
 	if out.Len() > 0 && !json.Valid(out.Bytes()) {
 		t.Fatalf("the hook of %s says %q", event, &out)
