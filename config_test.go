@@ -58,6 +58,7 @@ func TestUnknownSettingsAreNamed(t *testing.T) {
 		{file: "turns = ", want: "config.toml: toml: line 1"},
 		{env: "AFTERYOU_TURN=1", want: "did you mean AFTERYOU_TURNS?"},
 		{file: "max_resumes = 0", want: `max_resumes is "0"; it takes a number from 1`},
+		{env: "AFTERYOU_MAX_WAIT=169h", want: `AFTERYOU_MAX_WAIT: max_wait is "169h"; it takes a duration such as "6h", 168h at most`},
 		{env: "AFTERYOU_GAP=x", want: `AFTERYOU_GAP: gap is "x"; it takes a duration`},
 	} {
 		s := newSomeone(t, "", tt.env)

@@ -91,7 +91,7 @@ func runHook(args []string, in, out, errs *os.File) (int, error) {
 		if h.Store == nil {
 			return h.Trouble
 		}
-		r, err := see(h.Store)
+		r, err := see(h.Store, h.Rules)
 		if err != nil {
 			return err
 		}

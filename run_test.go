@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // stub is a program in place of Claude Code that tells how it was started: its arguments and its environment, NUL
@@ -139,6 +140,35 @@ func TestPrintGetsHooksAndTheLongWait(t *testing.T) {
 	}
 }
 
+// Claude Code ends a hook at its timeout and makes the call.
+func TestGatesMayWaitAsLongAsMaxWait(t *testing.T) {
+	p := newPerson(t)
+	const longest = 168 * time.Hour
+	p.env = append(p.env, "AFTERYOU_MAX_WAIT="+longest.String())
+	o := p.run("run", "--", "-p", "hello")
+	if len(o.args) < 2 {
+		t.Fatalf("claude gets %q, and the person reads %q", o.args, o.errs)
+	}
+	var settings struct {
+		Hooks map[string][]struct {
+			Hooks []struct{ Timeout float64 }
+		}
+	}
+	data, err := os.ReadFile(o.args[1])
+	if err == nil {
+		err = json.Unmarshal(data, &settings)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, event := range []string{"UserPromptSubmit", "PostToolBatch", "PreCompact", "SubagentStart"} {
+		g := settings.Hooks[event]
+		if len(g) == 0 || len(g[0].Hooks) == 0 || g[0].Hooks[0].Timeout <= longest.Seconds() {
+			t.Errorf("the hook of %s is %+v, want a timeout of more than %.0f s", event, g, longest.Seconds())
+		}
+	}
+}
+
 func TestTheUsersOwnWishesWin(t *testing.T) {
 	p := newPerson(t)
 	p.env = append(p.env, "CLAUDE_CODE_RETRY_WATCHDOG=0")
@@ -165,8 +195,29 @@ func TestSettingsOfAFileStayPrivate(t *testing.T) {
 			t.Errorf("the merged settings lack %q: %s", want, merged)
 		}
 	}
-	if again := p.run("run", "--", "--settings", file, "-p", "hello"); again.args[1] != o.args[1] {
-		t.Errorf("the same settings make two files: %q and %q", o.args[1], again.args[1])
+}
+
+// Secrets may stand in them. One that claude took the place of us for stays until the next session, as a claude that was
+// killed does; else it goes with the session.
+func TestSettingsEndWithTheirSession(t *testing.T) {
+	p := newPerson(t)
+	file := filepath.Join(p.home, "mine.json")
+	p.write(file, `{"env":{"SECRET":"hunter2"}}`, 0o600)
+	taken := p.run("run", "--", "--settings", file, "-p", "hello").args[1]
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(taken, old, old); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(filepath.Dir(taken), "settings-of-mine.json")
+	p.write(other, "{}", 0o600)
+	if err := os.Chtimes(other, old, old); err != nil {
+		t.Fatal(err)
+	}
+	p.env = append(p.env, "CLAUDE_CODE_RETRY_WATCHDOG=0") // then the launcher stays, to run it again
+	p.run("run", "--", "--settings", file, "-p", "hello")
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(taken), "settings-*"))
+	if !slices.Equal(left, []string{other}) {
+		t.Errorf("after both sessions there are %q, want %q", left, other)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/adrg/xdg"
 
+	"afteryou/claude"
 	"afteryou/turn"
 )
 
@@ -112,8 +113,8 @@ func (s *settings) set(name, value string) error {
 		}
 		s.Gap = value
 	case "max_wait":
-		if d, err := time.ParseDuration(value); err != nil || d <= 0 {
-			return bad(`a duration such as "6h"`)
+		if d, err := time.ParseDuration(value); err != nil || d <= 0 || d > claude.MaxWait {
+			return bad(fmt.Sprintf(`a duration such as "6h", %.0fh at most`, claude.MaxWait.Hours()))
 		}
 		s.MaxWait = value
 	case "rpm", "itpm", "otpm":

@@ -32,7 +32,7 @@ type poolReport struct {
 	Rate     float64        `json:"calls_per_minute"`   // 0: no limit met yet
 	Budget   *budgetReport  `json:"budget,omitempty"`   // of the last session that had one
 	Turns    []callerReport `json:"turns"`              // who has one, oldest first
-	Waiting  []callerReport `json:"waiting"`            // in line, first come first served
+	Waiting  []callerReport `json:"waiting"`            // in line, the next first
 	Retrying []callerReport `json:"rejected,omitempty"` // Claude Code tries again by itself
 	Stopped  []callerReport `json:"stopped,omitempty"`  // the turn is dead; it is made to go on
 }
@@ -83,7 +83,7 @@ func runStatus(args []string, in, out, errs *os.File) (int, error) {
 		}
 		return watch(store, in, out)
 	}
-	r, err := see(store)
+	r, err := see(store, wishes())
 	if err != nil {
 		return exitFailure, err
 	}
@@ -96,17 +96,24 @@ func runStatus(args []string, in, out, errs *os.File) (int, error) {
 }
 
 // see is what the state tells now.
-func see(store *lockfile.Store) (report, error) {
+func see(store *lockfile.Store, rules turn.Rules) (report, error) {
 	v, err := store.View()
 	if err != nil {
 		return report{}, err
 	}
 	v.Close()
-	return reportOf(v.State, time.Now()), nil
+	return reportOf(v.State, time.Now(), rules), nil
 }
 
-// reportOf tells what the state says, without those that are gone. It works on its own copy of the state.
-func reportOf(s *turn.State, now time.Time) report {
+// wishes are the rules that set the order of the line. What is wrong with the settings is said where they are used.
+func wishes() turn.Rules {
+	s, _ := loadSettings(configPath(), os.Getenv)
+	return s.rules()
+}
+
+// reportOf tells what the state says, without those that are gone. It works on its own copy of the state. Places are in the
+// order in which turns are given by the rules.
+func reportOf(s *turn.State, now time.Time, rules turn.Rules) report {
 	s.Forget(now, lockfile.Alive)
 	r := report{Pools: []poolReport{}}
 	for _, id := range slices.Sorted(maps.Keys(s.Pools)) {
@@ -142,7 +149,7 @@ func reportOf(s *turn.State, now time.Time) report {
 			}
 			one.Turns = append(one.Turns, caller(g.Key, g.Process, g.At))
 		}
-		for i, t := range p.Queue {
+		for i, t := range p.Line(rules) {
 			c := caller(t.Key, t.Process, t.Since)
 			c.Place = i + 1
 			one.Waiting = append(one.Waiting, c)

@@ -57,7 +57,7 @@ func runStatusline(args []string, in, out, errs *os.File) (int, error) {
 			v.Close()
 			now := time.Now()
 			v.State.Forget(now, lockfile.Alive)
-			ours = segment(v.State, e.Session, now)
+			ours = segment(v.State, e.Session, now, wishes())
 		}
 	}
 	if cmd != nil {
@@ -80,7 +80,7 @@ func runStatusline(args []string, in, out, errs *os.File) (int, error) {
 }
 
 // segment says in a few words what a session waits for; nothing where it does not wait.
-func segment(s *turn.State, id string, now time.Time) string {
+func segment(s *turn.State, id string, now time.Time, rules turn.Rules) string {
 	session := s.Sessions[id]
 	if session == nil {
 		return ""
@@ -90,7 +90,7 @@ func segment(s *turn.State, id string, now time.Time) string {
 		if pool != session.Pool && !(session.Gateway && strings.HasPrefix(pool, turn.ClassPool(session.Pool, ""))) {
 			continue
 		}
-		for i, t := range p.Queue {
+		for i, t := range p.Line(rules) {
 			if t.Session == id {
 				parts = append(parts, fmt.Sprintf("turn %d of %d", i+1, len(p.Queue)))
 				break

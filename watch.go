@@ -42,6 +42,7 @@ type scene struct {
 	names    map[string]string // of sessions: where they work
 	refusals []time.Time       // last rejection of each caller
 	past     map[string][]byte // per session, the latest second last
+	rules    turn.Rules
 }
 
 // look takes the state in, at a time that is a second after the last one or in the same one.
@@ -54,7 +55,7 @@ func (s *scene) look(state *turn.State, now time.Time, second bool) {
 			}
 		}
 	}
-	s.report = reportOf(state, now)
+	s.report = reportOf(state, now, s.rules)
 	s.names = make(map[string]string)
 	does := make(map[string]byte)
 	for id, session := range state.Sessions {
@@ -284,7 +285,7 @@ func watch(store *lockfile.Store, in, out *os.File) (int, error) {
 	}()
 	ticks := time.NewTicker(frameEvery)
 	defer ticks.Stop()
-	var s scene
+	s := scene{rules: wishes()}
 	var shown []string
 	var last int64
 	for {

@@ -5,12 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
+// MaxWait is the longest that a gate may be told to wait: that of a week, as its timeout must be longer, and the same in
+// every settings file, whoever wrote it with whichever settings of ours. Else one handler would be taken for two.
+const MaxWait = 7 * 24 * time.Hour
+
 // Seconds that a hook may take. A gate waits for the turn; a timeout lets the call through. No maximum is documented
-// (2.1.330 takes 10,000,000).
+// (2.1.330 takes 10,000,000); timers of JavaScript end at 24 days.
 const (
-	gateTimeout  = 6*60*60 + 60
+	gateTimeout  = int(MaxWait/time.Second) + 60
 	shortTimeout = 10
 	// wakeTimeout is that of the handler which waits in the background for a limit to end (2.1.330 keeps to it): as long as
 	// a week's usage limit may last, and the quiet hours after it.

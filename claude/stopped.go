@@ -116,9 +116,9 @@ func (r *idleRow) goesOn() bool {
 // rows calls f with the whole lines of a file from offset on, and where each ends. The first one may be the rest of a
 // line, which is no JSON.
 func rows(path string, offset int64, f func(line []byte, end int64)) error {
-	file, err := os.Open(path)
+	file, _, err := open(path)
 	if err != nil {
-		return fmt.Errorf("reading transcript: %w", err)
+		return err
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.NewSectionReader(file, offset, 4*tail))

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -78,18 +77,15 @@ const (
 )
 
 // ReadRows calls f with those rows of a transcript that matter, from offset on, and returns where the rest begins: after
-// the last whole line, or after the line in which limit bytes were exceeded (0: no limit). A file that is shorter than
-// offset is another one, and read from its start. Lines that are no JSON, or no row we know, are passed over.
+// the last whole line, or after the line in which limit bytes were exceeded (0: no limit); within one that is passed over
+// because it is too long. A file that is shorter than offset is another one, and read from its start. Lines that are no
+// JSON, or no row we know, are passed over.
 func ReadRows(path string, offset, limit int64, f func(Row)) (newOffset int64, err error) {
-	file, err := os.Open(path)
+	file, fi, err := open(path)
 	if err != nil {
-		return offset, fmt.Errorf("reading transcript: %w", err)
+		return offset, err
 	}
 	defer file.Close()
-	fi, err := file.Stat()
-	if err != nil {
-		return offset, fmt.Errorf("reading transcript: %w", err)
-	}
 	if offset < 0 || fi.Size() < offset {
 		offset = 0
 	}
@@ -133,6 +129,9 @@ func ReadRows(path string, offset, limit int64, f func(Row)) (newOffset int64, e
 		default:
 			skipped += int64(len(rest))
 			rest = nil
+			if limit > 0 && offset+skipped-start >= limit {
+				return offset + skipped, nil // the end of a row is none
+			}
 		}
 		buf = append(buf[:0], rest...)
 	}
@@ -214,6 +213,9 @@ func parseRow(line []byte) (Row, bool) {
 	var raw rawRow
 	if json.Unmarshal(line, &raw) != nil {
 		return Row{}, false
+	}
+	if year := raw.Timestamp.Year(); year < 1971 || year > 2198 { // no clock showed it
+		raw.Timestamp = time.Time{}
 	}
 	row := Row{At: raw.Timestamp, Sidechain: raw.IsSidechain || raw.AgentID != "", Dir: raw.Dir,
 		Session: cmp.Or(raw.Asked, raw.Forked.Session, raw.Session), Unattended: unattended(raw.Entrypoint)}

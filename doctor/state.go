@@ -31,7 +31,7 @@ func (e *examination) state() {
 	}
 	now := time.Now()
 	for _, session := range s.Sessions {
-		if ahead := session.Seen.Sub(now); session != nil && ahead > time.Minute {
+		if ahead := session.Seen.Sub(now); ahead > time.Minute {
 			e.say("clock", Note, "nothing: turns go on when the clock is there", "a session was seen %v from now: the clock was set back", ahead.Round(time.Second))
 			break
 		}
@@ -59,7 +59,7 @@ func (e *examination) open() (*turn.State, bool) {
 	v, err := store.View()
 	switch {
 	case errors.As(err, new(*lockfile.CorruptError)):
-		e.say("state", Broken, "mv "+filepath.Join(e.State, "state.json")+" "+filepath.Join(e.State, "state.old")+" (the next session does as much)", "%v", strings.TrimSuffix(err.Error(), "; set aside as ."))
+		e.say("state", Broken, "mv "+filepath.Join(e.State, "state.json")+" "+filepath.Join(e.State, "state.old")+" (the next session does as much)", "%v", err)
 		return nil, false
 	case errors.As(err, new(*lockfile.NewerError)):
 		e.say("state", Broken, "update this afteryou", "%v", err)

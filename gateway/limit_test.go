@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -291,9 +292,8 @@ func TestABrokenStateOpensTheGateway(t *testing.T) {
 		"newer": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"version":99}`), 0o600)
 		},
-		"no state": func(dir string) error { return os.Mkdir(filepath.Join(dir, "state.json"), 0o700) },
-		"no lock":  func(dir string) error { return os.Mkdir(filepath.Join(dir, "lock"), 0o700) },
-		"gone":     os.RemoveAll,
+		"no lock": func(dir string) error { return os.Mkdir(filepath.Join(dir, "lock"), 0o700) },
+		"gone":    os.RemoveAll,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var status, calls atomic.Int64
@@ -315,6 +315,38 @@ func TestABrokenStateOpensTheGateway(t *testing.T) {
 				t.Errorf("%d calls, want 2", calls.Load())
 			}
 		})
+	}
+}
+
+// 1. One call has the turn, another waits. 2. Somebody writes garbage. 3. It is set aside at once, and nobody has the turn
+// any more: the other gets it.
+func TestGarbageSendsNoCallOutOfTheLine(t *testing.T) {
+	hold := make(chan struct{})
+	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Claude-Code-Session-Id") == "first" {
+			<-hold
+		}
+		w.WriteHeader(http.StatusOK)
+	}, func(c *Config) { c.Rules = turn.Rules{Most: 1} })
+	defer close(hold)
+	go s.do(s.call(s.gateway.URL(), "first", `{}`))
+	s.settles(1, 0)
+	answered := make(chan error, 1)
+	go func() {
+		_, _, err := s.do(s.call(s.gateway.URL(), "second", `{}`))
+		answered <- err
+	}()
+	s.settles(1, 1)
+	state := filepath.Join(s.store.Dir(), "state.json")
+	if err := errors.Join(os.WriteFile(state+".new", []byte("garbage"), 0o600), os.Rename(state+".new", state)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answered; err != nil { // the client is out of patience
+		t.Fatal(err)
+	}
+	log, _ := os.ReadFile(filepath.Join(s.store.Dir(), "log"))
+	if strings.Count(string(log), "\n") != 1 || !strings.Contains(string(log), "; set aside as state.corrupt-") {
+		t.Errorf("the log says\n%s", log)
 	}
 }
 

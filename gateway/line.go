@@ -131,7 +131,7 @@ func (l *line) due(waiting []*place) bool {
 		if pool.Granted(p.key, p.event) {
 			continue
 		}
-		if _, ok := pool.Place(p.key); !ok {
+		if _, ok := pool.Place(p.key, l.Rules); !ok {
 			return true // somebody dropped the ticket: ask again
 		}
 		if now.Before(l.act[p.class]) {
@@ -157,7 +157,7 @@ func (l *line) due(waiting []*place) bool {
 func (l *line) plan(pool *turn.Pool, class string, waiting []*place, now, next time.Time) {
 	first := 0
 	for _, p := range waiting {
-		if n, ok := pool.Place(p.key); ok && p.class == class && (first == 0 || n < first) {
+		if n, ok := pool.Place(p.key, l.Rules); ok && p.class == class && (first == 0 || n < first) {
 			first = n
 		}
 	}
@@ -290,10 +290,7 @@ func (l *line) sleep(ctx context.Context, waiting []*place) {
 	if !l.watch.Wait(ctx, l.view, until, poll) {
 		return
 	}
-	v, err := l.Store.View()
-	if err != nil {
-		return // the next change under the lock tells what is wrong
-	}
+	v, _ := l.Store.View() // none: the next change under the lock sets it right, or tells what is wrong
 	l.view.Close()
 	l.view = v
 	clear(l.act) // places and times are others now

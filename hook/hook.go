@@ -138,9 +138,13 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 		return w.visit(ctx)
 	}
 	var reports []observe.Report
+	var finished map[string]int64 // subagents
 	v, err := h.Store.View()
 	switch {
 	case err == nil:
+		if s := v.State.Sessions[e.Session]; s != nil && e.Name == "SubagentStop" {
+			finished = observe.Finished(time.Now(), s, e.Session)
+		}
 		keys := []turn.Key{e.key()}
 		if gates(e.Name) {
 			_, secret := h.Pool()
@@ -157,6 +161,7 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 	var news news
 	v, err = w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) {
 		news = w.goesOn(now, s, p)
+		observe.Forget(s.Sessions[e.Session], finished)
 		w.after(now, s, p, reports)
 	})
 	if v != nil {
@@ -164,6 +169,9 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 	}
 	if err == nil {
 		w.tellPerson(out, news)
+	}
+	if e.Name == "SessionStart" || e.Name == "SessionEnd" {
+		h.Store.Sweep()
 	}
 	return err
 }

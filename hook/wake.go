@@ -138,8 +138,8 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 func (w *waiter) mayWake(ctx context.Context, stopped claude.Stopped) (ok bool, err error) {
 	k := w.event.key()
 	_, counted := gateway(w.Getenv)
+	on, unread := stopped.WentOn(w.event.Transcript) // whoever goes on after this look asks for a turn
 	v, failed := w.update(ctx, nil, func(now time.Time, s *turn.State, p *turn.Pool) {
-		on, unread := stopped.WentOn(w.event.Transcript)
 		if unread != nil || on || busy(s, w.poolID, k, stopped.At) {
 			err = cmp.Or(unread, turn.ErrResumed)
 			return
@@ -201,7 +201,7 @@ func (w *waiter) inLine(ctx context.Context, died time.Time) bool {
 		// What would change is tried on a copy.
 		p.Sweep(now, lockfile.Alive)
 		p.Admit(now, w.Rules)
-		if _, waits := p.Place(k); !waits {
+		if _, waits := p.Place(k, w.Rules); !waits {
 			return true
 		}
 	}

@@ -7,12 +7,9 @@ package launch
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,6 +96,9 @@ func (l Launch) Run() (wrapper.Status, error) {
 		l.Warn(fmt.Errorf("%w\nhint: this session takes no turns", err))
 		cmd.Env = with(cmd.Env, hook.WarnedEnv, "1")
 	}
+	if l.Store != nil {
+		defer os.Remove(l.Store.Settings()) // where another program takes our place, the next session does it
+	}
 	g, err := l.gateway(&cmd)
 	if err != nil {
 		return wrapper.Status{}, err
@@ -165,17 +165,14 @@ func (l Launch) inject(version claude.Version) ([]string, error) {
 	if err != nil || merged.Settings == nil {
 		return merged.Args, err
 	}
-	// The name says what is in the file, so that no two sessions write one file differently and the same settings make one.
-	sum := sha256.Sum256(merged.Settings)
-	path := filepath.Join(l.Store.Dir(), "settings-"+hex.EncodeToString(sum[:8])+".json")
-	if _, err := os.Stat(path); err != nil {
-		temp := fmt.Sprintf("%s.%d", path, os.Getpid())
-		if err := os.WriteFile(temp, merged.Settings, 0o600); err != nil {
-			return nil, fmt.Errorf("writing merged settings: %w", err)
-		}
-		if err := os.Rename(temp, path); err != nil {
-			return nil, fmt.Errorf("writing merged settings: %w", err)
-		}
+	// A file of this session alone, which ends with it.
+	l.Store.Sweep()
+	path := l.Store.Settings()
+	if err := os.WriteFile(path+".tmp", merged.Settings, 0o600); err != nil {
+		return nil, fmt.Errorf("writing merged settings: %w", err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return nil, fmt.Errorf("writing merged settings: %w", err)
 	}
 	return merged.WithFile(path), nil
 }

@@ -80,10 +80,16 @@ func (w *watcher) watch(p []byte) {
 // share tells the state that Claude Code waits. A transcript that tells of retries (with -p) is believed before the
 // screen; an interactive one does not (2.1.330).
 func (w *watcher) share(seen time.Time, limit ratelimit.Limit) error {
+	var reports []observe.Report
+	if v, err := w.store.View(); err == nil { // else the change below sets the state right, or says what is wrong
+		k, _ := w.key(v.State)
+		reports = observe.Read(v.State, k)
+		v.Close()
+	}
 	v, err := w.store.Update(context.Background(), func(s *turn.State) error {
 		now := time.Now()
 		k, pool := w.key(s)
-		for _, r := range observe.Read(s, k) {
+		for _, r := range reports {
 			r.Apply(now, s)
 		}
 		pool.Retrying(now, k, turn.Retry{Process: w.process, Rejected: seen, In: limit.RetryIn, Attempt: limit.Attempt, Named: observe.Named(limit.Rate)})

@@ -19,6 +19,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,8 +36,12 @@ const lockWait = 2 * time.Second
 // lockPoll is how often a busy lock is tried again: about as long as one holder keeps it.
 const lockPoll = time.Millisecond
 
-// maxState bounds what is read as state, in bytes. A real one is some kilobytes; a file beyond this is not ours.
-const maxState = 16 << 20
+// maxState bounds what is read as state, in bytes. A real one is some kilobytes, one of 500 sessions that wait 400; a file
+// beyond this is not ours.
+const maxState = 4 << 20
+
+// mostCorrupt is how many states that were set aside are kept, the latest.
+const mostCorrupt = 3
 
 // Store is the state of one user in one directory.
 type Store struct {
@@ -52,15 +58,19 @@ func (e *NewerError) Error() string {
 	return fmt.Sprintf("state %s was written by a newer afteryou (layout %d, this one knows %d)", e.Path, e.Version, e.Ours)
 }
 
-// A CorruptError says that the state could not be understood and where it was set aside. The change that met it was
-// made all the same, on an empty state.
+// A CorruptError says that what stands in the place of the state is none, or one that can't be true, and where it was set
+// aside; by a View nowhere. The change that met it was made all the same, on an empty state.
 type CorruptError struct {
 	Path, Aside string
 	Err         error
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("reading state %s: %v; set aside as %s", e.Path, e.Err, filepath.Base(e.Aside))
+	text := fmt.Sprintf("reading state %s: %v", e.Path, e.Err)
+	if e.Aside != "" {
+		text += "; set aside as " + filepath.Base(e.Aside)
+	}
+	return text
 }
 
 // Open returns the store in dir, which it makes where it is missing. The directory must be the user's own, no symlink,
@@ -100,10 +110,9 @@ func (s *Store) path() string { return filepath.Join(s.dir, "state.json") }
 // that does not exist yet is empty; a corrupt one is a [CorruptError] with nothing set aside, since only a change may do that.
 func (s *Store) View() (*View, error) {
 	v, data, err := s.read()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		v.State, err = decode(s.path(), data)
 	}
-	v.State, err = decode(s.path(), data)
 	if err != nil {
 		v.Close()
 		return nil, err
@@ -114,6 +123,10 @@ func (s *Store) View() (*View, error) {
 // Update lets change work on the state, alone among all processes, and returns the state that it left. It waits at most
 // two seconds for the lock, less if ctx ends before. Where change leaves the state as it was, nothing is written and no
 // waiter wakes; where it returns an error, nothing is written either. With a [CorruptError] the change was made and kept.
+//
+// What is written is of this program's layout and says so: a field that it does not know is dropped. So a field may come
+// or go within a layout only where its loss does no harm; else [turn.Version] is raised, and an older program leaves the
+// state alone.
 func (s *Store) Update(ctx context.Context, change func(*turn.State) error) (*View, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
@@ -124,10 +137,10 @@ func (s *Store) Update(ctx context.Context, change func(*turn.State) error) (*Vi
 	defer lock.Close()
 
 	v, before, err := s.read()
-	if err != nil {
-		return nil, err
+	state := turn.NewState()
+	if err == nil {
+		state, err = decode(s.path(), before)
 	}
-	state, err := decode(s.path(), before)
 	var corrupt *CorruptError
 	if errors.As(err, &corrupt) {
 		corrupt.Aside, err = s.setAside()
@@ -141,6 +154,7 @@ func (s *Store) Update(ctx context.Context, change func(*turn.State) error) (*Vi
 		v.Close()
 		return nil, err
 	}
+	state.Version = turn.Version
 	after, err := json.Marshal(state)
 	if err != nil {
 		v.Close()
@@ -160,35 +174,50 @@ func (s *Store) Update(ctx context.Context, change func(*turn.State) error) (*Vi
 	return v, nil
 }
 
-// read returns the bytes of the state file and a View that holds the file open. A missing file reads as no bytes.
+// read returns the bytes of the state file and a View, in any case, that holds the file open. A missing file reads as no
+// bytes. What is no file that can be read is a CorruptError: a directory, a link, a pipe, one that is closed to us or too
+// large. Any other error is of the system, and passes.
 func (s *Store) read() (*View, []byte, error) {
+	corrupt := func(format string, args ...any) error {
+		return &CorruptError{Path: s.path(), Err: fmt.Errorf(format, args...)}
+	}
 	f, err := os.OpenFile(s.path(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &View{}, nil, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading state: %w", err)
+		fi, no := os.Lstat(s.path())
+		switch {
+		case no == nil && !fi.Mode().IsRegular():
+			err = corrupt("not a regular file")
+		case errors.Is(err, fs.ErrPermission):
+			err = corrupt("%v", syscall.EACCES)
+		default:
+			err = fmt.Errorf("reading state: %w", err)
+		}
+		return &View{}, nil, err
 	}
+	v := &View{file: f}
 	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() {
-		err = errors.New("not a regular file")
+	switch {
+	case err != nil:
+		return v, nil, fmt.Errorf("reading state: %w", err)
+	case !fi.Mode().IsRegular():
+		return v, nil, corrupt("not a regular file")
+	case fi.Size() > maxState:
+		return v, nil, corrupt("%d bytes, which is more than a state can have", fi.Size())
 	}
-	if err == nil && fi.Size() > maxState {
-		err = fmt.Errorf("%d bytes, which is more than a state can have", fi.Size())
+	data := make([]byte, fi.Size())
+	if n, err := io.ReadFull(f, data); err == io.ErrUnexpectedEOF || err == io.EOF { // who writes in place is none of us
+		data = data[:n]
+	} else if err != nil {
+		return v, nil, fmt.Errorf("reading state: %w", err)
 	}
-	var data []byte
-	if err == nil {
-		data = make([]byte, fi.Size())
-		_, err = io.ReadFull(f, data)
-	}
-	if err != nil {
-		f.Close()
-		return nil, nil, fmt.Errorf("reading state %s: %w", s.path(), err)
-	}
-	return &View{file: f}, data, nil
+	return v, data, nil
 }
 
-// decode understands the bytes of a state file. With a CorruptError it returns an empty state to go on with.
+// decode understands the bytes of a state file, and checks what they say. With a CorruptError it returns an empty state to
+// go on with.
 func decode(path string, data []byte) (*turn.State, error) {
 	if data == nil {
 		return turn.NewState(), nil
@@ -209,14 +238,30 @@ func decode(path string, data []byte) (*turn.State, error) {
 	if state.Version > turn.Version {
 		return nil, &NewerError{Path: path, Version: state.Version, Ours: turn.Version}
 	}
+	if err := state.Check(); err != nil {
+		return turn.NewState(), &CorruptError{Path: path, Err: err}
+	}
 	return state, nil
 }
 
-// setAside moves a corrupt state out of the way, under a name that says when. The lock must be held.
+// setAside moves a corrupt state out of the way, under a name that says when, and forgets the oldest of those before. The
+// lock must be held.
 func (s *Store) setAside() (string, error) {
-	aside := filepath.Join(s.dir, "state.corrupt-"+time.Now().UTC().Format("20060102T150405.000"))
+	const name = "state.corrupt-"
+	aside := filepath.Join(s.dir, name+time.Now().UTC().Format("20060102T150405.000"))
 	if err := os.Rename(s.path(), aside); err != nil {
 		return "", fmt.Errorf("setting corrupt state aside: %w", err)
+	}
+	entries, _ := os.ReadDir(s.dir) // none: nothing to forget. By name, which is by age
+	kept := 1
+	for _, e := range slices.Backward(entries) {
+		old := filepath.Join(s.dir, e.Name())
+		if !strings.HasPrefix(e.Name(), name) || old == aside {
+			continue
+		}
+		if kept++; kept > mostCorrupt {
+			os.Remove(old) // a directory with something in it stays: it was not ours
+		}
 	}
 	return aside, nil
 }

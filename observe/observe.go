@@ -7,6 +7,9 @@
 package observe
 
 import (
+	"errors"
+	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -68,6 +71,39 @@ func Read(s *turn.State, keys ...turn.Key) []Report {
 	return reports
 }
 
+const (
+	// over is how long nothing must be written to a subagent's transcript for it to be forgotten. Should it go on all the
+	// same, its transcript is read from the start,
+	over = time.Hour
+	// past and what is older than this was told then.
+	past = over / 2
+)
+
+// Finished are the subagents of the session, of those that the state remembers, that are over: their transcript is gone, or
+// was not written to for an hour. With each stands up to which byte it was read.
+func Finished(now time.Time, s *turn.Session, id string) map[string]int64 {
+	finished := make(map[string]int64)
+	for agent := range s.Asked {
+		finished[agent] = 0
+	}
+	maps.Copy(finished, s.Offsets)
+	maps.DeleteFunc(finished, func(agent string, _ int64) bool {
+		fi, err := os.Stat(Transcript(s, turn.Key{Session: id, Agent: agent}))
+		return agent == "" || !errors.Is(err, fs.ErrNotExist) && (err != nil || now.Sub(fi.ModTime()) <= over)
+	})
+	return finished
+}
+
+// Forget drops what the session remembers of the subagents that are finished, but for those that went on since.
+func Forget(s *turn.Session, finished map[string]int64) {
+	for agent, read := range finished {
+		if s.Offsets[agent] == read {
+			delete(s.Offsets, agent)
+			delete(s.Asked, agent)
+		}
+	}
+}
+
 // Callers are those of whom news may come: the sessions of the pool, one of which may have called without a gate, and
 // the subagents that have a turn or wait for a retry.
 func Callers(s *turn.State, pool string) []turn.Key {
@@ -105,6 +141,9 @@ func (r Report) Apply(now time.Time, s *turn.State) {
 	pool := s.Pool(session.Pool)
 	pool.SeenAlive(now, r.Key)
 	for _, row := range r.rows {
+		if r.Key.Agent != "" && now.Sub(row.At) > past && !row.At.IsZero() {
+			continue
+		}
 		r.tell(now, session, pool, row)
 	}
 }

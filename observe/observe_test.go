@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -149,6 +150,45 @@ func TestSubagentsWriteBesideTheirSession(t *testing.T) {
 	got := Transcript(&turn.Session{Transcript: "/dir/s.jsonl"}, turn.Key{Session: "s", Agent: "a"})
 	if want := "/dir/s/subagents/agent-a.jsonl"; got != want {
 		t.Errorf("Transcript = %q, want %q", got, want)
+	}
+}
+
+// A session has hundreds of subagents a day, and what is remembered of each is read and written at every call.
+func TestFinishedSubagentsAreForgotten(t *testing.T) {
+	s := newScene(t)
+	session := s.state.Sessions["s"]
+	session.Offsets, session.Asked = map[string]int64{"": 5}, map[string]time.Time{"": s.now, "asked": s.now}
+	write := func(agent string, age time.Duration) {
+		path := Transcript(session, turn.Key{Session: "s", Agent: agent})
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(request(s.now.Add(-age), "1")+"\n"), 0o600),
+			os.Chtimes(path, s.now.Add(-age), s.now.Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, age := range []time.Duration{0, 59 * time.Minute, 61 * time.Minute, 1000 * time.Hour} {
+		agent := fmt.Sprint("old-", i)
+		write(agent, age)
+		session.Offsets[agent], session.Asked[agent] = 7, s.now
+	}
+	session.Offsets["gone"] = 9
+	session.Offsets["busy"] = 9
+	finished := Finished(s.now, session, "s")
+	session.Offsets["busy"] = 10 // it goes on just then
+	Forget(session, finished)
+	if got := fmt.Sprint(session.Offsets); got != "map[:5 busy:10 old-0:7 old-1:7]" {
+		t.Errorf("remembered are %s", got)
+	}
+	if len(session.Asked) != 3 {
+		t.Errorf("asked are %v", session.Asked)
+	}
+	// One that was forgotten and goes on: what it did before is not told again.
+	write("old-3", 1000*time.Hour)
+	calls := len(s.pool().Pace.Log)
+	for _, r := range Read(s.state, turn.Key{Session: "s", Agent: "old-3"}) {
+		r.Apply(s.now, s.state)
+	}
+	if got := len(s.pool().Pace.Log); got != calls {
+		t.Errorf("%d calls of long ago are counted", got-calls)
 	}
 }
 

@@ -343,3 +343,19 @@ func check(t *testing.T, l Limit, ok bool) {
 		t.Errorf("a spend limit to wait for: %+v", l)
 	}
 }
+
+// Infinity gets into no state: JSON has no number for it, and nothing more would be written.
+func TestRatesAreNumbersThatCanBeLimits(t *testing.T) {
+	for _, tt := range []struct{ limit, remaining string }{
+		{"+Inf", "1"}, {"50", "+Inf"}, {"Infinity", "Infinity"}, {"NaN", "1"}, {"50", "NaN"}, {"-50", "1"}, {"50", "-1"}, {"0", "0"},
+		{"1e-300", "1"}, {"1e300", "1"}, {"50", "1e300"}, {"", ""},
+	} {
+		h := map[string]string{"Anthropic-Ratelimit-Requests-Limit": tt.limit, "Anthropic-Ratelimit-Requests-Remaining": tt.remaining}
+		if rates := Rates(func(name string) string { return h[name] }); len(rates) > 0 {
+			t.Errorf("a limit of %q of which %q remain is %+v", tt.limit, tt.remaining, rates)
+		}
+	}
+	if l, ok := Text("API Error: Request rejected (429) · exceed your organization's rate limit of 999,999,999,999,999 input tokens per minute", noon, time.UTC); !ok || l.Rate.Limit != 0 {
+		t.Errorf("a limit of nearly a quadrillion is %+v, %v", l, ok)
+	}
+}

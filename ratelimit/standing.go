@@ -25,12 +25,16 @@ type Window struct {
 
 const headerPrefix = "Anthropic-Ratelimit-"
 
-// Rates reads the limits per minute from an answer's headers; get is http.Header's Get.
+// most bounds the limits per minute that are believed, far beyond what is sold.
+const most = 1e12
+
+// Rates reads the limits per minute from an answer's headers; get is http.Header's Get. What is no number that can be a
+// limit is none.
 func Rates(get func(string) string) (rates []Rate) {
 	for _, name := range []string{"Requests", "Input-Tokens", "Output-Tokens", "Tokens"} {
 		limit, err := strconv.ParseFloat(get(headerPrefix+name+"-Limit"), 64)
 		remaining, err2 := strconv.ParseFloat(get(headerPrefix+name+"-Remaining"), 64)
-		if err != nil || err2 != nil || !(limit > 0) {
+		if err != nil || err2 != nil || !(limit >= 1 && limit <= most && remaining >= 0 && remaining <= most) {
 			continue
 		}
 		r := Rate{Name: strings.ToLower(name), Limit: limit, Remaining: remaining}
@@ -56,7 +60,7 @@ func Windows(header map[string][]string) (windows []Window) {
 			return ""
 		}
 		used, err := strconv.ParseFloat(values[0], 64)
-		if err != nil || !(used >= 0) {
+		if err != nil || !(used >= 0 && used <= most) {
 			continue
 		}
 		w := Window{Name: strings.ToLower(name), Status: get("Status"), Used: used}

@@ -114,7 +114,7 @@ func (l *Limit) names(text string) {
 	if m[2] != "requests" {
 		l.Kind = Tokens
 	}
-	if limit, err := strconv.ParseFloat(strings.ReplaceAll(m[1], ",", ""), 64); err == nil && limit > 0 {
+	if limit, err := strconv.ParseFloat(strings.ReplaceAll(m[1], ",", ""), 64); err == nil && limit >= 1 && limit <= most {
 		l.Rate = Rate{Name: strings.ReplaceAll(m[2], " ", "-"), Limit: limit}
 	}
 }

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -224,5 +225,34 @@ func TestClasses(t *testing.T) {
 	story{t, opus}.admit(20, Rules{}, 0)
 	if took, _, _ := p.Spending(at(21)); took.Calls != 4 {
 		t.Errorf("%v calls, want 4: those of all classes and of none", took.Calls)
+	}
+}
+
+// Where a session is said to stand is when its turn comes.
+func TestLineIsTheOrderInWhichTurnsAreGiven(t *testing.T) {
+	t.Parallel()
+	for seed := range 100 * *seeds {
+		r := rand.New(rand.NewPCG(seed, 4))
+		p := NewState().Pool("p")
+		rules := Rules{Most: 1, Interactive: r.Float64() < .8}
+		prints := r.Float64()
+		p.Ahead = r.IntN(share + 1)
+		for i := range r.IntN(20) {
+			p.Ask(at(0), Ticket{Key: Key{Session: fmt.Sprint(i)}, Print: r.Float64() < prints})
+		}
+		line := slices.Clone(p.Line(rules))
+		for i, want := range line {
+			if place, ok := p.Place(want.Key, rules); place != 1 || !ok {
+				t.Fatalf("seed %d: %v is next after %d turns, and its place is %d, %v", seed, want.Key, i, place, ok)
+			}
+			p.Pace = Pace{Window: mostTries - 1}
+			if p.Admit(at(0), rules); len(p.Grants) != 1 || p.Grants[0].Key != want.Key {
+				t.Fatalf("seed %d: turn %d of %d is %+v's, and in the line it was %v's", seed, i+1, len(line), p.Grants, want.Key)
+			}
+			p.Succeeded(at(0), want.Key)
+		}
+		if len(p.Queue) > 0 {
+			t.Fatalf("seed %d: %d stand in no line", seed, len(p.Queue))
+		}
 	}
 }

@@ -12,9 +12,9 @@ import (
 const skew = 5 * time.Second
 
 // stamp is a time as the state keeps it: UTC, whole milliseconds, no monotonic reading. So a state that was written
-// and read again is the same.
+// and read again is the same. One that no clock shows is not known.
 func stamp(t time.Time) time.Time {
-	if t.IsZero() {
+	if t.IsZero() || !dated(t) {
 		return time.Time{}
 	}
 	return t.UTC().Round(0).Truncate(time.Millisecond)

@@ -118,7 +118,7 @@ func (c *Pace) distrust() {
 // that less those calls, and nothing else: a late answer would make the next call wait, were it taken for the most as well.
 // Nor is the level put onto it: that floods a server whose burst is 1.
 func (p *Pool) Headers(now time.Time, k Key, sentAt time.Time, l Limits) {
-	now = p.advance(now)
+	now, l = p.advance(now), l.believed()
 	sentAt = stamp(sentAt)
 	if sentAt.After(now) {
 		sentAt = now

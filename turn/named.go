@@ -24,12 +24,12 @@ const (
 //
 // A limit of tokens is of no use where nobody knows what calls take.
 func (p *Pool) named(now, sent time.Time, k Key, r Retry) (tokens bool) {
-	l, wait, c := r.Named, r.said().Seconds(), p.caller(k)
+	l, wait, c := r.Named.believed(), r.said().Seconds(), p.caller(k)
 	if r.long() {
 		return false
 	}
 	if l.Input.Limit > 0 && c.Costs.Input > 0 {
-		c.Costs.Input = max(c.Costs.Input, l.Input.Limit/60*wait)
+		c.Costs.Input = max(c.Costs.Input, min(mostLimit, l.Input.Limit/60*wait))
 	}
 	cost := p.cost(k)
 	for _, one := range []struct {

@@ -347,6 +347,7 @@ func (c *Pace) refused(now, sent time.Time, d float64, fresh bool) {
 	}
 }
 
+// seconds is s as a duration, and no more than a duration can be.
 func seconds(s float64) time.Duration {
-	return time.Duration(s * float64(time.Second))
+	return time.Duration(min(s, longest.Seconds()) * float64(time.Second))
 }

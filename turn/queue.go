@@ -154,9 +154,25 @@ func (p *Pool) Granted(k Key, event string) bool {
 	return slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.Key == k && g.Event == event })
 }
 
+// Line returns the queue in the order in which turns will be given by the rules, as far as it is known: who waits for a gap
+// of his own, or to be woken, is passed by those behind.
+func (p *Pool) Line(r Rules) []Ticket {
+	if !r.Interactive {
+		return p.Queue
+	}
+	var line []Ticket
+	for rest := (Pool{Queue: slices.Clone(p.Queue), Ahead: p.Ahead}); len(rest.Queue) > 0; {
+		i := rest.order(r)[0]
+		line = append(line, rest.Queue[i])
+		rest.Queue = slices.Delete(rest.Queue, i, i+1)
+		rest.passed(line[len(line)-1], r)
+	}
+	return line
+}
+
 // Place is where the key stands in the line; 1 is the first.
-func (p *Pool) Place(k Key) (place int, ok bool) {
-	i := slices.IndexFunc(p.Queue, func(t Ticket) bool { return t.Key == k })
+func (p *Pool) Place(k Key, r Rules) (place int, ok bool) {
+	i := slices.IndexFunc(p.Line(r), func(t Ticket) bool { return t.Key == k })
 	return i + 1, i >= 0
 }
 

@@ -115,7 +115,7 @@ func (p *Pool) fire(now time.Time, i int) {
 // Retrying says that a call of the key was rejected and when Claude Code tries again. Reported twice, it counts once.
 func (p *Pool) Retrying(now time.Time, k Key, r Retry) {
 	now = p.advance(now)
-	r.Key, r.Rejected, r.In = k, stamp(r.Rejected), max(0, r.In.Truncate(time.Millisecond))
+	r.Key, r.Rejected, r.In = k, stamp(r.Rejected), min(longest, max(0, r.In.Truncate(time.Millisecond)))
 	if r.Rejected.IsZero() || r.Rejected.After(now) {
 		r.Rejected = now
 	}

@@ -271,6 +271,9 @@ func (s *sim) run() *sim {
 		e := heap.Pop(&s.todo).(simEvent)
 		s.now = e.at
 		e.do()
+		if err := s.state.Check(); err != nil {
+			s.fault("a state that is refused: %v", err)
+		}
 		if s.hops++; s.hops%s.every == 0 && !s.native {
 			s.reload()
 		}

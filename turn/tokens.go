@@ -31,6 +31,19 @@ type Resource struct {
 	Remaining float64
 }
 
+// mostLimit bounds the limits that are believed, far beyond what is sold; the least is one a minute.
+const mostLimit = 1e12
+
+// believed are the limits without those that are none.
+func (l Limits) believed() Limits {
+	for _, r := range []*Resource{&l.Requests, &l.Input, &l.Output, &l.Total} {
+		if !within(r.Limit, 1, mostLimit) || !within(r.Remaining, 0, mostLimit) {
+			*r = Resource{}
+		}
+	}
+	return l
+}
+
 // Tokens mirrors the server's buckets of tokens, as its headers tell of them.
 type Tokens struct {
 	Input  Bucket `json:"input,omitzero"`
@@ -77,6 +90,9 @@ func (p *Pool) cost(k Key) Costs {
 // Used says what the key's call that was answered at a time took; a zero is not known. Told twice it counts once.
 func (p *Pool) Used(now time.Time, k Key, at time.Time, took Costs) {
 	p.advance(now)
+	if !took.valid() {
+		took = Costs{}
+	}
 	c := p.caller(k)
 	note := func(last, before, first *float64, is float64) {
 		switch {
@@ -110,10 +126,19 @@ func (p *Pool) Used(now time.Time, k Key, at time.Time, took Costs) {
 }
 
 func (t *Tokens) take(c Costs) {
-	t.Input.Level -= c.Input
-	t.Output.Level -= c.Output
-	t.Total.Level -= c.Input + c.Output
+	t.Input.put(t.Input.Level - c.Input)
+	t.Output.put(t.Output.Level - c.Output)
+	t.Total.put(t.Total.Level - c.Input - c.Output)
 }
+
+// mostDebt bounds what a bucket may lack, in seconds of its refill: what would make calls wait longer was wrong.
+const mostDebt = 3600
+
+// put sets the level, within its bounds.
+func (b *Bucket) put(level float64) { b.Level = min(plenty, max(level, b.deepest())) }
+
+// deepest is the least level there may be.
+func (b *Bucket) deepest() float64 { return -mostDebt * b.Rate }
 
 // afford is when the buckets have what a call is expected to take. One that takes more than a bucket ever had goes when
 // it is full, as at the server.
@@ -137,7 +162,7 @@ func (t *Tokens) afford(now time.Time, c Costs) time.Time {
 func (t *Tokens) lacked(wait time.Duration) float64 {
 	for _, b := range []*Bucket{&t.Input, &t.Total} {
 		if b.Rate > 0 {
-			return max(0, b.Level) + b.Rate*wait.Seconds()
+			return min(mostLimit, max(0, b.Level)+b.Rate*wait.Seconds())
 		}
 	}
 	return 0
@@ -195,5 +220,5 @@ func (b *Bucket) hear(now time.Time, r Resource, later, under, since float64) {
 	}
 	b.Rate = rate
 	b.Top = max(b.Top, r.Remaining)
-	b.Level = max(least, min(most, b.Level))
+	b.put(max(least, min(most, b.Level)))
 }

@@ -127,7 +127,7 @@ func NewState() *State {
 // nothing to remember.
 func (s *State) Forget(now time.Time, alive func(Process) bool) {
 	for id, one := range s.Sessions {
-		if one == nil || !lives(one.Process, alive) {
+		if !lives(one.Process, alive) {
 			delete(s.Sessions, id)
 			for _, p := range s.Pools {
 				p.forget(now, id)

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -100,10 +101,10 @@ func TestTurns(t *testing.T) {
 			s.admit(2, strict, 122)
 			s.holds("b/e")
 			s.queue("a/e c/e")
-			if place, ok := s.Place(c); place != 2 || !ok {
+			if place, ok := s.Place(c, Rules{}); place != 2 || !ok {
 				s.Errorf("Place(c) = %d, %v, want 2, true", place, ok)
 			}
-			if place, ok := s.Place(b); place != 0 || ok {
+			if place, ok := s.Place(b, Rules{}); place != 0 || ok {
 				s.Errorf("Place(b) = %d, %v, want 0, false", place, ok)
 			}
 			s.Succeeded(at(3), b)
@@ -794,7 +795,7 @@ func TestState(t *testing.T) {
 		for i := range 400 {
 			k := Key{Session: fmt.Sprintf("01234567-89ab-cdef-0123-%012d", i%20)}
 			now := float64(i) / 4
-			if _, queued := p.Place(k); queued {
+			if _, queued := p.Place(k, Rules{}); queued {
 				p.Succeeded(at(now), k)
 				p.Admit(at(now), Rules{})
 				continue
@@ -854,11 +855,11 @@ func mustJSON(v any) string {
 
 // FuzzState reads states that others wrote, or that a disk spoiled, and goes on with them.
 func FuzzState(f *testing.F) {
-	f.Add([]byte(`{"version":1,"pools":{"p":{"queue":[{"session":"a"}],"pace":{"rate":0.5,"level":1,"log":[1772355600000,5,5],"tries":[{"session":"a","at":"2026-03-01T09:00:00Z"}]}}}}`), int64(1000))
-	f.Add([]byte(`{"pools":{"p":{"retries":[{"session":"a","rejected":"2026-03-01T09:00:00Z","in":5000000000}]}}}`), int64(-1))
+	f.Add([]byte(`{"version":1,"pools":{"p":{"queue":[{"session":"a"}],"at":"2026-03-01T09:00:00Z","pace":{"rate":0.5,"level":1,"log":[1772355600000,5,5],"tries":[{"session":"a","at":"2026-03-01T09:00:00Z"}]}}}}`), int64(1000))
+	f.Add([]byte(`{"pools":{"p":{"at":"2026-03-01T09:00:00Z","retries":[{"session":"a","rejected":"2026-03-01T09:00:00Z","in":5000000000}]}}}`), int64(-1))
 	f.Fuzz(func(t *testing.T, data []byte, ms int64) {
 		st := NewState()
-		if json.Unmarshal(data, st) != nil {
+		if json.Unmarshal(data, st) != nil || st.Check() != nil {
 			t.Skip()
 		}
 		now := simEpoch.Add(time.Duration(ms%1e10) * time.Millisecond)
@@ -872,5 +873,10 @@ func FuzzState(f *testing.F) {
 		p.Retrying(now, a, Retry{Rejected: now, In: time.Second, Attempt: 1})
 		p.Rejected(now, a, Rejection{Sent: now, In: time.Second, Limit: true, Limits: Limits{Requests: Resource{50, 42}}})
 		p.Headers(now, a, now, Limits{Requests: Resource{60, 1}, Input: Resource{1000, 10}})
+		p.Succeeded(now, a)
+		written := new(State)
+		if err := cmp.Or(json.Unmarshal([]byte(mustJSON(st)), written), written.Check()); err != nil {
+			t.Errorf("what became of it is refused: %v", err)
+		}
 	})
 }

@@ -1,0 +1,44 @@
+package lockfile
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"afteryou/turn"
+)
+
+func TestSettingsOfTheDeadAreSweptAway(t *testing.T) {
+	s := open(t)
+	cmd := other(t, "idle", "")
+	path := func(p turn.Process) string {
+		data, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(s.dir, own+base64.RawURLEncoding.EncodeToString(data)+".json")
+	}
+	alive, dead := path(Identify(cmd.Process.Pid)), path(turn.Process{PID: cmd.Process.Pid, Start: 1})
+	for _, file := range []string{alive, dead, dead + ".tmp", s.Settings(), filepath.Join(s.dir, own+"x.json")} {
+		old := time.Now().Add(-2 * young)
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, old, old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := path(turn.Process{PID: cmd.Process.Pid, Start: 2}) // of whom we can't see yet, perhaps
+	if err := os.WriteFile(fresh, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Sweep()
+	got, _ := filepath.Glob(filepath.Join(s.dir, own+"*"))
+	want := []string{alive, s.Settings(), filepath.Join(s.dir, own+"x.json"), fresh}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("left are %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,163 @@
+package turn
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// crowd is more than can run on a machine at once, 500 sessions with their subagents; many more than is remembered of
+	// what they did. With so many it still takes no more than seconds to look at each of them for each of the others.
+	crowd, many = 2_000, 10_000
+	// plenty is more tokens than calls take or a bucket has.
+	plenty = 1e15
+	// longest is the longest retry that is believed.
+	longest = 366 * 24 * time.Hour
+	// slack is how much a time may be beyond what it must not be beyond: rounding, and what was told just before the
+	// pool was brought up to date.
+	slack = time.Minute
+)
+
+// Check says what in s can't be true; nil: nothing. Whoever reads a state checks it before anything else works on it, so that
+// nothing else need look for missing pools, for negative counts, or for a time that never comes. It accepts whatever
+// the methods here leave behind.
+//
+// It takes no time of day: a clock is not a corruption. Each pool is held against its own [Pool.At], from which a cool-down
+// ends in 10 minutes at the latest and than which nothing that happened is later; where At is in the future, because the
+// clock was put back or another machine's goes before, the pool is brought up to date by moving it back as a whole. Only
+// what no clock shows, before 1970 or after 2199, is wrong by itself. What is kept beside the pools (sessions, what calls
+// took, when a usage limit resets) holds nobody back for longer than it should wherever in this time it is.
+func (s *State) Check() error {
+	if max(len(s.Pools), len(s.Sessions)) > crowd {
+		return fmt.Errorf("%d pools and %d sessions", len(s.Pools), len(s.Sessions))
+	}
+	for id, one := range s.Sessions {
+		if err := one.check(); err != nil {
+			return fmt.Errorf("session %q: %w", id, err)
+		}
+	}
+	for id, p := range s.Pools {
+		if err := p.check(); err != nil {
+			return fmt.Errorf("pool %q: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (s *Session) check() error {
+	switch {
+	case s == nil:
+		return errors.New("null")
+	case max(len(s.Offsets), len(s.Asked)) > many:
+		return fmt.Errorf("%d subagents", max(len(s.Offsets), len(s.Asked)))
+	case s.Resumes.Tries < 0 || len(s.Resumes.Times) > mostADay || !dated(s.Resumes.Times...):
+		return fmt.Errorf("resumes %+v", s.Resumes)
+	case !dated(s.Since, s.Seen, s.Stop.Since, s.Stop.Until):
+		return fmt.Errorf("seen from %v to %v, stopped from %v to %v", s.Since, s.Seen, s.Stop.Since, s.Stop.Until)
+	}
+	for _, n := range s.Offsets {
+		if n < 0 {
+			return fmt.Errorf("a transcript read up to byte %d", n)
+		}
+	}
+	for _, t := range s.Asked {
+		if !dated(t) {
+			return fmt.Errorf("a request of %v", t)
+		}
+	}
+	return nil
+}
+
+func (p *Pool) check() error {
+	if p == nil {
+		return errors.New("null")
+	}
+	if now, lately := max(len(p.Queue), len(p.Grants), len(p.Retries)), max(len(p.Callers), len(p.Pace.Tries), len(p.Account.Calls)); now > crowd || lately > many {
+		return fmt.Errorf("a list of %d", max(now, lately))
+	}
+	// past are times of what has happened.
+	past := func(times ...time.Time) bool {
+		return dated(times...) && !slices.ContainsFunc(times, func(t time.Time) bool { return t.After(p.At.Add(slack)) })
+	}
+	switch c := p.CoolDown; {
+	case !dated(p.At, p.Usage.Until):
+		return fmt.Errorf("brought up to %v, usage limit until %v", p.At, p.Usage.Until)
+	case p.Ahead < 0:
+		return fmt.Errorf("%d ahead", p.Ahead)
+	case !past(c.Until.Add(-usage)) && !c.Until.IsZero() || c.Times < 0 || c.Times > mostBlind+1:
+		return fmt.Errorf("cool-down %d in a row until %v, told at %v", c.Times, c.Until, p.At)
+	case !p.Costs.valid():
+		return fmt.Errorf("costs %v", p.Costs)
+	}
+	for _, t := range p.Queue {
+		if !past(t.Since) || t.Rejected < 0 || !t.Budget.valid() {
+			return fmt.Errorf("ticket %+v", t)
+		}
+	}
+	for _, g := range p.Grants {
+		if !past(g.At, g.Seen) || g.Rejected < 0 || !g.Budget.valid() || !g.Taken.valid() {
+			return fmt.Errorf("grant %+v", g)
+		}
+	}
+	for _, r := range p.Retries {
+		if r.Rejected.IsZero() || !past(r.Rejected) || r.In < 0 || r.In > longest {
+			return fmt.Errorf("retry %+v", r)
+		}
+	}
+	for _, c := range p.Callers {
+		if !past(c.Sent, c.Row, c.Rejected) || c.Owed < 0 || !c.Costs.valid() || !c.Took.valid() || !c.Taken.valid() {
+			return fmt.Errorf("caller %+v", c)
+		}
+	}
+	for _, b := range []Bucket{p.Tokens.Input, p.Tokens.Output, p.Tokens.Total} {
+		if b.Rate != 0 && (!within(60*b.Rate, 0.999, 1.001*mostLimit) || !within(b.Level, b.deepest()-1, plenty)) || !within(b.Top, 0, plenty) || !past(b.At) {
+			return fmt.Errorf("bucket %+v", b)
+		}
+	}
+	// A class's account is its base's, whose At may be older.
+	if a := p.Account; !a.Budget.valid() || !dated(a.Asked) {
+		return fmt.Errorf("budget %v", a.Budget)
+	}
+	for _, s := range p.Account.Calls {
+		if !dated(s.At, s.Came, s.Done) || !s.Costs.valid() {
+			return fmt.Errorf("call %+v", s)
+		}
+	}
+	return p.Pace.check(past)
+}
+
+func (c *Pace) check(past func(...time.Time) bool) error {
+	const round = 1e-6
+	switch {
+	case c.Rate != 0 && !within(c.Rate, slowest-round, 2*fastest), c.Limit != 0 && !within(c.Limit, slowest-round, fastest), !within(c.Peak, 0, plenty),
+		!within(c.Level, -1-round, 1+round), c.Window < 0, c.Window >= mostTries, c.Grown < 0:
+		return fmt.Errorf("pace %v, limit %v, peak %v, level %v, window %d, grown %d", c.Rate, c.Limit, c.Peak, c.Level, c.Window, c.Grown)
+	case len(c.Log) > keptMost, len(c.Empty) > moments:
+		return fmt.Errorf("%d calls and %d moments remembered", len(c.Log), len(c.Empty))
+	case !past(c.At, c.Cut, c.Since, c.Used), !past(c.Log...), !past(c.Empty...):
+		return errors.New("a pace of the future")
+	}
+	for _, t := range c.Tries {
+		if t.At.IsZero() || !past(t.At) || !past(t.Doubt.Add(-slack)) && !t.Doubt.IsZero() {
+			return fmt.Errorf("try %+v", t)
+		}
+	}
+	return nil
+}
+
+// dated says whether a clock can have shown the times; zero is not known.
+func dated(times ...time.Time) bool {
+	const from, to = 0, 7258118400 // 1970 to 2199
+	return !slices.ContainsFunc(times, func(t time.Time) bool { return !t.IsZero() && (t.Unix() < from || t.Unix() >= to) })
+}
+
+// within is false of what is no number.
+func within(x, least, most float64) bool { return least <= x && x <= most }
+
+func (c Costs) valid() bool { return within(c.Input, 0, mostLimit) && within(c.Output, 0, mostLimit) }
+
+func (b Budget) valid() bool {
+	return within(b.Calls, 0, plenty) && within(b.Input, 0, plenty) && within(b.Output, 0, plenty)
+}
