@@ -134,6 +134,8 @@ func (c *Pace) check(past func(...time.Time) bool) error {
 	case c.Rate != 0 && !within(c.Rate, slowest-round, 2*fastest), c.Limit != 0 && !within(c.Limit, slowest-round, fastest), !within(c.Peak, 0, plenty),
 		!within(c.Level, -1-round, 1+round), c.Window < 0, c.Window >= mostTries, c.Grown < 0:
 		return fmt.Errorf("pace %v, limit %v, peak %v, level %v, window %d, grown %d", c.Rate, c.Limit, c.Peak, c.Level, c.Window, c.Grown)
+	case c.Doubts < 0, !within(float64(c.Distrust), 0, distrustMost):
+		return fmt.Errorf("headers doubted %d times, for %d calls", c.Doubts, c.Distrust)
 	case len(c.Log) > keptMost, len(c.Empty) > moments:
 		return fmt.Errorf("%d calls and %d moments remembered", len(c.Log), len(c.Empty))
 	case !past(c.At, c.Cut, c.Since, c.Used), !past(c.Log...), !past(c.Empty...):

@@ -37,6 +37,8 @@ func TestCheckRefusesWhatCantBe(t *testing.T) {
 		"a token that is owed for ages":    `{"pools":{"p":{` + at + `"pace":{"rate":1,"level":-1e18}}}}`,
 		"tokens in store":                  `{"pools":{"p":{` + at + `"pace":{"rate":1,"level":50}}}}`,
 		"a limit of nothing":               `{"pools":{"p":{` + at + `"pace":{"rate":1,"limit":1e-300}}}}`,
+		"headers doubted before once":      `{"pools":{"p":{` + at + `"pace":{"doubts":-1}}}}`,
+		"headers never believed again":     `{"pools":{"p":{` + at + `"pace":{"distrust":100000}}}}`,
 		"growth before its start":          `{"pools":{"p":{` + at + `"pace":{"grown":-5}}}}`,
 		"calls of the future":              `{"pools":{"p":{` + at + `"pace":{"log":[1872355600000]}}}}`,
 		"calls of no time":                 `{"pools":{"p":{` + at + `"pace":{"log":[9223372036854775807]}}}}`,
@@ -109,7 +111,7 @@ func TestCheckLeavesTheClockAlone(t *testing.T) {
 				p.Sent(now(sec), a, now(sec-1))
 				p.Retrying(now(sec), a, Retry{Rejected: now(sec), In: 9 * time.Minute, Attempt: 1, Late: true})
 				p.Used(now(sec), b, now(sec), Costs{1000, 1000})
-				p.Rejected(now(sec), b, 599*time.Second, false)
+				p.Rejected(now(sec), b, Rejection{Sent: now(sec), In: 599 * time.Second, Limit: true, Limits: Limits{Requests: Resource{50, 42}}})
 				p.Headers(now(sec), b, now(sec), Limits{Requests: Resource{50, 1}, Input: Resource{1000, 10}})
 				s.Sessions["a"].Resume(now(sec), now(sec), now(sec), r)
 				p.Limited(now(sec), now(sec+590), "x")
@@ -160,7 +162,7 @@ func TestNoNumberSpoilsTheState(t *testing.T) {
 				p.Headers(now, a, now, l)
 				p.Used(now, a, now, Costs{x, y})
 				p.Retrying(now, a, Retry{Rejected: now, In: seconds(y), Attempt: 1, Named: l})
-				p.Rejected(now, a, seconds(x), i > 10)
+				p.Rejected(now, a, Rejection{Sent: now, In: seconds(x), Limit: i > 10, Limits: l})
 				p.Succeeded(now, a)
 				written := new(State)
 				data, err := json.Marshal(s)

@@ -9,6 +9,8 @@ import (
 const (
 	// distrusted is how many calls must be accepted after headers were contradicted for the first time.
 	distrusted = 20
+	// distrustMost is how many it is at most.
+	distrustMost = 32 * distrusted
 	// unsure is how much longer than the one after it a call may be under way to the server: two calls that were sent at the
 	// right distance come too close to each other then. At a limit without burst it is lost with every call.
 	unsure = 15 * time.Millisecond
@@ -63,7 +65,7 @@ func (r Rejection) contradicts(c *Pace, times int) bool {
 // contradicts the headers, for the first time in this pool: they are not believed then until some calls were accepted, twice
 // as many each time, and rejections tell the pace.
 func (p *Pool) Rejected(now time.Time, k Key, r Rejection) (contradicted bool) {
-	now = p.advance(now)
+	now, r.Limits = p.advance(now), r.Limits.believed()
 	times := 1
 	if g := p.grant(k); g != nil {
 		times += g.Rejected
@@ -108,7 +110,7 @@ func (c *Pace) distrust() {
 	if c.Doubts == 0 {
 		c.Rate = 0 // it was theirs
 	}
-	c.Distrust = distrusted << min(c.Doubts, 5)
+	c.Distrust = min(distrustMost, distrusted<<min(c.Doubts, 10))
 	c.Doubts++
 	c.Limit = 0
 }
