@@ -116,7 +116,7 @@ func (l Launch) Run() (wrapper.Status, error) {
 		if ok {
 			return status, err
 		}
-		l.Warn(fmt.Errorf("Claude Code starts on the terminal itself, and its screen is not read: %w", err))
+		l.Warn(fmt.Errorf("starting Claude Code on the terminal itself, where its screen is not read: %w", err))
 	}
 	if g != nil {
 		return wrapper.Child(cmd, l.In, l.Out, l.Err)
