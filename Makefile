@@ -1,6 +1,7 @@
 # build   the one static binary
 # test    everything, with the race detector and the real Claude Code (from npm, into a cache outside git)
-# compat  what becomes of a session at each limit, in each version of Claude Code: docs/compatibility.md; most of an hour
+# compat  what becomes of a session at each limit, in versions of Claude Code that were not measured yet:
+#         docs/compatibility.md; some minutes for each
 # fuzz    every fuzz target for a minute
 # demo    several real sessions on one small limit, without and with afteryou
 # picture record docs/demo.svg, which the README shows, anew from a real run of the demo
@@ -24,7 +25,8 @@ test: lint
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|.*not tested: |panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status
 
-# Measures what is not measured yet; what was is kept, so that a run goes on where it was (-again REGEXP measures anew).
+# Measures what the table lacks; a run that was interrupted goes on where it was. With -again REGEXP the command measures
+# those cells anew.
 compat:
 	nice go run ./internal/compat
 	go test ./ratelimit -run TestEveryVersionIsRead -update

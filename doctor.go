@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 
+	"afteryou/claude"
 	"afteryou/doctor"
+	"afteryou/internal/realclaude"
 )
 
 // runDoctor looks at everything that can be wrong. It ends with 1 when something is.
@@ -28,8 +30,12 @@ func runDoctor(args []string, out, errs *os.File) (int, error) {
 	if trouble == nil {
 		trouble = stray(os.Environ())
 	}
+	measured, ok := claude.ParseVersion(realclaude.Version)
+	if !ok {
+		panic(realclaude.Version) // a constant of ours
+	}
 	found := doctor.Patient{
-		User: u, Dir: dir, State: stateDir(), Cache: cacheDir(), Managed: doctor.Managed,
+		User: u, Dir: dir, State: stateDir(), Cache: cacheDir(), Managed: doctor.Managed, Measured: measured,
 		Config: trouble, Claude: s.Claude, Gateway: s.Gateway, Off: s.Off,
 		Shell: doctor.Ask, Programs: doctor.Running,
 	}.Examine()

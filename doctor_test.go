@@ -13,6 +13,7 @@ import (
 	"afteryou/claude"
 	"afteryou/install"
 	"afteryou/internal/fakeapi"
+	"afteryou/internal/realclaude"
 	"afteryou/lockfile"
 	"afteryou/turn"
 )
@@ -151,6 +152,9 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 			check: "claude", grade: "broken", says: "0.2.9, too old", cure: "claude update", by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
 		{name: "a version that can't wait", version: "2.1.150",
 			check: "claude", grade: "note", says: "retry-after above 60 s", cure: "claude update", by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
+		{name: "a version newer than what was measured", version: "2.9.999",
+			check: "claude", grade: "note", says: "is 2.9.999, newer than what was measured (" + realclaude.Version + "); treated alike", cure: "",
+			by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho "+realclaude.Version+"\n", 0o755) }},
 		{name: "a version without PostToolBatch", version: "2.1.90",
 			check: "claude", grade: "note", says: "before 2.1.118", cure: "claude update", by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755); s.sh(installed) }},
 

@@ -53,6 +53,9 @@ type machine struct {
 
 func newMachine(t testing.TB, c fakeapi.Config, extra ...string) *machine {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("drives the real Claude Code")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	claude, err := realclaude.Install(ctx, realclaude.Version)
@@ -408,6 +411,9 @@ func TestRealEventDeliveredTwiceIsOneTurn(t *testing.T) {
 
 // The demo compares, whatever limits: calls, through the gateway and with a limit that changes; or the tokens of subagents.
 func TestRealDemo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("drives the real Claude Code")
+	}
 	t.Parallel()
 	for args, answers := range map[string]int{
 		"--sessions 2 --calls 2 --rpm 120 --burst 2 --gateway --cut":      4,

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"afteryou/internal/realclaude"
 )
 
 // few stands for our hooks where their number does not matter.
@@ -109,6 +111,28 @@ func TestMergeSettingsWithoutAFileIsNotFound(t *testing.T) {
 	_, err := MergeSettings([]string{"--settings", "x"}, json.RawMessage(few), func(string) ([]byte, error) { return nil, fs.ErrNotExist })
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want %v", err, fs.ErrNotExist)
+	}
+}
+
+// A version that nobody measured, be it tomorrow's or of another major number, gets what the newest known one gets.
+func TestNewerVersionsAreTreatedAsTheNewestKnown(t *testing.T) {
+	known, ok := ParseVersion(realclaude.Version)
+	if !ok {
+		t.Fatal(realclaude.Version)
+	}
+	newer := []Version{{known.Major, known.Minor, known.Patch + 1}, {known.Major, known.Minor + 1, 0}, {known.Major + 1, 0, 0}}
+	for _, v := range newer {
+		if got, want := Hooks("afteryou", v), Hooks("afteryou", known); string(got) != string(want) {
+			t.Errorf("Hooks for %v are\n%s\nwant those for %v\n%s", v, got, known, want)
+		}
+		for _, e := range events {
+			if v.Knows(e.name) != known.Knows(e.name) {
+				t.Errorf("%v.Knows(%q) = %v, want as %v", v, e.name, v.Knows(e.name), known)
+			}
+		}
+		if !Wakes(v) || v.Less(Watchdog()) || v.Less(ToolBatch()) {
+			t.Errorf("%v lacks what %v has: wakes %v", v, known, Wakes(v))
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ func TestRealHelp(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	bin, err := realclaude.Install(ctx, "2.1.330")
+	bin, err := realclaude.Install(ctx, realclaude.Version)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,13 +38,14 @@ type Finding struct {
 // Patient is what is looked at.
 type Patient struct {
 	install.User
-	Dir      string // where the person is: projects have settings of their own
-	State    string // state directory
-	Cache    string // what was found out about Claude Code
-	Managed  string // settings file of the organization
-	Config   error  // what is wrong with our own settings
-	Claude   string // path of the real one where the settings name it
-	Gateway  string // how calls are gated, as in our settings
+	Dir      string         // where the person is: projects have settings of their own
+	State    string         // state directory
+	Cache    string         // what was found out about Claude Code
+	Managed  string         // settings file of the organization
+	Measured claude.Version // the newest version of Claude Code that afteryou was tried with
+	Config   error          // what is wrong with our own settings
+	Claude   string         // path of the real one where the settings name it
+	Gateway  string         // how calls are gated, as in our settings
 	Off      bool
 	Shell    func(shell, script string) (string, error) // runs a script in a new interactive shell
 	Programs func() ([]Program, error)                  // what runs on this machine
@@ -132,6 +133,8 @@ func (e *examination) claude() {
 		e.say("claude", Note, "claude update", "%s is %v: before %v a session waits for its turn after the first tool of an answer, and before %v a retry-after above 60 s ends its turn", bin.Path, v, claude.ToolBatch(), claude.Watchdog())
 	case v.Less(claude.Watchdog()):
 		e.say("claude", Note, "claude update", "%s is %v: before %v a retry-after above 60 s ends its turn", bin.Path, v, claude.Watchdog())
+	case e.Measured.Less(v):
+		e.say("claude", Note, "", "%s is %v, newer than what was measured (%v); treated alike", bin.Path, v, e.Measured)
 	default:
 		e.say("claude", OK, "", "%s is %v", bin.Path, v)
 	}

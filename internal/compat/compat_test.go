@@ -2,9 +2,10 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,13 +15,9 @@ import (
 // measured is the table that lies in git.
 func measured(t *testing.T) Table {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", resultFile))
+	table, err := readTable(filepath.Join("..", "..", resultFile))
 	if err != nil {
 		t.Fatal(err)
-	}
-	var table Table
-	if err := json.Unmarshal(data, &table); err != nil {
-		t.Fatalf("%s: %v", resultFile, err)
 	}
 	return table
 }
@@ -40,18 +37,67 @@ func TestPageIsWhatWasMeasured(t *testing.T) {
 	}
 }
 
-// Every version has every cell.
-func TestTableIsComplete(t *testing.T) {
-	table := measured(t)
-	have := make(map[string]bool)
-	for _, r := range table.Results {
-		have[cell{r.Version, situation{name: r.Situation}, r.Mode, r.Hooks}.name()] = true
+// A new version takes its own cells and no other, and one that has some of them takes the rest.
+func TestOnlyWhatTheTableLacksIsMeasured(t *testing.T) {
+	var full Table
+	for _, c := range matrix(versions) {
+		full.Results = append(full.Results, Result{Version: c.version, Situation: c.situation.name, Mode: c.mode, Hooks: c.hooks})
 	}
-	for _, v := range versions {
-		for _, c := range matrix([]string{v}) {
-			if !have[c.name()] {
-				t.Errorf("%s was not measured", c.name())
+	newest := versions[len(versions)-1]
+	without := func(name string) Table {
+		return Table{Results: slices.DeleteFunc(slices.Clone(full.Results), func(r Result) bool { return strings.HasPrefix(r.cell(), name) })}
+	}
+	for _, tt := range []struct {
+		name  string
+		table Table
+		again string
+		want  []cell
+	}{
+		{"nothing lacks", full, "", nil},
+		{"a version", without(newest), "", matrix([]string{newest})},
+		{"one cell", without(newest + "-spend-json-hooks"), "", []cell{{newest, situation{name: "spend"}, "json", true}}},
+		{"measured anew", full, "^" + newest + "-usage-text-hooks$", []cell{{newest, situation{name: "usage"}, "text", true}}},
+		{"no table", Table{}, "", matrix(versions)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := lacking(tt.table, tt.again)
+			if err != nil || len(got) != len(tt.want) {
+				t.Fatalf("%d cells, %v; want %d", len(got), err, len(tt.want))
 			}
+			for i, c := range got {
+				if c.name() != tt.want[i].name() {
+					t.Errorf("%s, want %s", c.name(), tt.want[i].name())
+				}
+			}
+		})
+	}
+}
+
+// What is measured now stands in place of what was, and a version that is out of the list leaves the table.
+func TestTableTakesWhatWasMeasuredNow(t *testing.T) {
+	of := func(version string, ran int) Result {
+		return Result{Version: version, Situation: "short", Mode: "text", Hooks: true, Ran: ran}
+	}
+	got := Table{Results: []Result{of(versions[0], 1), of(versions[1], 1), of("2.1.333333", 1)}}.with([]Result{of(versions[1], 2), of(versions[2], 2)})
+	want := []Result{of(versions[0], 1), of(versions[1], 2), of(versions[2], 2)}
+	if !reflect.DeepEqual(got.Results, want) {
+		t.Errorf("got %+v, want %+v", got.Results, want)
+	}
+}
+
+// A version of which only one cell was measured has a row that says so.
+func TestWhatWasNotMeasuredIsSaid(t *testing.T) {
+	page, err := Table{Results: []Result{{Version: "2.1.340", Situation: "short", Mode: terminal, Hooks: true, Answered: true, Ran: 1, Hooked: true}}}.page()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n| 2.1.340 | waited natively, +0 s |" + strings.Repeat(" not measured |", len(situations)-1) + "\n",
+		"\n| 2.1.340 |" + strings.Repeat(" not measured |", len(situations)) + "\n",
+		"\n| 2.1.340 | not measured | not measured |",
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
 	}
 }
@@ -60,7 +106,7 @@ func TestTableIsComplete(t *testing.T) {
 // where they are on.
 func TestNothingIsAmiss(t *testing.T) {
 	for _, r := range measured(t).Results {
-		name := cell{r.Version, situation{name: r.Situation}, r.Mode, r.Hooks}.name()
+		name := r.cell()
 		good := r.Answered || r.Told
 		if r.Situation == "spend" {
 			good = !r.Answered && r.outcome() != "stuck" && r.Woken+r.Typed+r.Rerun == 0

@@ -1,10 +1,10 @@
-// Compat measures what becomes of a session that a limit stops: every version of Claude Code that it is told of, from
-// npm, through afteryou, against a stand-in API, in every situation; on a terminal and with -p, with hooks and without.
-// It writes what it saw to testdata and docs/compatibility.md. It judges nothing: what went wrong stands in the table.
+// Compat measures what becomes of a session that a limit stops: the pinned version of Claude Code and those where something
+// changed, from npm, through afteryou, against a stand-in API, in every situation; on a terminal and with -p, with hooks and
+// without. It writes what it saw to testdata and docs/compatibility.md. It judges nothing: what went wrong stands in the table.
 //
-// Each cell of the table has an API, a home and a state directory of its own. Its result is kept, so that a run that was
-// interrupted goes on where it was. Once the table is written the next run begins anew, but for -again, which measures some
-// cells and leaves the others as they are.
+// Only what the table lacks is measured, so that a new version takes minutes; -again measures some cells anew. Each cell
+// has an API, a home and a state directory of its own. Its result is kept until it stands in the table, so that a run that
+// was interrupted goes on where it was.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -31,50 +32,30 @@ func main() {
 
 func run() error {
 	jobs := flag.Int("jobs", 8, "cells that are measured at once")
-	only := flag.String("only", "", "measure only the cells whose name this regular expression finds, and write no table")
 	again := flag.String("again", "", "measure anew the cells whose name this regular expression finds")
-	versions := flag.String("versions", "", "measure these versions instead, separated by commas, and write no table")
-	kept := flag.String("kept", defaultKept(), "where the results of the cells are kept")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	list, err := chooseVersions(*versions)
+	old, err := readTable(resultFile)
 	if err != nil {
 		return err
 	}
-	cells := matrix(list)
-	if *only != "" {
-		if cells, err = matching(cells, *only); err != nil {
-			return err
-		}
+	cells, err := lacking(old, *again)
+	if err != nil {
+		return err
 	}
 	unlock, err := alone()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	keep := store{*kept}
-	part := *only != "" || *versions != ""
-	if !part && *again == "" {
-		if err := keep.begin(); err != nil {
-			return err
-		}
-	}
-	if *again != "" {
-		old, err := matching(cells, *again)
-		if err != nil {
-			return err
-		}
-		for _, c := range old {
-			if err := os.RemoveAll(keep.dir(c)); err != nil {
-				return err
-			}
-		}
-	}
 	l := lab{binaries: make(map[string]string)}
-	for _, v := range list {
-		if l.binaries[v], err = realclaude.Install(ctx, v); err != nil {
+	for _, c := range cells {
+		if l.binaries[c.version] != "" {
+			continue
+		}
+		if l.binaries[c.version], err = realclaude.Install(ctx, c.version); err != nil {
 			return err
 		}
 	}
@@ -82,14 +63,26 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(filepath.Dir(l.afteryou))
+	keep := store{keptDir()}
 	results, err := measure(ctx, l, cells, keep, *jobs)
-	if err != nil || part {
+	if err != nil {
 		return err
 	}
-	if err := write(results, keep); err != nil {
+	if err := write(old.with(results), cells, keep); err != nil {
 		return err
 	}
-	return keep.end()
+	return os.RemoveAll(keep.path)
+}
+
+// lacking is the cells that the table lacks, and those whose name again finds, if it is not empty.
+func lacking(t Table, again string) ([]cell, error) {
+	anew, err := regexp.Compile(again)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(matrix(versions), func(c cell) bool {
+		return t.has(c) && (again == "" || !anew.MatchString(c.name()))
+	}), nil
 }
 
 // alone keeps two runs from measuring in the same homes. The end of the process gives the lock back too.
@@ -120,31 +113,19 @@ func build(ctx context.Context) (string, error) {
 	return path, nil
 }
 
-func matching(cells []cell, expr string) (found []cell, err error) {
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range cells {
-		if re.MatchString(c.name()) {
-			found = append(found, c)
-		}
-	}
-	return found, nil
-}
-
-// measure gets the results of all cells, in their order, from where they are kept or by measuring. A cell that can't be
-// measured is said, and the others go on.
-func measure(ctx context.Context, l lab, cells []cell, keep store, jobs int) ([]Result, error) {
-	results := make([]Result, len(cells))
+// measure gets the results of cells from where they are kept or by measuring. A cell that can't be measured is said, and
+// has no result; the others go on.
+func measure(ctx context.Context, l lab, cells []cell, keep store, jobs int) (results []Result, err error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	failed, done := 0, 0
+	done := 0
 	free := make(chan struct{}, jobs)
-	for i, c := range cells {
+	for _, c := range cells {
 		if r, ok := keep.load(c); ok {
-			results[i] = r
+			mu.Lock()
+			results = append(results, r)
 			done++
+			mu.Unlock()
 			continue
 		}
 		wg.Go(func() {
@@ -161,22 +142,15 @@ func measure(ctx context.Context, l lab, cells []cell, keep store, jobs int) ([]
 			defer mu.Unlock()
 			done++
 			if err != nil {
-				failed++
 				if ctx.Err() == nil {
-					fmt.Printf("%s: %.2000s\n", c.name(), err.Error())
+					fmt.Printf("%3d/%d  %-45s not measured: %.2000s\n", done, len(cells), c.name(), err.Error())
 				}
 				return
 			}
-			results[i] = r
+			results = append(results, r)
 			fmt.Printf("%3d/%d  %-45s %s\n", done, len(cells), c.name(), r.words())
 		})
 	}
 	wg.Wait()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if failed > 0 {
-		return nil, fmt.Errorf("%d cells could not be measured", failed)
-	}
-	return results, nil
+	return results, ctx.Err()
 }

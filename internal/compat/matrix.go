@@ -2,42 +2,21 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"afteryou/claude"
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
 )
 
-// versions are those of the table, with the newest there is beside them. Each stands where something changed: hooks,
-// StopFailure, PostToolBatch, the watchdog, its own going on after a usage limit.
+// versions are those of the table: each stands where something changed (hooks, StopFailure, PostToolBatch, the watchdog, its
+// own going on after a usage limit), and the pinned one where the one that was pinned before it stood.
 var versions = []string{"1.0.128", "2.0.76", "2.1.45", "2.1.78", "2.1.118", "2.1.186", "2.1.199", "2.1.234", realclaude.Version}
-
-func chooseVersions(list string) ([]string, error) {
-	if list != "" {
-		return strings.Split(list, ","), nil
-	}
-	out, err := exec.Command("npm", "view", "@anthropic-ai/claude-code", "version").Output()
-	if err != nil {
-		return nil, fmt.Errorf("asking npm for the newest version: %v", err)
-	}
-	newest, ok := claude.ParseVersion(strings.TrimSpace(string(out)))
-	if !ok {
-		return nil, fmt.Errorf("asking npm for the newest version: unexpected answer %q", out)
-	}
-	if slices.Contains(versions, newest.String()) {
-		return versions, nil
-	}
-	return append(slices.Clone(versions), newest.String()), nil
-}
 
 // situation is what the API does once a tool has run: the next call meets it.
 type situation struct {
@@ -162,10 +141,10 @@ func (l *limit) at() (time.Time, bool) {
 	return l.begun, !l.begun.IsZero()
 }
 
-// store keeps the results of cells, each in a directory with what was captured.
+// store keeps the results of cells that do not stand in the table yet, each in a directory with what was captured.
 type store struct{ path string }
 
-func defaultKept() string {
+func keptDir() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		dir = os.TempDir()
@@ -174,19 +153,6 @@ func defaultKept() string {
 }
 
 func (s store) dir(c cell) string { return filepath.Join(s.path, c.name()) }
-
-// written marks results that stand in the table.
-func (s store) written() string { return filepath.Join(s.path, "written") }
-
-// begin leaves an unfinished run as it is, and forgets one that was written.
-func (s store) begin() error {
-	if _, err := os.Stat(s.written()); err != nil {
-		return nil
-	}
-	return os.RemoveAll(s.path)
-}
-
-func (s store) end() error { return os.WriteFile(s.written(), nil, 0o644) }
 
 func (s store) load(c cell) (r Result, ok bool) {
 	data, err := os.ReadFile(filepath.Join(s.dir(c), "result.json"))

@@ -23,16 +23,54 @@ const (
 	resultFile = "testdata/compat.json"
 )
 
+// unmeasured stands in the table for a cell that has no result.
+const unmeasured = "not measured"
+
 // Table is all that was measured.
 type Table struct {
 	Machine string   `json:"machine"`
 	Results []Result `json:"results"`
 }
 
-// write puts results, captures and the table into the source tree.
-func write(results []Result, keep store) error {
-	t := Table{Machine: fmt.Sprintf("%d cores, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH), Results: results}
-	slices.SortFunc(t.Results, func(a, b Result) int { return strings.Compare(a.place(), b.place()) })
+func readTable(path string) (Table, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Table{}, err
+	}
+	var t Table
+	if err := json.Unmarshal(data, &t); err != nil {
+		return Table{}, fmt.Errorf("reading %s: %v", path, err)
+	}
+	return t, nil
+}
+
+// cell names the cell that r is of.
+func (r Result) cell() string {
+	return cell{r.Version, situation{name: r.Situation}, r.Mode, r.Hooks}.name()
+}
+
+func (t Table) has(c cell) bool {
+	return slices.ContainsFunc(t.Results, func(r Result) bool { return r.cell() == c.name() })
+}
+
+// with is the table with these results in place of what it had of their cells, and without versions that do not stand in
+// it any more.
+func (t Table) with(results []Result) Table {
+	all := slices.Clone(results)
+	for _, r := range t.Results {
+		measured := slices.ContainsFunc(results, func(other Result) bool { return other.cell() == r.cell() })
+		if !measured && slices.Contains(versions, r.Version) {
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(a, b Result) int { return strings.Compare(a.place(), b.place()) })
+	t.Results = all
+	return t
+}
+
+// write puts the table and the captures of cells, which were measured now, into the source tree.
+func write(t Table, cells []cell, keep store) error {
+	t.Machine = fmt.Sprintf("%d cores, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	data, err := t.encode()
 	if err != nil {
 		return err
@@ -44,13 +82,10 @@ func write(results []Result, keep store) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(tableFile), 0o755); err != nil {
-		return err
-	}
 	if err := os.WriteFile(tableFile, page, 0o644); err != nil {
 		return err
 	}
-	return captures(t, keep)
+	return captures(t, cells, keep)
 }
 
 // encode has a line for each result, so that a diff shows which cells changed.
@@ -93,13 +128,12 @@ func (t Table) page() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Versions, Dates and Commits are those that stand in the results, in their order.
+// Versions and Dates are those that stand in the results, in their order.
 func (t Table) Versions() []string { return t.each(func(r Result) string { return r.Version }) }
 func (t Table) Dates() string {
 	return strings.Join(slices.Sorted(slices.Values(t.each(func(r Result) string { return r.Measured }))), ", ")
 }
-func (t Table) Newest() string { return t.Versions()[len(t.Versions())-1] }
-func (t Table) Cells() int     { return len(t.Results) }
+func (t Table) Cells() int { return len(t.Results) }
 
 func (t Table) each(of func(Result) string) (list []string) {
 	for _, r := range t.Results {
@@ -153,6 +187,9 @@ func together(cells []Result) string {
 		words := strings.Join(append([]string{r.outcome()}, r.amiss()...), ", ")
 		by[words] = append(by[words], r)
 	}
+	if len(cells) == 0 {
+		return unmeasured
+	}
 	var parts []string
 	for _, words := range slices.Sorted(maps.Keys(by)) {
 		part := words + late(by[words])
@@ -188,7 +225,7 @@ func (t Table) Hooks() string {
 	var b strings.Builder
 	b.WriteString("| | gates, on a terminal | gates, with `-p` | other events |\n| --- | --- | --- | --- |\n")
 	for _, v := range t.Versions() {
-		gates := make(map[string]string)
+		gates := map[string]string{terminal: unmeasured, "text": unmeasured}
 		var others []string
 		for _, r := range t.Results {
 			if r.Version != v || r.Situation != settings.name {
@@ -206,49 +243,72 @@ func (t Table) Hooks() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// captures copies what was captured with hooks on to testdata, by version and situation.
-func captures(t Table, keep store) error {
-	for _, v := range t.Versions() {
-		dir := filepath.Join("testdata", "claude-"+v, "compat")
-		if err := os.RemoveAll(dir); err != nil {
-			return err
+// captures copies what was captured with hooks on to testdata, by version and situation, and removes what is there of
+// versions that do not stand in the table any more.
+func captures(t Table, cells []cell, keep store) error {
+	for _, c := range cells {
+		if _, ok := keep.load(c); !ok || !c.hooks || c.situation.name == settings.name {
+			continue
 		}
+		dir := filepath.Join("testdata", "claude-"+c.version, "compat")
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		var list strings.Builder
-		for _, c := range matrix([]string{v}) {
-			if !c.hooks || c.situation.name == settings.name {
-				continue
+		for from, to := range c.captures() {
+			data, err := os.ReadFile(filepath.Join(keep.dir(c), from))
+			if err != nil && !os.IsNotExist(err) {
+				return err
 			}
-			for suffix, name := range map[string]string{"pty": "pty", "jsonl": "jsonl", "text": "text", "json": "json", "stream-json": "stream"} {
-				if suffix == "jsonl" && c.mode != terminal {
-					if c.mode != "text" {
-						continue
-					}
-					name = "print.jsonl"
-				}
-				data, err := os.ReadFile(filepath.Join(keep.dir(c), suffix))
-				if os.IsNotExist(err) || len(data) == 0 {
-					continue
-				}
-				if err != nil {
-					return err
-				}
-				if err := os.WriteFile(filepath.Join(dir, c.situation.name+"."+name), data, 0o644); err != nil {
-					return err
-				}
+			to = filepath.Join(dir, c.situation.name+"."+to)
+			if len(data) > 0 {
+				err = os.WriteFile(to, data, 0o644)
+			} else if err = os.Remove(to); os.IsNotExist(err) {
+				err = nil
+			}
+			if err != nil {
+				return err
 			}
 		}
-		for _, s := range situations {
-			fmt.Fprintf(&list, "| %s | %s |\n", s.name, s.what)
+		if err := os.WriteFile(filepath.Join(dir, "README.md"), t.readme(c.version), 0o644); err != nil {
+			return err
 		}
-		readme := fmt.Sprintf(captureText, v, t.measured(v), list.String())
-		if err := os.WriteFile(filepath.Join(dir, "README.md"), []byte(readme), 0o644); err != nil {
+	}
+	dirs, err := filepath.Glob("testdata/claude-*/compat")
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		version := strings.TrimPrefix(filepath.Base(filepath.Dir(dir)), "claude-")
+		if slices.Contains(t.Versions(), version) {
+			continue
+		}
+		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// captures is what is kept of a cell, by its name in the store, and how it is called in testdata.
+func (c cell) captures() map[string]string {
+	switch c.mode {
+	case terminal:
+		return map[string]string{"pty": "pty", "jsonl": "jsonl"}
+	case "text":
+		return map[string]string{"text": "text", "jsonl": "print.jsonl"}
+	case "json":
+		return map[string]string{"json": "json"}
+	}
+	return map[string]string{"stream-json": "stream"}
+}
+
+// readme says what the captures of a version are.
+func (t Table) readme(version string) []byte {
+	var list strings.Builder
+	for _, s := range situations {
+		fmt.Fprintf(&list, "| %s | %s |\n", s.name, s.what)
+	}
+	return fmt.Appendf(nil, captureText, version, t.measured(version), list.String())
 }
 
 // measured is when a version's cells were measured last.

@@ -18,6 +18,9 @@ const patience = 3 * time.Minute
 // installed gives Claude Code of the pinned version.
 func installed(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("drives the real Claude Code")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	path, err := Install(ctx, Version)
@@ -67,6 +70,9 @@ func TestEnvInheritsNothingButPATH(t *testing.T) {
 }
 
 func TestRealInstallAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("drives the real Claude Code")
+	}
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {

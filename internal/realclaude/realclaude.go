@@ -20,7 +20,7 @@ import (
 )
 
 // Version is the release that tests run unless they say otherwise.
-const Version = "2.1.330"
+const Version = "2.1.332"
 
 // Key is the API key of the environment, Token the login in its place (see Login). Both are made up.
 const (
