@@ -15,6 +15,7 @@ type stream struct {
 	hr      *http.Request
 	r       *Request
 	a       Answer
+	manner  Manner
 	headers func()
 	end     func() // called once, just before the end is written or when there is none
 }
@@ -25,7 +26,7 @@ func (s stream) run() {
 		return
 	}
 	if s.a.status() != http.StatusOK {
-		if !s.sleepUntil(max(s.a.FirstByte, s.a.Duration)) {
+		if !s.sleepUntil(s.manner.refusal(s.r.Seq)) {
 			s.end()
 			return
 		}
@@ -34,7 +35,7 @@ func (s stream) run() {
 		s.fail()
 		return
 	}
-	if !s.sleepUntil(s.a.FirstByte) {
+	if !s.sleepUntil(s.first()) {
 		s.end()
 		return
 	}
@@ -44,6 +45,16 @@ func (s stream) run() {
 	}
 	s.events()
 }
+
+// first is from the call's arrival to the first event, whole to the end.
+func (s stream) first() time.Duration {
+	if s.a.FirstToken > 0 {
+		return s.a.FirstToken
+	}
+	return s.manner.first(s.r.Seq)
+}
+
+func (s stream) whole() time.Duration { return s.first() + s.manner.streaming(s.r.Cost.Output) }
 
 // sleepUntil waits until that long after the call's arrival; false when the client went before.
 func (s stream) sleepUntil(after time.Duration) bool {
@@ -135,7 +146,7 @@ func (s stream) toolID(i int) string { return fmt.Sprintf("toolu_%s_%d", s.r.ID[
 
 // plain answers a call that asked for no stream.
 func (s stream) plain() {
-	if !s.sleepUntil(s.a.Duration) {
+	if !s.sleepUntil(s.whole()) {
 		s.end()
 		return
 	}
@@ -153,8 +164,35 @@ func (s stream) plain() {
 	writeJSON(s.w, http.StatusOK, m)
 }
 
-// events answers with server-sent events. The content blocks go out in one write with the end of the message: a client
-// may start a tool as soon as its block is complete, and nothing shall happen because of an answer that still runs.
+// part is a content block: its beginning, and how a piece of what is in it is told.
+type part struct {
+	start object
+	text  string
+	delta func(piece string) object
+}
+
+func (s stream) parts() (list []part) {
+	if text := s.a.text(); text != "" {
+		list = append(list, part{object{"type": "text", "text": ""}, text, func(piece string) object {
+			return object{"type": "text_delta", "text": piece}
+		}})
+	}
+	for i, t := range s.a.Tools {
+		input, err := json.Marshal(t.Input)
+		if err != nil {
+			panic(fmt.Sprintf("encoding the input of tool %q: %v", t.Name, err)) // the caller's mistake
+		}
+		start := object{"type": "tool_use", "id": s.toolID(i), "name": t.Name, "input": object{}}
+		list = append(list, part{start, string(input), func(piece string) object {
+			return object{"type": "input_json_delta", "partial_json": piece}
+		}})
+	}
+	return list
+}
+
+// events answers with server-sent events. The first content block is streamed; its end goes out in one write with the other
+// blocks and the end of the message: a client may start a tool as soon as its block is complete, and nothing shall happen
+// because of an answer that still runs.
 func (s stream) events() {
 	s.w.Header().Set("content-type", "text/event-stream; charset=utf-8")
 	s.w.Header().Set("cache-control", "no-cache")
@@ -184,7 +222,7 @@ func (s stream) events() {
 		s.forever()
 		return
 	case Reset:
-		if !s.sleepUntil(s.a.Duration) {
+		if !s.sleepUntil(s.whole()) {
 			s.end()
 			return
 		}
@@ -199,7 +237,7 @@ func (s stream) events() {
 		conn.Close()
 		return
 	case ErrorEvent:
-		if !s.sleepUntil(s.a.Duration) {
+		if !s.sleepUntil(s.whole()) {
 			s.end()
 			return
 		}
@@ -209,35 +247,24 @@ func (s stream) events() {
 		return
 	}
 
-	for rest := s.remaining(); rest > 15*time.Second; rest = s.remaining() {
-		if !s.sleepUntil(time.Since(s.r.Arrived) + 10*time.Second) {
-			s.end()
-			return
+	for i, p := range s.parts() {
+		event("content_block_start", object{"index": i, "content_block": p.start})
+		pieces := []string{p.text}
+		if i == 0 {
+			pieces = s.manner.pieces(p.text)
 		}
-		event("ping", object{})
-		flush()
-	}
-	if !s.sleepUntil(s.a.Duration) {
-		s.end()
-		return
-	}
-	index := 0
-	content := func(start, delta object) {
-		event("content_block_start", object{"index": index, "content_block": start})
-		event("content_block_delta", object{"index": index, "delta": delta})
-		event("content_block_stop", object{"index": index})
-		index++
-	}
-	if text := s.a.text(); text != "" {
-		content(object{"type": "text", "text": ""}, object{"type": "text_delta", "text": text})
-	}
-	for i, t := range s.a.Tools {
-		input, err := json.Marshal(t.Input)
-		if err != nil {
-			panic(fmt.Sprintf("encoding the input of tool %q: %v", t.Name, err)) // the caller's mistake
+		for n, piece := range pieces {
+			event("content_block_delta", object{"index": i, "delta": p.delta(piece)})
+			if i > 0 {
+				continue
+			}
+			flush()
+			if !s.sleepUntil(s.first() + s.manner.streaming(s.r.Cost.Output)*time.Duration(n+1)/time.Duration(len(pieces))) {
+				s.end()
+				return
+			}
 		}
-		content(object{"type": "tool_use", "id": s.toolID(i), "name": t.Name, "input": object{}},
-			object{"type": "input_json_delta", "partial_json": string(input)})
+		event("content_block_stop", object{"index": i})
 	}
 	event("message_delta", object{
 		"delta": object{"stop_reason": s.a.stopReason(), "stop_sequence": nil}, "usage": s.usage(s.r.Cost.Output)})
@@ -245,5 +272,3 @@ func (s stream) events() {
 	s.end()
 	flush()
 }
-
-func (s stream) remaining() time.Duration { return s.a.Duration - time.Since(s.r.Arrived) }
