@@ -177,3 +177,46 @@ func TestNoNumberSpoilsTheState(t *testing.T) {
 		}
 	}
 }
+
+// What passes as a state still holds nobody up for longer than the limits that it tells of.
+func TestNothingThatPassesHoldsACallForDays(t *testing.T) {
+	t.Parallel()
+	for what, state := range map[string]string{
+		"a class whose clock was put back": `"p":{"at":"2026-03-01T09:00:00Z"},"p/opus":{"at":"2100-01-01T00:00:00Z","cool":{"until":"2100-01-01T00:05:00Z"}}`,
+		"a turn that waits for a usage limit": `"p":{"at":"2026-03-01T09:00:00Z","grants":[{"session":"b","at":"2026-03-01T09:00:00Z","seen":"2026-03-01T09:00:00Z"}],` +
+			`"retries":[{"session":"b","rejected":"2026-03-01T09:00:00Z","in":8000000000000000}]}`,
+		"a call of more tokens than there are": `"p":{"at":"2026-03-01T09:00:00Z","costs":{"input":1e9},"pace":{"window":1},"tokens":{"input":{"rate":1,"top":1e9,"at":"2026-03-01T09:00:00Z"}}}`,
+	} {
+		s := new(State)
+		if err := cmp.Or(json.Unmarshal([]byte(`{"version":1,"pools":{`+state+`}}`), s), s.Check()); err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		p, now := s.Pool("p"), simEpoch
+		p.Ask(now, Ticket{Key: a, Event: "e"})
+		for range 1000 {
+			p.Sweep(now, everybody)
+			next := p.Admit(now, strict)
+			if p.Granted(a, "e") {
+				break
+			}
+			now = next
+		}
+		if waited := now.Sub(simEpoch); !p.Granted(a, "e") || waited > 3*time.Hour {
+			t.Errorf("%s: a call waited for %v, and has its turn: %v", what, waited, p.Granted(a, "e"))
+		}
+	}
+}
+
+func TestAUsageLimitOfDecadesIsForgotten(t *testing.T) {
+	t.Parallel()
+	p := NewState().Pool("p")
+	p.Limited(simEpoch, simEpoch.AddDate(80, 0, 0), "usage limit")
+	if p.Sweep(simEpoch, everybody); p.Usage != (Usage{}) {
+		t.Errorf("a usage limit of %+v is kept", p.Usage)
+	}
+	p.Limited(simEpoch, simEpoch.AddDate(0, 0, 7), "usage limit")
+	if p.Sweep(simEpoch, everybody); p.Usage == (Usage{}) {
+		t.Error("one of a week is not")
+	}
+}

@@ -90,7 +90,7 @@ func (w *Wait) Left(now time.Time) time.Duration {
 func (p *Pool) shift(d time.Duration) {
 	move := func(t *time.Time) {
 		if !t.IsZero() {
-			*t = t.Add(d)
+			*t = latest(t.Add(d), time.Unix(0, 0).UTC()) // a clock shows none before
 		}
 	}
 	for i := range p.Queue {

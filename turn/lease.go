@@ -94,20 +94,20 @@ func (p *Pool) Sweep(now time.Time, alive func(Process) bool) {
 	if p.CoolDown.Times > 0 && now.Sub(p.CoolDown.Until) > quiet {
 		p.CoolDown = CoolDown{}
 	}
-	if p.Usage != (Usage{}) && !p.Usage.Until.After(now) {
+	if left := p.Usage.Until.Sub(now); p.Usage != (Usage{}) && (left <= 0 || left > longest) {
 		p.Usage = Usage{}
 	}
 }
 
 // lapse is when the grant ends by itself: a lease after the last sign of life, and not while Claude Code waits for a
-// retry it announced. One to wake a session is soon taken over, or was in vain.
+// retry it announced, unless that is a usage limit's. One to wake a session is soon taken over, or was in vain.
 func (p *Pool) lapse(g Grant) time.Time {
 	if g.Event == WakeEvent {
 		return g.At.Add(wakeLease)
 	}
 	at := g.Seen
 	for _, r := range p.Retries {
-		if r.Key == g.Key && r.due().After(at) {
+		if r.Key == g.Key && !r.long() && r.due().After(at) {
 			at = r.due()
 		}
 	}

@@ -53,6 +53,11 @@ func (p *Pool) Ask(now time.Time, t Ticket) {
 // returns when to call again; a zero time says that only an event can change anything.
 func (p *Pool) Admit(now time.Time, r Rules) (next time.Time) {
 	now = p.advance(now)
+	for _, other := range p.family() { // whose cool-downs hold here too
+		if other.SetBack(now) {
+			other.advance(now)
+		}
+	}
 	for len(p.Queue) > 0 {
 		first, open := p.first(now, r)
 		if first < 0 {

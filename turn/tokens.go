@@ -131,7 +131,8 @@ func (t *Tokens) take(c Costs) {
 	t.Total.put(t.Total.Level - c.Input - c.Output)
 }
 
-// mostDebt bounds what a bucket may lack, in seconds of its refill: what would make calls wait longer was wrong.
+// mostDebt bounds what a bucket may lack and what a call waits for, in seconds of the bucket's refill: what would make calls
+// wait longer was wrong.
 const mostDebt = 3600
 
 // put sets the level, within its bounds.
@@ -141,7 +142,7 @@ func (b *Bucket) put(level float64) { b.Level = min(plenty, max(level, b.deepest
 func (b *Bucket) deepest() float64 { return -mostDebt * b.Rate }
 
 // afford is when the buckets have what a call is expected to take. One that takes more than a bucket ever had goes when
-// it is full, as at the server.
+// it is full, as at the server; none waits for more than comes in within an hour.
 func (t *Tokens) afford(now time.Time, c Costs) time.Time {
 	until := now
 	for _, one := range []struct {
@@ -149,7 +150,7 @@ func (t *Tokens) afford(now time.Time, c Costs) time.Time {
 		need float64
 	}{{&t.Input, c.Input}, {&t.Output, c.Output}, {&t.Total, c.Input + c.Output}} {
 		one.b.refill(now)
-		if lack := min(one.need, one.b.Top) - one.b.Level; one.b.Rate > 0 && lack > 1e-6 {
+		if lack := min(one.need, one.b.Top, mostDebt*one.b.Rate) - one.b.Level; one.b.Rate > 0 && lack > 1e-6 {
 			if at := now.Add(seconds(lack / one.b.Rate)); at.After(until) {
 				until = at
 			}

@@ -857,6 +857,8 @@ func mustJSON(v any) string {
 func FuzzState(f *testing.F) {
 	f.Add([]byte(`{"version":1,"pools":{"p":{"queue":[{"session":"a"}],"at":"2026-03-01T09:00:00Z","pace":{"rate":0.5,"level":1,"log":[1772355600000,5,5],"tries":[{"session":"a","at":"2026-03-01T09:00:00Z"}]}}}}`), int64(1000))
 	f.Add([]byte(`{"pools":{"p":{"at":"2026-03-01T09:00:00Z","retries":[{"session":"a","rejected":"2026-03-01T09:00:00Z","in":5000000000}]}}}`), int64(-1))
+	f.Add([]byte(`{"pools":{"p":{"at":"2100-01-01T00:00:00Z","retries":[{"session":"a","rejected":"2000-01-01T00:00:00Z","in":1}]}}}`), int64(0))
+	f.Add([]byte(`{"pools":{"p":{"at":"2026-03-01T09:00:00Z","pace":{"window":1},"costs":{"input":1e9},"tokens":{"input":{"rate":1,"top":1e9,"at":"2026-03-01T09:00:00Z"}}}}}`), int64(0))
 	f.Fuzz(func(t *testing.T, data []byte, ms int64) {
 		st := NewState()
 		if json.Unmarshal(data, st) != nil || st.Check() != nil {
@@ -865,6 +867,21 @@ func FuzzState(f *testing.F) {
 		now := simEpoch.Add(time.Duration(ms%1e10) * time.Millisecond)
 		st.Forget(now, everybody)
 		p := st.Pool("p")
+		p.Queue = nil
+		alone := now
+		p.Ask(alone, Ticket{Key: b, Event: "alone"})
+		for range 2 * many {
+			next := p.Admit(alone, Rules{})
+			if p.Granted(b, "alone") {
+				break
+			}
+			if next.Sub(now) > 3*time.Hour || next.IsZero() {
+				t.Fatalf("with nobody before it a call waits until %v, from %v on", next, now)
+			}
+			alone = next
+			p.Sweep(alone, everybody)
+		}
+		now = latest(now, p.At)
 		p.Ask(now, Ticket{Key: a, Event: "e"})
 		if next := p.Admit(now, Rules{}); !next.IsZero() && !next.After(now) {
 			t.Errorf("Admit: come back at %v, which is not after %v", next, now)
