@@ -275,7 +275,7 @@ exit 1
 func TestRealCtrlCEndsALoopAsWithout(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]fakeapi.AnswerFunc{
-		"in a call":   prompted(fakeapi.Slow(time.Hour, time.Hour, fakeapi.Agentic(1))),
+		"in a call":   prompted(fakeapi.Slow(time.Hour, fakeapi.Agentic(1))),
 		"at its wait": prompted(func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(time.Hour) }),
 	} {
 		for shell, flags := range map[string]string{"a script": "-c", "with job control": "-mc"} {
