@@ -161,6 +161,9 @@ func (l Launch) inject(version claude.Version) ([]string, error) {
 	if err != nil || merged.Settings == nil {
 		return merged.Args, err
 	}
+	if merged.Inline(version) {
+		return merged.With(string(merged.Settings)), nil
+	}
 	// The name says what is in the file, so that no two sessions write one file differently and the same settings make one.
 	sum := sha256.Sum256(merged.Settings)
 	path := filepath.Join(l.Store.Dir(), "settings-"+hex.EncodeToString(sum[:8])+".json")
@@ -173,7 +176,7 @@ func (l Launch) inject(version claude.Version) ([]string, error) {
 			return nil, fmt.Errorf("writing merged settings: %w", err)
 		}
 	}
-	return merged.WithFile(path), nil
+	return merged.With(path), nil
 }
 
 // lookup is the value of name in env; the last one counts, as it does for exec.
