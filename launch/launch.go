@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"afteryou/claude"
+	"afteryou/guard"
 	"afteryou/hook"
 	"afteryou/lockfile"
 	"afteryou/turn"
@@ -81,14 +82,33 @@ func (l Launch) Run() (wrapper.Status, error) {
 	// What is found may be a script that leads back to us, so that the mark is set whatever is started.
 	env := with(l.Env, hook.LauncherEnv, strconv.Itoa(depth)+":"+getenv("CLAUDE_PID"))
 	cmd := wrapper.Command{Path: bin.Path, Args: append([]string{"claude"}, l.Args...), Env: env}
+	start := func() (wrapper.Status, error) { return wrapper.Status{}, wrapper.Exec(cmd) }
+	if l.Off || nested {
+		return start()
+	}
+	// While nothing has started a panic costs the turns, and not the session.
+	guard.Run(func() { start, err = l.plan(bin, cmd) }, func(text string) {
+		l.failed(text)
+		l.Warn(fmt.Errorf("%s\nhint: this session takes no turns", text))
+	})
+	if err != nil {
+		return wrapper.Status{}, err
+	}
+	return start()
+}
+
+// plan makes ready what the command line asks for, and returns what starts it.
+func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.Status, error), error) {
+	exec := func() (wrapper.Status, error) { return wrapper.Status{}, wrapper.Exec(cmd) }
 	kind := claude.Sort(l.Args)
-	if l.Off || nested || kind == claude.Other {
-		return wrapper.Status{}, wrapper.Exec(cmd)
+	if kind == claude.Other {
+		return exec, nil
 	}
 	version, err := bin.Version(l.Cache)
 	if err != nil {
 		l.Warn(err)
 	}
+	getenv := func(name string) string { return lookup(cmd.Env, name) }
 	if account := claude.Account(claude.WithSettings(getenv)); account != "" {
 		cmd.Env = with(cmd.Env, claude.AccountEnv, account)
 	}
@@ -101,23 +121,36 @@ func (l Launch) Run() (wrapper.Status, error) {
 	}
 	g, err := l.gateway(&cmd)
 	if err != nil {
-		return wrapper.Status{}, err
+		return nil, err
 	}
-	if g != nil {
-		defer g.Close()
-	}
+	var start func() (wrapper.Status, error)
+	var again *print
 	if kind == claude.Print {
-		if status, ok, err := l.supervise(cmd, version); ok {
-			return status, err
-		}
+		again = l.supervise(cmd, version)
 	}
 	switch plain := kind == claude.Print || !l.Screen; {
+	case again != nil:
+		start = again.start
 	case plain && g == nil:
-		return wrapper.Status{}, wrapper.Exec(cmd)
+		return exec, nil
 	case plain:
-		return wrapper.Child(cmd)
+		start = func() (wrapper.Status, error) { return wrapper.Child(cmd) }
+	default:
+		start = l.session(cmd, version, g != nil)
 	}
-	return l.session(cmd, version, g != nil)
+	return func() (wrapper.Status, error) {
+		if g != nil {
+			defer g.Close()
+		}
+		return start()
+	}, nil
+}
+
+// failed writes a panic down.
+func (l Launch) failed(text string) {
+	if l.Store != nil {
+		l.Store.Log("launcher: %s", text)
+	}
 }
 
 // depth is the number of launchers from here up to the next Claude Code, this one included, and whether there was one

@@ -1,12 +1,15 @@
 package wrapper
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"afteryou/guard"
 )
 
 // Child runs the program beside this process, with our own descriptors and in our process group: no pty, no copies,
@@ -23,10 +26,10 @@ func Child(cmd Command) (Status, error) {
 	}
 	sigs := catch()
 	defer sigs.stop()
-	started := make(chan error)
+	started := make(chan error, 1)
 	ended := make(chan Status, 1)
 	var pid int
-	go func() {
+	guard.Go(func() {
 		// The kernel takes the end of the thread that started the program for ours.
 		runtime.LockOSThread()
 		var files []uintptr
@@ -43,7 +46,10 @@ func Child(cmd Command) (Status, error) {
 		if err == nil {
 			ended <- waitChild(pid)
 		}
-	}()
+	}, func(text string) { // with the thread goes the program, if it has started
+		started <- errors.New(text)
+		ended <- Status{Signal: syscall.SIGKILL}
+	})
 	if err := <-started; err != nil {
 		return Status{}, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
