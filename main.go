@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"afteryou/claude"
+	"afteryou/guard"
 	"afteryou/hook"
 	"afteryou/launch"
 	"afteryou/lockfile"
@@ -77,16 +79,32 @@ func run(args []string, in, out, errs *os.File) (int, error) {
 	}
 }
 
-// runHook serves one event of Claude Code. Its exit code is 0 whatever happens: any other would stop the session. The one
-// that waits in the background ("wake") ends with 2 to make the session go on.
-func runHook(args []string, in, out, errs *os.File) (int, error) {
+// runHook serves one event of Claude Code. Its exit code is 0 whatever happens, be it a panic: any other would stop the
+// session. The one that waits in the background ("wake") ends with 2 to make the session go on.
+func runHook(args []string, in, out, errs *os.File) (code int, err error) {
+	// What the Go runtime throws can't be recovered. It ends us with SIGABRT instead of 2 then, and Claude Code passes over a
+	// hook that a signal ended (2.1.330). A core, which would hold the environment's keys, is never written with this limit,
+	// not even to a program that collects them.
+	debug.SetTraceback("crash")
+	syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{Cur: 1, Max: 1})
+	var h hook.Hook
+	guard.Run(func() { code, err = serveHook(&h, args, in, out, errs) }, func(text string) {
+		if h.Store != nil {
+			h.Store.Log("hook: %s", text)
+		}
+	})
+	return code, err
+}
+
+// serveHook is runHook, with h filled in as far as it came.
+func serveHook(h *hook.Hook, args []string, in, out, errs *os.File) (int, error) {
 	if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
 		c, _ := lookup("hook")
 		fmt.Fprint(out, c.help())
 		return 0, nil
 	}
-	h := hook.Hook{Getenv: os.Getenv, Pool: pool(hook.Direct(os.Getenv))}
 	h.Store, h.Trouble = lockfile.Open(stateDir())
+	h.Getenv, h.Pool = os.Getenv, pool(hook.Direct(os.Getenv))
 	h.Status = func(out io.Writer) error {
 		if h.Store == nil {
 			return h.Trouble
@@ -180,7 +198,12 @@ func start(args []string, flags map[string]string, in, out, errs *os.File) (int,
 	if err != nil {
 		return exitFailure, err
 	}
-	s, err := loadSettings(configPath(), os.Getenv)
+	var s settings
+	if !guard.Run(func() { s, err = loadSettings(configPath(), os.Getenv) }, func(text string) {
+		say(errs, fmt.Errorf("reading the settings: %s\nhint: this session takes no turns", text))
+	}) {
+		s.Off = true
+	}
 	if err != nil {
 		return exitUsage, err
 	}

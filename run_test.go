@@ -119,11 +119,7 @@ func TestPrintGetsHooksAndTheLongWait(t *testing.T) {
 			}
 		}
 	}
-	data, err := os.ReadFile(o.args[1])
-	if err == nil {
-		err = json.Unmarshal(data, &settings)
-	}
-	if err != nil {
+	if err := json.Unmarshal([]byte(o.args[1]), &settings); err != nil {
 		t.Fatal(err)
 	}
 	for _, event := range []string{"SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolBatch", "PreCompact", "Stop", "StopFailure", "SessionEnd"} {

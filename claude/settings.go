@@ -11,21 +11,31 @@ import (
 
 // Merged is a command line with our hooks in its settings.
 type Merged struct {
-	// Args is the command line. Where Settings is set, WithFile puts the file that holds them there.
+	// Args is the command line. Where Settings is set, With puts them there, or a file that holds them.
 	Args []string
-	// Settings are the merged settings, to be written to a private file; nil where there is nothing to merge. They may hold
-	// secrets, which a command line shows to everyone. And what stands on a command line Claude Code writes to one file
-	// in the temporary directory for all sessions with the same settings, in place (2.1.78, 2.1.118): one that starts at the
-	// same moment reads half of it, and runs without hooks.
+	// Settings are the merged settings; nil where there is nothing to merge.
 	Settings []byte
-	flag     arg
+	// Private says that the user's own stood in a file. They may hold secrets, which a command line shows to everyone.
+	Private bool
+	flag    arg
 }
 
-// WithFile is the command line with path in place of the user's settings file.
-func (m Merged) WithFile(path string) []string {
+// mostInline bounds, in bytes, the settings that go on a command line: the system takes 128 KiB an argument on Linux.
+const mostInline = 64 << 10
+
+// Inline is whether the settings may stand on the command line of that version, where nobody can take them away before
+// they are read, as a file. Versions that write them to one file in the temporary directory for all sessions with the
+// same settings, in place (2.1.78, 2.1.118; 2.1.186 no longer), must not get them so: a session that starts at the
+// same moment reads half of it, and runs without hooks. The zero Version is taken for the newest.
+func (m Merged) Inline(v Version) bool {
+	return !m.Private && len(m.Settings) <= mostInline && (v.IsZero() || v.AtLeast(Version{2, 1, 186}))
+}
+
+// With is the command line with value, settings or the path of a file with them, in place of the user's settings.
+func (m Merged) With(value string) []string {
 	args := slices.Clone(m.Args)
 	if m.flag.value >= 0 && m.flag.value < len(args) {
-		args[m.flag.value] = args[m.flag.value][:m.flag.start] + path
+		args[m.flag.value] = args[m.flag.value][:m.flag.start] + value
 	}
 	return args
 }
@@ -61,6 +71,7 @@ func MergeSettings(args []string, hooks json.RawMessage, readFile func(string) (
 		}
 		return m, nil
 	}
+	m.Private = true
 	data, err := readFile(value)
 	if err != nil {
 		return Merged{Args: args}, fmt.Errorf("merging hooks into --settings: %w", err)

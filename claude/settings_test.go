@@ -94,13 +94,13 @@ func TestMergeSettings(t *testing.T) {
 			}
 			got := m.Args
 			if m.Settings != nil {
-				got = m.WithFile("FILE")
+				got = m.With("FILE")
 			}
 			if !slices.Equal(got, tt.want) || string(m.Settings) != tt.settings {
 				t.Errorf("MergeSettings(%q)\n got %q, settings %s\nwant %q, settings %s", tt.args, got, m.Settings, tt.want, tt.settings)
 			}
 			again, err := MergeSettings(got, json.RawMessage(few), func(string) ([]byte, error) { return m.Settings, nil })
-			if err != nil || !slices.Equal(again.WithFile("FILE"), got) || string(again.Settings) != tt.settings {
+			if err != nil || !slices.Equal(again.With("FILE"), got) || string(again.Settings) != tt.settings {
 				t.Errorf("MergeSettings once more\n got %q, settings %s, %v\nwant %q", again.Args, again.Settings, err, got)
 			}
 		})

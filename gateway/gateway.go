@@ -27,6 +27,7 @@ import (
 	"syscall"
 	"time"
 
+	"afteryou/guard"
 	"afteryou/lockfile"
 	"afteryou/turn"
 	"afteryou/upstream"
@@ -98,7 +99,7 @@ func Start(c Config) (*Gateway, error) {
 		ReadHeaderTimeout:            time.Minute, // of strangers; a request's body and its answer may take as long as they like
 		ConnContext:                  func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
-	go g.http.Serve(l) // until Close; it reports only that it was closed
+	guard.Go(func() { g.http.Serve(l) }, g.line.log) // until Close; it reports only that it was closed
 	return g, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"afteryou/guard"
 	"afteryou/lockfile"
 	"afteryou/turn"
 )
@@ -57,7 +58,7 @@ var (
 func newLine(c Config) *line {
 	l := &line{Config: c, self: lockfile.Self(), done: make(chan struct{}), waiting: make(map[*place]bool),
 		live: make(map[turn.Key]*place), act: make(map[string]time.Time), interrupt: func() {}}
-	go l.run()
+	guard.Go(l.run, l.log)
 	return l
 }
 
@@ -104,16 +105,21 @@ func (l *line) run() {
 		l.interrupt = cancel
 		l.mu.Unlock()
 
-		if need || len(waiting) > 0 && l.due(waiting) {
-			l.update(todo, waiting)
-		}
+		// What panics, panics by the state or by what is told of it: it is as good as a state that can't be used.
+		guard.Run(func() {
+			if need || len(waiting) > 0 && l.due(waiting) {
+				l.update(todo, waiting)
+			}
+			if closed {
+				l.fail(waiting, errClosed)
+			} else {
+				l.sleep(ctx, l.grant(waiting))
+			}
+		}, func(text string) { l.unusable(text, todo, waiting) })
+		cancel()
 		if closed {
-			cancel()
-			l.fail(waiting, errClosed)
 			return
 		}
-		l.sleep(ctx, l.grant(waiting))
-		cancel()
 	}
 }
 
@@ -218,8 +224,16 @@ func (l *line) update(todo []change, waiting []*place) {
 		l.begun = true
 		return
 	}
-	l.view = nil
-	l.log(err.Error() + "; calls go without turns")
+	l.unusable(err.Error(), todo, waiting)
+}
+
+// unusable lets all calls go without turns. The next one that comes tries again.
+func (l *line) unusable(why string, todo []change, waiting []*place) {
+	if l.view != nil {
+		l.view.Close()
+		l.view = nil // may be half changed
+	}
+	l.log(why + "; calls go without turns")
 	l.mu.Lock()
 	for _, c := range todo {
 		c.of.broken = true

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"afteryou/guard"
 	"afteryou/turn"
 )
 
@@ -74,10 +75,12 @@ func (p *place) cooling() time.Duration {
 	}
 	defer v.Close()
 	now := time.Now()
-	until, ok := p.line.pool(v.State, p.class).Cooling(now)
-	if !ok {
-		return 0
-	}
+	until := now
+	guard.Run(func() {
+		if at, ok := p.line.pool(v.State, p.class).Cooling(now); ok {
+			until = at
+		}
+	}, p.line.log)
 	return until.Sub(now)
 }
 

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"afteryou/guard"
 	"afteryou/ratelimit"
 	"afteryou/turn"
 )
@@ -50,7 +51,9 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), turn.Class(modelOf(kept.kept())))
+	var class string
+	guard.Run(func() { class = turn.Class(modelOf(kept.kept())) }, t.line.log)
+	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), class)
 	resp, err := t.send(r, p, kept, deadline)
 	if err != nil {
 		p.leave()
@@ -94,8 +97,13 @@ func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) 
 			return nil, err
 		}
 		now := time.Now()
-		limits := resources(resp.Header)
-		limit, limited := ratelimit.Header(resp.Header.Get, resp.StatusCode, now)
+		var limits turn.Limits
+		var limit ratelimit.Limit
+		var limited, waits bool
+		guard.Run(func() {
+			limits = resources(resp.Header)
+			limit, limited = ratelimit.Header(resp.Header.Get, resp.StatusCode, now)
+		}, t.line.log)
 		if !limited {
 			p.accepted(sent.or(now), limits)
 			return resp, nil
@@ -103,7 +111,8 @@ func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) 
 		if err := slurp(resp); err != nil {
 			return resp, nil // broken off; it is passed on as far as it came
 		}
-		if turnless || kept.once() || !holds(&limit, resp, now, deadline) {
+		guard.Run(func() { waits = holds(&limit, resp, now, deadline) }, t.line.log)
+		if turnless || kept.once() || !waits {
 			p.limited(until(limit, now), limit.Kind.String(), sent.or(now), limits)
 			return resp, nil
 		}
@@ -210,9 +219,7 @@ type answer struct {
 func (a *answer) Read(p []byte) (int, error) {
 	n, err := a.ReadCloser.Read(p)
 	if a.place != nil && n > 0 {
-		if a.usage.feed(p[:n]) {
-			a.place.used(a.usage)
-		}
+		a.reads(func() bool { return a.usage.feed(p[:n]) })
 		if now := time.Now(); now.Sub(a.alive) > renew {
 			a.alive = now
 			a.place.alive()
@@ -221,8 +228,8 @@ func (a *answer) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
-		if a.place != nil && a.usage.end() {
-			a.place.used(a.usage)
+		if a.place != nil {
+			a.reads(func() bool { return a.usage.end() })
 		}
 		a.finish()
 	default:
@@ -232,6 +239,17 @@ func (a *answer) Read(p []byte) (int, error) {
 		a.finish()
 	}
 	return n, err
+}
+
+// reads tells what f finds in the answer. Where it panics, the rest of the answer just passes.
+func (a *answer) reads(f func() (news bool)) {
+	if !guard.Run(func() {
+		if f() {
+			a.place.used(a.usage)
+		}
+	}, a.place.line.log) {
+		a.usage = &usage{}
+	}
 }
 
 func (a *answer) Close() error {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"afteryou/claude"
+	"afteryou/guard"
 	"afteryou/hook"
 	"afteryou/lockfile"
 	"afteryou/turn"
@@ -78,14 +79,33 @@ func (l Launch) Run() (wrapper.Status, error) {
 	// What is found may be a script that leads back to us, so that the mark is set whatever is started.
 	env := with(l.Env, hook.LauncherEnv, strconv.Itoa(depth)+":"+getenv("CLAUDE_PID"))
 	cmd := wrapper.Command{Path: bin.Path, Args: append([]string{"claude"}, l.Args...), Env: env}
+	start := func() (wrapper.Status, error) { return wrapper.Status{}, wrapper.Exec(cmd) }
+	if l.Off || nested {
+		return start()
+	}
+	// While nothing has started a panic costs the turns, and not the session.
+	guard.Run(func() { start, err = l.plan(bin, cmd) }, func(text string) {
+		l.failed(text)
+		l.Warn(fmt.Errorf("%s\nhint: this session takes no turns", text))
+	})
+	if err != nil {
+		return wrapper.Status{}, err
+	}
+	return start()
+}
+
+// plan makes ready what the command line asks for, and returns what starts it.
+func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.Status, error), error) {
+	exec := func() (wrapper.Status, error) { return wrapper.Status{}, wrapper.Exec(cmd) }
 	kind := claude.Sort(l.Args)
-	if l.Off || nested || kind == claude.Other {
-		return wrapper.Status{}, wrapper.Exec(cmd)
+	if kind == claude.Other {
+		return exec, nil
 	}
 	version, err := bin.Version(l.Cache)
 	if err != nil {
 		l.Warn(err)
 	}
+	getenv := func(name string) string { return lookup(cmd.Env, name) }
 	if account := claude.Account(claude.WithSettings(getenv)); account != "" {
 		cmd.Env = with(cmd.Env, claude.AccountEnv, account)
 	}
@@ -96,32 +116,43 @@ func (l Launch) Run() (wrapper.Status, error) {
 		l.Warn(fmt.Errorf("%w\nhint: this session takes no turns", err))
 		cmd.Env = with(cmd.Env, hook.WarnedEnv, "1")
 	}
-	if l.Store != nil {
-		defer os.Remove(l.Store.Settings()) // where another program takes our place, the next session does it
-	}
 	g, err := l.gateway(&cmd)
 	if err != nil {
-		return wrapper.Status{}, err
+		return nil, err
 	}
-	if g != nil {
-		defer g.Close()
-	}
+	var again *print
 	if kind == claude.Print {
-		if status, ok, err := l.supervise(cmd, version); ok {
-			return status, err
+		again = l.supervise(cmd, version)
+	}
+	return func() (wrapper.Status, error) {
+		if g != nil {
+			defer g.Close()
 		}
-	}
-	if kind != claude.Print && l.Screen {
-		status, ok, err := l.session(cmd, version, g != nil)
-		if ok {
-			return status, err
+		if l.Store != nil {
+			defer os.Remove(l.Store.Settings()) // where another program takes our place, the next session does it
 		}
-		l.Warn(fmt.Errorf("starting Claude Code on the terminal itself, where its screen is not read: %w", err))
+		if again != nil {
+			return again.start()
+		}
+		if kind != claude.Print && l.Screen {
+			status, ok, err := l.session(cmd, version, g != nil)
+			if ok {
+				return status, err
+			}
+			l.Warn(fmt.Errorf("starting Claude Code on the terminal itself, where its screen is not read: %w", err))
+		}
+		if g != nil {
+			return wrapper.Child(cmd, l.In, l.Out, l.Err)
+		}
+		return wrapper.Status{}, wrapper.Exec(cmd)
+	}, nil
+}
+
+// failed writes a panic down.
+func (l Launch) failed(text string) {
+	if l.Store != nil {
+		l.Store.Log("launcher: %s", text)
 	}
-	if g != nil {
-		return wrapper.Child(cmd, l.In, l.Out, l.Err)
-	}
-	return wrapper.Status{}, wrapper.Exec(cmd)
 }
 
 // depth is the number of launchers from here up to the next Claude Code, this one included, and whether there was one
@@ -165,6 +196,9 @@ func (l Launch) inject(version claude.Version) ([]string, error) {
 	if err != nil || merged.Settings == nil {
 		return merged.Args, err
 	}
+	if merged.Inline(version) {
+		return merged.With(string(merged.Settings)), nil
+	}
 	// A file of this session alone, which ends with it.
 	l.Store.Sweep()
 	path := l.Store.Settings()
@@ -174,7 +208,7 @@ func (l Launch) inject(version claude.Version) ([]string, error) {
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return nil, fmt.Errorf("writing merged settings: %w", err)
 	}
-	return merged.WithFile(path), nil
+	return merged.With(path), nil
 }
 
 // lookup is the value of name in env; the last one counts, as it does for exec.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"afteryou/claude"
+	"afteryou/guard"
 	"afteryou/lockfile"
 	"afteryou/ratelimit"
 	"afteryou/turn"
@@ -33,22 +34,31 @@ type print struct {
 	cmd   wrapper.Command
 	run   claude.Run
 	began time.Time
+
+	status wrapper.Status // how the last run ended
+	out    output         // and what it wrote
 }
 
-// supervise runs -p to its end, over limits if need be. It reports false where it can't, with nothing started.
-func (l Launch) supervise(cmd wrapper.Command, version claude.Version) (wrapper.Status, bool, error) {
+// supervise returns what runs -p to its end, over limits if need be; nil where that can't be done.
+func (l Launch) supervise(cmd wrapper.Command, version claude.Version) *print {
 	getenv := claude.WithSettings(func(name string) string { return lookup(cmd.Env, name) })
 	waits := version.IsZero() || version.AtLeast(claude.Watchdog()) && claude.WatchdogOn(getenv(watchdogEnv))
 	if !l.Resume || l.Store == nil || waits {
-		return wrapper.Status{}, false, nil
+		return nil
 	}
 	run, ok := claude.NameRun(cmd.Args[1:], uuid())
 	if !ok {
-		return wrapper.Status{}, false, nil
+		return nil
 	}
-	p := print{Launch: l, cmd: cmd, run: run, began: time.Now()}
-	status, err := p.loop()
-	return status, true, err
+	return &print{Launch: l, cmd: cmd, run: run, began: time.Now()}
+}
+
+// start runs it. A panic over how a run ended makes that run the last.
+func (p *print) start() (status wrapper.Status, err error) {
+	if !guard.Run(func() { status, err = p.loop() }, p.failed) {
+		return p.status, p.out.flush()
+	}
+	return status, err
 }
 
 func (p *print) loop() (wrapper.Status, error) {
@@ -64,14 +74,14 @@ func (p *print) loop() (wrapper.Status, error) {
 	var session turn.Session // its resumes are counted here: it ends with this process
 	args, in := p.run.Args, p.In
 	for {
-		out := output{to: p.Out, format: p.run.Format, again: in == nil}
-		status, err := p.child(args, in, &out)
-		if err != nil {
-			return status, err
+		p.out = output{to: p.Out, format: p.run.Format, again: in == nil, failed: p.failed}
+		var err error
+		if p.status, err = p.child(args, in, &p.out); err != nil {
+			return p.status, err
 		}
-		stopped, ok := p.stopped(status)
+		stopped, ok := p.stopped(p.status)
 		if !ok || len(sigs) > 0 {
-			return status, out.flush()
+			return p.status, p.out.flush()
 		}
 		until, err := p.cool(stopped.Limit)
 		if err == nil && until.Sub(p.began) > p.MaxWait {
@@ -85,7 +95,7 @@ func (p *print) loop() (wrapper.Status, error) {
 			if p.run.Format == "text" {
 				return wrapper.Status{Code: exitTempFail}, nil
 			}
-			return wrapper.Status{Code: exitTempFail}, out.flush()
+			return wrapper.Status{Code: exitTempFail}, p.out.flush()
 		}
 		p.Store.Log("session %s stopped by a %v; goes on after %s", p.run.Session, stopped.Limit.Kind, p.Rules.Quiet.After(until.Local()).Format("Jan 2 15:04:05"))
 		if sig := p.sleep(turn.NewWait(time.Now(), until, !stopped.Limit.ResetsAt.IsZero()), sigs); sig != 0 {
@@ -114,11 +124,11 @@ func (p *print) child(args []string, in *os.File, out io.Writer) (wrapper.Status
 		return wrapper.Status{}, fmt.Errorf("starting %s: %w", p.cmd.Path, err)
 	}
 	copied := make(chan error, 1)
-	go func() {
+	guard.Go(func() {
 		_, err := io.Copy(out, r)
 		r.Close() // after an error: the program learns that nobody reads
 		copied <- err
-	}()
+	}, func(text string) { r.Close(); copied <- errors.New(text) })
 	cmd := p.cmd
 	cmd.Args = append([]string{p.cmd.Args[0]}, args...)
 	status, err := wrapper.Child(cmd, in, w, p.Err)
@@ -199,6 +209,7 @@ type output struct {
 	to     io.Writer
 	format string
 	again  bool
+	failed func(text string) // is told of a panic over a line, which is then shown
 	held   bytes.Buffer
 	line   []byte
 }
@@ -216,7 +227,8 @@ func (o *output) Write(data []byte) (int, error) {
 		}
 		line := o.line[:i+1]
 		o.line = o.line[i+1:]
-		_, limit := ratelimit.Output(line, time.Now(), time.Local)
+		var limit bool
+		guard.Run(func() { _, limit = ratelimit.Output(line, time.Now(), time.Local) }, o.failed)
 		switch {
 		case o.again && bytes.Contains(line, []byte(`"type":"system"`)) && bytes.Contains(line, []byte(`"subtype":"init"`)):
 		case limit && !bytes.Contains(line, []byte(`"api_retry"`)) || o.held.Len() > 0:

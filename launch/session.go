@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"afteryou/claude"
+	"afteryou/guard"
 	"afteryou/lockfile"
 	"afteryou/observe"
 	"afteryou/ratelimit"
@@ -15,7 +16,7 @@ import (
 // session runs Claude Code behind the glass and shares what its screen says of limits. It reports false and why where it
 // can't, with nothing started and the terminal as it was.
 func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway bool) (wrapper.Status, bool, error) {
-	o := wrapper.Options{In: l.In, Out: l.Out, Err: l.Err}
+	o := wrapper.Options{In: l.In, Out: l.Out, Err: l.Err, Failed: l.failed}
 	t := l.typist(&cmd, version)
 	var w *watcher
 	if l.Store != nil && !gateway { // which knows what the screen says, and better
@@ -38,10 +39,10 @@ func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway boo
 	if t != nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		go t.loop(ctx, s)
+		guard.Go(func() { t.loop(ctx, s) }, l.failed)
 	}
 	if w != nil {
-		w.process = lockfile.Identify(s.PID())
+		guard.Run(func() { w.process = lockfile.Identify(s.PID()) }, l.failed)
 		close(w.started)
 	}
 	status, err := s.Wait()
@@ -57,9 +58,17 @@ type watcher struct {
 	stream  ratelimit.Stream
 	last    ratelimit.Limit // what was shared last
 	until   time.Time       // and when its retry is due
+	off     bool            // it panicked
 }
 
+// watch reads the next part. After a panic it reads no more: what it held may be half changed.
 func (w *watcher) watch(p []byte) {
+	if !w.off {
+		w.off = !guard.Run(func() { w.read(p) }, func(text string) { w.store.Log("launcher: reading the screen: %s", text) })
+	}
+}
+
+func (w *watcher) read(p []byte) {
 	limit, ok := w.stream.Feed(p)
 	if !ok || limit.Dead || limit.RetryIn == 0 {
 		return // what ended a turn is told by the transcript and its hook

@@ -194,6 +194,24 @@ func TestAnUpdateThatFailsWritesNothing(t *testing.T) {
 	}
 }
 
+// A panic of the change passes through, with the lock let go, and the state as it was.
+func TestAnUpdateThatPanicsWritesNothingAndLetsGo(t *testing.T) {
+	s := open(t)
+	set(t, s, "before")
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is swallowed")
+			}
+		}()
+		s.Update(context.Background(), func(st *turn.State) error { st.Pool("p").Name = "after"; panic("the change fell") })
+	}()
+	if got := name(t, s); got != "before" {
+		t.Errorf("it leaves %q, want %q", got, "before")
+	}
+	set(t, s, "next") // fails where the lock is still held
+}
+
 // Replaced many times within one tick of the file system's clock, the file may get its old inode, size and time back;
 // the view's open file keeps its inode from being used again.
 func TestWaitSeesEveryReplacement(t *testing.T) {

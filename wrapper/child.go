@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"afteryou/guard"
 )
 
 // Child runs the program beside this process, in our process group, with these descriptors as its first three and all
@@ -40,10 +43,10 @@ func Child(cmd Command, in, out, errs *os.File) (Status, error) {
 	}
 	sigs := catch()
 	defer sigs.stop()
-	started := make(chan error)
+	started := make(chan error, 1)
 	ended := make(chan Status, 1)
 	var pid int
-	go func() {
+	guard.Go(func() {
 		// The kernel takes the end of the thread that started the program for ours.
 		runtime.LockOSThread()
 		var err error
@@ -52,7 +55,10 @@ func Child(cmd Command, in, out, errs *os.File) (Status, error) {
 		if err == nil {
 			ended <- waitChild(pid)
 		}
-	}()
+	}, func(text string) { // with the thread goes the program, if it has started
+		started <- errors.New(text)
+		ended <- Status{Signal: syscall.SIGKILL}
+	})
 	if err := <-started; err != nil {
 		return Status{}, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}

@@ -3,6 +3,8 @@ package wrapper
 import (
 	"sync"
 	"time"
+
+	"afteryou/guard"
 )
 
 const (
@@ -22,15 +24,21 @@ type sideCopy struct {
 	mu    sync.Mutex // held for a copy of the bytes at most, never while the reader runs
 	buf   []byte
 	lost  bool // something was dropped behind buf
+	off   bool // the reader panicked: nobody reads any more
 	ended bool
 }
 
-func newSideCopy(fn func([]byte)) *sideCopy {
+func newSideCopy(fn func([]byte), failed func(text string)) *sideCopy {
 	if fn == nil {
 		return nil
 	}
 	c := &sideCopy{fn: fn, ready: make(chan struct{}, 1), done: make(chan struct{})}
-	go c.run()
+	guard.Go(c.run, func(text string) {
+		c.mu.Lock()
+		c.off, c.buf = true, nil
+		c.mu.Unlock()
+		failed(text)
+	})
 	return c
 }
 
@@ -40,7 +48,7 @@ func (c *sideCopy) put(p []byte) {
 		return
 	}
 	c.mu.Lock()
-	if c.lost || len(c.buf)+len(p) > copyLimit {
+	if c.off || c.lost || len(c.buf)+len(p) > copyLimit {
 		c.lost = true
 	} else {
 		c.buf = append(c.buf, p...)

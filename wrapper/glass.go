@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"afteryou/guard"
 )
 
 const (
@@ -22,7 +24,6 @@ const (
 // copyOutput writes to the user's terminal what the program prints. While the terminal takes nothing neither does it,
 // so that the program blocks as it would, with the two ptys' and one chunk's worth in between.
 func (s *Session) copyOutput() {
-	defer close(s.outputDone)
 	buf := make([]byte, chunk)
 	var answered uint64
 	pending := 0
@@ -178,10 +179,20 @@ func (s *Session) startInput() {
 	}
 	in := &inputCopy{latch: l, done: make(chan struct{})}
 	s.input = in
-	go func() {
+	guard.Go(func() {
 		defer close(in.done)
-		s.copyInput(l)
-	}()
+		s.lasts(func() { s.copyInput(l) })
+	}, s.options.Failed)
+}
+
+// lasts runs the loop of a goroutine to its end, and again where it panics: bytes must go on. One that panics without
+// end is given up.
+func (s *Session) lasts(loop func()) {
+	for range 100 {
+		if guard.Run(loop, s.options.Failed) {
+			return
+		}
+	}
 }
 
 func (s *Session) stopInput() {

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"afteryou/guard"
 )
 
 // The monitor and its parent, the session, talk over two pipes: orders go down, reports come up. All messages are of one
@@ -70,7 +72,7 @@ func parseMonitorArgs(list []string) (a monitorArgs, args []string, ok bool) {
 //
 // Start's leads the program's session, is its parent as a shell would be, tells when it stops and ends, and passes
 // signals on. It ends when the program has ended and we have closed the orders or are gone. If we are gone without having
-// said so, by SIGKILL or a panic in any goroutine, it restores the user's terminal and hangs up the program.
+// said so, by SIGKILL or a throw of the Go runtime, it restores the user's terminal and hangs up the program.
 func Monitor() bool {
 	if len(os.Args) == 2 && os.Args[0] == wakerName {
 		pid, err := strconv.Atoi(os.Args[1])
@@ -124,10 +126,10 @@ func (m *monitor) run(a monitorArgs, args []string) {
 	m.report(reportStarted, pid)
 
 	listened := make(chan struct{})
-	go func() {
+	guard.Go(func() {
 		defer close(listened)
 		m.listen()
-	}()
+	}, func(string) {}) // nobody listens to us any more; the program is waited for all the same
 	m.wait()
 	<-listened
 }

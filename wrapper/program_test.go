@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,6 +27,7 @@ func role(name string) (run func(args []string) int, ok bool) {
 		"watch":    watchRole,
 		"type":     typeRole,
 		"panic":    panicRole,
+		"throw":    throwRole,
 		"exits":    exitsRole,
 		"shell":    shellRole,
 		"exec":     execRole,
@@ -114,8 +116,17 @@ func typeRole(args []string) int {
 	return report(status, werr)
 }
 
+// panicRole has readers that panic, and says past the terminal what is told of that.
 func panicRole(args []string) int {
-	return report(Run(command(args), Options{In: os.Stdin, Out: os.Stdout, Watch: func([]byte) { panic("the watcher fell") }}))
+	falls := func(p []byte) { panic(fmt.Sprintf("fell over %q", p)) }
+	return report(Run(command(args), Options{In: os.Stdin, Out: os.Stdout, Watch: falls, Keys: falls, Failed: func(text string) { side("%s", text) }}))
+}
+
+// throwRole dies of what no recover catches, once the program shows something.
+func throwRole(args []string) int {
+	var deeper func(n int) int
+	deeper = func(n int) int { return deeper(n+1) + 1 }
+	return report(Run(command(args), Options{In: os.Stdin, Out: os.Stdout, Watch: func([]byte) { debug.SetMaxStack(1 << 20); deeper(0) }}))
 }
 
 // exitsRole wraps one program after the other.

@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"afteryou/guard"
 )
 
 // A Session is one program behind the user's terminal.
@@ -96,9 +99,20 @@ func Start(cmd Command, o Options) (*Session, error) {
 		return nil, err
 	}
 
+	if s.options.Failed == nil {
+		s.options.Failed = func(string) {}
+	}
 	sigs := catch()
-	ready := make(chan error)
-	go s.keep(cmd, sigs, ready)
+	ready := make(chan error, 1)
+	guard.Go(func() { s.keep(cmd, sigs, ready) }, func(text string) {
+		s.options.Failed(text)
+		s.restore()
+		ready <- errors.New(text) // read only where the program has not started
+		if !s.ended {
+			s.err = errors.New(text)
+		}
+		close(s.done)
+	})
 	if err := <-ready; err != nil {
 		return nil, err
 	}
@@ -130,36 +144,41 @@ func (s *Session) keep(cmd Command, sigs caught, ready chan<- error) {
 	}
 	ready <- nil
 	for !s.over() {
-		select {
-		case r, ok := <-s.reports:
-			if !ok {
-				s.reports = nil
-				s.lost()
-				break
-			}
-			s.reported(r)
-		case n := <-s.answered:
-			if n == s.asked.Load() {
-				s.shown()
-			}
-		case <-s.terminalErr:
-			s.hangUp()
-		case <-s.doneOutput():
-			s.outputEnded()
-		case <-s.ticks():
-			s.checkStalled()
-		case <-sigs.size:
-			s.resize()
-		case <-sigs.cont:
-			if !s.raw && !foreground(s.in) {
-				s.forwardPending(sigs)
-			}
-			s.continued()
-		case sig := <-sigs.forward:
-			s.forward(sig.(syscall.Signal))
-		}
+		guard.Run(func() { s.next(sigs) }, s.options.Failed)
 	}
 	s.finish(sigs)
+}
+
+// next does what the next event asks for.
+func (s *Session) next(sigs caught) {
+	select {
+	case r, ok := <-s.reports:
+		if !ok {
+			s.reports = nil
+			s.lost()
+			break
+		}
+		s.reported(r)
+	case n := <-s.answered:
+		if n == s.asked.Load() {
+			s.shown()
+		}
+	case <-s.terminalErr:
+		s.hangUp()
+	case <-s.doneOutput():
+		s.outputEnded()
+	case <-s.ticks():
+		s.checkStalled()
+	case <-sigs.size:
+		s.resize()
+	case <-sigs.cont:
+		if !s.raw && !foreground(s.in) {
+			s.forwardPending(sigs)
+		}
+		s.continued()
+	case sig := <-sigs.forward:
+		s.forward(sig.(syscall.Signal))
+	}
 }
 
 func reap(pid int) {
@@ -170,10 +189,7 @@ func reap(pid int) {
 	}
 }
 
-func (s *Session) readReports(f *os.File) {
-	reports := s.reports // keep sets the field to nil
-	defer close(reports)
-	defer f.Close()
+func (s *Session) readReports(f *os.File, reports chan<- message) {
 	for {
 		var r message
 		if err := binary.Read(f, binary.LittleEndian, &r); err != nil {

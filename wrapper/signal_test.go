@@ -140,10 +140,11 @@ func TestProgramFindsTheTerminalsSettings(t *testing.T) {
 	}
 }
 
-func TestTerminalIsRestoredAfterAPanic(t *testing.T) {
+// What the Go runtime throws can't be recovered.
+func TestTerminalIsRestoredAfterARuntimeThrow(t *testing.T) {
 	s := newScreen(t)
 	before := odd(t, s)
-	s.start(as("panic", as("hangup")...))
+	s.start(as("throw", as("hangup")...))
 	go s.read()
 	if code := s.exit(); code != 2 {
 		t.Errorf("exit code: got %d, want the Go runtime's 2", code)

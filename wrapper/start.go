@@ -9,6 +9,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"afteryou/guard"
 )
 
 // begin makes the pty and starts the program. On an error the terminal may be raw, and nothing else is left.
@@ -29,8 +31,11 @@ func (s *Session) begin(cmd Command) error {
 		unix.Close(s.master)
 		return err
 	}
-	s.watch, s.keys = newSideCopy(s.options.Watch), newSideCopy(s.options.Keys)
-	go s.copyOutput()
+	s.watch, s.keys = newSideCopy(s.options.Watch, s.options.Failed), newSideCopy(s.options.Keys, s.options.Failed)
+	guard.Go(func() {
+		defer close(s.outputDone)
+		s.lasts(s.copyOutput)
+	}, s.options.Failed)
 	if s.raw {
 		s.order(orderGuard, 0, s.user, s.rawMode)
 		s.startInput()
@@ -86,7 +91,12 @@ func (s *Session) start(cmd Command, tty *os.File) error {
 		return fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
 	s.orders = orders
-	go s.readReports(reports)
+	told := s.reports // keep sets the field to nil
+	guard.Go(func() {
+		defer close(told)
+		defer reports.Close()
+		s.lasts(func() { s.readReports(reports, told) })
+	}, s.options.Failed)
 	return nil
 }
 

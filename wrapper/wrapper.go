@@ -55,6 +55,10 @@ type Options struct {
 
 	// Keys gets a copy of what the person types, not of what Type types, by the same rules.
 	Keys func(p []byte)
+
+	// Failed is told of a panic in any goroutine of the session, in one line. Where Watch or Keys panics it is not called
+	// again. Nil: nobody is told.
+	Failed func(text string)
 }
 
 // Status is how a program ended.
