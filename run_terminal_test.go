@@ -137,7 +137,7 @@ exit 7
 					t.Errorf("it ends with %#x, want the exit code 7", status)
 				}
 				text := d.text()
-				if n := strings.Count(text, "afteryou: "); n != 1 || !strings.Contains(text, "the terminal itself") {
+				if n := strings.Count("\n"+text, "\nafteryou: "); n != 1 || !strings.Contains(text, "the terminal itself") {
 					t.Errorf("we say %d lines, want one on the terminal:\n%s", n, text)
 				}
 				if !strings.Contains(text, "args --settings ") || !strings.Contains(text, " hello\n") {

@@ -129,7 +129,8 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 			defer g.Close()
 		}
 		if l.Store != nil {
-			defer os.Remove(l.Store.Settings()) // where another program takes our place, the next session does it
+			// Where another program takes our place, the next session does it.
+			defer guard.Run(func() { os.Remove(l.Store.Settings()) }, l.failed)
 		}
 		if again != nil {
 			return again.start()
