@@ -27,6 +27,15 @@ type Grant struct {
 	// Taken is what the mirrored buckets gave for it and may get back.
 	Taken Costs `json:"taken,omitzero"`
 	Woken bool  `json:"woken,omitempty"` // given to wake the session
+	// Put says that the prompt it was given for was put to the model: the same event is another prompt from then on.
+	Put bool `json:"put,omitempty"`
+}
+
+// Put says that a prompt of the key was put to the model, which its hooks have all let pass.
+func (p *Pool) Put(k Key) {
+	if g := p.grant(k); g != nil {
+		g.Put = true
+	}
 }
 
 // Succeeded says that the key's call was answered: the turn is given back, and the call counts as accepted.

@@ -28,8 +28,8 @@ type Ticket struct {
 
 // Ask joins the end of the queue. An event that stands there already keeps its place (and takes the new waiter), and
 // one that holds a turn gets no second; so whoever waits may ask again at will. A turn that the same key still holds
-// from another event is given back first, with its announced retry: that call was interrupted, and Esc fires no hook
-// (seen on 2.1.330).
+// from another event, or from the same prompt when that was put to the model already, is given back first, with its
+// announced retry: that call was interrupted, and Esc fires no hook (seen on 2.1.330).
 func (p *Pool) Ask(now time.Time, t Ticket) {
 	now = p.advance(now)
 	p.budgeted(now, t.Budget)
@@ -39,7 +39,7 @@ func (p *Pool) Ask(now time.Time, t Ticket) {
 			return
 		}
 	}
-	if p.Granted(t.Key, t.Event) || p.takeOver(now, t) {
+	if g := p.grant(t.Key); g != nil && g.Event == t.Event && !g.Put || p.takeOver(now, t) {
 		return
 	}
 	p.orphan(now, func(r Retry) bool { return r.Key == t.Key })
