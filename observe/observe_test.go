@@ -210,8 +210,8 @@ func TestAnswersTellWhatCallsTook(t *testing.T) {
 		`"usage":{"input_tokens":300,"cache_creation_input_tokens":700,"cache_read_input_tokens":90000,"output_tokens":50}},"type":"assistant","timestamp":%q}`, stamp(s.now.Add(2*time.Second)))
 	s.write(request(s.now.Add(time.Second), "r1"), answer, answer)
 	s.look(3 * time.Second)
-	if class := s.state.Sessions["s"].Class; class != "opus" {
-		t.Errorf("class %q, want opus", class)
+	if class := s.state.Sessions["s"].Class; class != "opus-4.5-4.8" {
+		t.Errorf("class %q, want that of Opus 4.5 to 4.8", class)
 	}
 	took, _, ok := s.pool().Spending(s.now.Add(3 * time.Second))
 	if want := (turn.Budget{Calls: 1, Input: 1000, Output: 50}); !ok || took != want {

@@ -46,23 +46,6 @@ const classMark = "/"
 // ClassPool is the id of the pool for one class of models of the pool with that id: each class has limits of its own.
 func ClassPool(id, class string) string { return id + classMark + class }
 
-// families are the classes of models that have limits of their own.
-var families = [...]string{"opus", "sonnet", "haiku", "fable"}
-
-// Class names what shares a limit at the API: the family of the model, else the model itself.
-func Class(model string) string {
-	model = strings.ToLower(model)
-	for _, f := range families {
-		if strings.Contains(model, f) {
-			return f
-		}
-	}
-	if model == "" {
-		return "any"
-	}
-	return model[:min(len(model), 64)]
-}
-
 // PoolID is the id of the pool that a secret pays for. It tells nothing about the secret to who has not seen it: the
 // key of the hash is the state's own.
 func (s *State) PoolID(secret string) string {
