@@ -79,13 +79,13 @@ func (p *Pool) seen(at time.Time, k Key) {
 	}
 }
 
-// Sweep clears away what nobody will come back for: tickets whose waiter or session is gone, turns whose session is
-// gone or whose lease lapsed, announced retries of sessions that are gone, and what was learned before the pool fell
+// Sweep clears away what nobody will come back for: tickets whose waiter or session is gone, or whose waiter can't be
+// looked at and gave no sign of life for a lease, turns whose session is gone or whose lease lapsed, announced retries of sessions that are gone, and what was learned before the pool fell
 // quiet. It is for whoever has the pool in hand anyway, before Admit.
 func (p *Pool) Sweep(now time.Time, alive func(Process) bool) {
 	now = p.advance(now)
 	p.Queue = slices.DeleteFunc(p.Queue, func(t Ticket) bool {
-		return !lives(t.Process, alive) || !lives(t.Waiter, alive)
+		return !lives(t.Process, alive) || !lives(t.Waiter, alive) || p.elsewhere(t.Waiter) && now.Sub(t.Seen) > lease
 	})
 	p.orphan(now, func(r Retry) bool { return !lives(r.Process, alive) })
 	for _, g := range slices.Clone(p.Grants) { // who did not wake up made no call

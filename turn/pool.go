@@ -37,6 +37,7 @@ func (s *State) pool(id string) *Pool {
 	if s.Pools[id] == nil {
 		s.Pools[id] = &Pool{}
 	}
+	s.Pools[id].here = s.here
 	return s.Pools[id]
 }
 
@@ -57,4 +58,5 @@ func (s *State) PoolID(secret string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:6])
 }
 
-func (p Process) String() string { return fmt.Sprintf("pid %d", p.PID) }
+// String tells a process from those of other hosts too.
+func (p Process) String() string { return strings.TrimSpace(fmt.Sprintf("pid %d %s", p.PID, p.Host)) }
