@@ -28,6 +28,9 @@ const (
 	// Interrupted: the user stopped the turn with Esc. Not written where nothing of the turn had been shown yet: then
 	// the prompt goes back to the input box.
 	Interrupted
+	// Prompt: a person's words are put to the model. Written once the prompt's hooks have ended, and before the request
+	// (2.0.76, 2.1.78, 2.1.330). Of its row nothing else is told.
+	Prompt
 )
 
 func (k RowKind) String() string {
@@ -42,6 +45,8 @@ func (k RowKind) String() string {
 		return "error"
 	case Interrupted:
 		return "interrupted"
+	case Prompt:
+		return "prompt"
 	}
 	return fmt.Sprintf("RowKind(%d)", int(k))
 }
@@ -144,6 +149,7 @@ var (
 	userMark        = []byte(`"type":"user"`)
 	assistantMark   = []byte(`"type":"assistant"`)
 	retryMark       = []byte(`"subtype":"api_error"`)
+	metaMark        = []byte(`"isMeta":true`)
 	interruptedMark = []byte(`[Request interrupted by user`)
 )
 
@@ -168,6 +174,14 @@ func wanted(line []byte) bool {
 		return true
 	}
 	return len(line) < 8<<10 && bytes.Contains(line, interruptedMark)
+}
+
+// prompt says whether a row is a prompt, by its bytes too. Results of tools, and what Claude Code adds to the prompts, are
+// rows of type user as well.
+func prompt(line []byte) bool {
+	head := line[:min(len(line), 400)]
+	return bytes.Contains(head, userMark) && !bytes.Contains(head, attachmentMark) &&
+		!bytes.Contains(line, toolMark) && !bytes.Contains(line, metaMark) && !bytes.Contains(line, assistantMark)
 }
 
 type rawRow struct {
@@ -208,7 +222,7 @@ type rawRow struct {
 
 func parseRow(line []byte) (Row, bool) {
 	if !wanted(line) {
-		return Row{}, false
+		return Row{Kind: Prompt}, prompt(line)
 	}
 	var raw rawRow
 	if json.Unmarshal(line, &raw) != nil {
@@ -244,7 +258,7 @@ func parseRow(line []byte) (Row, bool) {
 	case raw.Type == "user" && interrupted(raw.Message.Content):
 		row.Kind = Interrupted
 	default:
-		return Row{}, false
+		return Row{Kind: Prompt}, prompt(line)
 	}
 	return row, true
 }

@@ -19,6 +19,9 @@ const captures = "testdata/claude-2.1.330"
 
 func (r Row) line() string {
 	s := r.At.Format("15:04:05.000 ") + r.Kind.String()
+	if r.Kind == Prompt {
+		s = "prompt"
+	}
 	switch r.Kind {
 	case Request:
 		s += fmt.Sprintf(" %.8s %s %s", r.RequestID, r.QuerySource, r.Model)
@@ -114,10 +117,14 @@ func TestReadRows(t *testing.T) {
 			content: `{"type":"assistant","message":{"id":"x","model":"<synthetic>"}}` + "\n"},
 		{name: "Esc", content: `{"type":"user","message":{"content":[{"type":"text","text":"[Request interrupted by user for tool use]"}]}}` + "\n",
 			want: []RowKind{Interrupted}},
-		{name: "a prompt about Esc", content: `{"type":"user","message":{"content":"[Request interrupted by user]"}}` + "\n"},
+		{name: "a prompt about Esc", content: `{"type":"user","message":{"content":"[Request interrupted by user]"}}` + "\n", want: []RowKind{Prompt}},
 		{name: "a tool's output about Esc",
 			content: `{"type":"user","message":{"content":[{"type":"tool_result","content":"[Request interrupted by user]"}]}}` + "\n"},
-		{name: "rows quoted in a prompt", content: `{"parentUuid":null,"type":"user","message":{"content":"\"type\":\"assistant\" \"subtype\":\"api_error\""}}` + "\n"},
+		{name: "rows quoted in a prompt", content: `{"parentUuid":null,"type":"user","message":{"content":"\"type\":\"assistant\" \"subtype\":\"api_error\""}}` + "\n", want: []RowKind{Prompt}},
+		{name: "a prompt with a picture, larger than the buffer", content: `{"type":"user","message":{"content":[{"type":"text","text":"see"},{"type":"image","source":{"data":"` +
+			strings.Repeat("x", 2*readSize) + `"}}]}}` + "\n", want: []RowKind{Prompt}},
+		{name: "what Claude Code adds to a prompt is none", content: `{"type":"user","message":{"content":"<local-command-caveat>"},"isMeta":true}` + "\n"},
+		{name: "what a tool says is no prompt", content: `{"type":"user","message":{"content":[{"tool_use_id":"t","type":"tool_result","content":"ok"}]}}` + "\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "t.jsonl")

@@ -370,7 +370,7 @@ func TestHeadersSetThePace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	p := v.State.Pools[turn.ClassPool(v.State.PoolID(key), "sonnet")]
+	p := v.State.Pools[turn.ClassPool(v.State.PoolID(key), "sonnet-4")]
 	if p == nil {
 		t.Fatalf("no pool of the class: %v", v.State.Pools)
 	}
@@ -379,15 +379,7 @@ func TestHeadersSetThePace(t *testing.T) {
 	}
 }
 
-func TestClass(t *testing.T) {
-	for model, want := range map[string]string{
-		"claude-opus-4-6": "opus", "claude-3-5-haiku-latest": "haiku", "us.anthropic.claude-sonnet-4-5-20250929-v1:0": "sonnet",
-		"anthropic/claude-sonnet-5": "sonnet", "": "any", "GLM-4.6": "glm-4.6", strings.Repeat("x", 100): strings.Repeat("x", 64),
-	} {
-		if got := turn.Class(model); got != want {
-			t.Errorf("class(%q) = %q, want %q", model, got, want)
-		}
-	}
+func TestModelOf(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"model":"a"}`: "a", `{"x":{"model":"b"},"y":[1,{"model":"c"}],"model":"a"}`: "a", `{"x":{"model":"b"}}`: "",
 		`{"model":1}`: "", `[`: "", ``: "", `{"model":"a`: "", `{"model":"a",{{`: "a",
@@ -400,7 +392,7 @@ func TestClass(t *testing.T) {
 
 func FuzzModel(f *testing.F) {
 	f.Add(`{"model":"claude","x":[1]}`)
-	f.Fuzz(func(t *testing.T, body string) { turn.Class(modelOf(strings.NewReader(body))) })
+	f.Fuzz(func(t *testing.T, body string) { modelOf(strings.NewReader(body)) })
 }
 
 // However an answer is cut into pieces, it tells the same.

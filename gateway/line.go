@@ -140,6 +140,9 @@ func (l *line) due(waiting []*place) bool {
 		if _, ok := pool.Place(p.key, l.Rules); !ok {
 			return true // somebody dropped the ticket: ask again
 		}
+		if !now.Before(pool.Fades(p.key)) {
+			return true
+		}
 		if now.Before(l.act[p.class]) {
 			continue
 		}

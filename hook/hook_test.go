@@ -167,6 +167,34 @@ func TestTheSameEventTwiceIsOneTurn(t *testing.T) {
 	}
 }
 
+// Up to 2.1.198 a prompt that was sent, stopped by Esc before the first word, and sent again makes the same event, to the
+// byte (seen on 2.1.118 and 2.1.186; later ones name each prompt). What tells them apart is the first one's row: it is
+// written when all its hooks have ended.
+func TestTheSamePromptSentAgainIsAnotherCall(t *testing.T) {
+	d := newDesk(t)
+	d.rules = turn.Rules{Budget: turn.Budget{Calls: 1}}
+	transcript := filepath.Join(t.TempDir(), "a.jsonl")
+	prompt := eventOf("UserPromptSubmit", "a", "transcript_path", transcript, "prompt", "hello one")
+	first, twin := d.ask(prompt), d.ask(prompt)
+	d.granted(first)
+	d.granted(twin)
+	if calls := len(d.pool().Pace.Log); calls != 1 {
+		t.Fatalf("the prompt makes %d calls, want 1", calls)
+	}
+	row := `{"parentUuid":null,"isSidechain":false,"promptId":"2120c0c3-a1b4-49b9-8c73-a0b96343e3f5","type":"user","message":{"role":"user","content":"hello one"},` +
+		`"uuid":"7ae89a68-53e8-4f5e-a59b-1c7b0d7f1a10","timestamp":"2026-11-26T21:24:45.651Z","permissionMode":"default","userType":"external","version":"2.1.186"}` + "\n"
+	if err := os.WriteFile(transcript, []byte(row), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, twin := d.ask(prompt), d.ask(prompt)
+	d.queue("a")
+	again.cancel()
+	twin.cancel()
+	<-again.done
+	<-twin.done
+	d.queue()
+}
+
 // Up to 2.1.117 the gate after the tools runs once for each of them.
 func TestSeveralToolsOfOneAnswerAreOneTurn(t *testing.T) {
 	d := newDesk(t)

@@ -116,6 +116,9 @@ func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.V
 		lag := time.Duration(max(place-1, 0)) * stepIn
 		act := acts(time.Now(), tend, next).Add(lag)
 		until, poll := act, otherPoll
+		if fades := v.State.Pool(w.poolID).Fades(w.event.key()); fades.Before(until) {
+			until = fades
+		}
 		if place <= 1 {
 			poll = firstPoll
 			if look := time.Now().Add(lookEvery); look.Before(until) {
@@ -148,6 +151,9 @@ func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.V
 		var ok bool
 		if place, ok = p.Place(w.event.key(), w.Rules); !ok {
 			return nil, nil // somebody dropped the ticket: ask again
+		}
+		if !now.Before(p.Fades(w.event.key())) {
+			return nil, nil
 		}
 		if !changed && now.Before(act) {
 			continue

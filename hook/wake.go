@@ -201,7 +201,7 @@ func (w *waiter) inLine(ctx context.Context, died time.Time) bool {
 		// What would change is tried on a copy.
 		p.Sweep(now, lockfile.Alive)
 		p.Admit(now, w.Rules)
-		if _, waits := p.Place(k, w.Rules); !waits {
+		if _, waits := p.Place(k, w.Rules); !waits || !now.Before(p.Fades(k)) {
 			return true
 		}
 	}

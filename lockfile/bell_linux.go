@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bell rings when a file is renamed within a directory, by inotify(7). Renames come from this machine only, which a
-// network file system need not tell of otherwise: the lock is this machine's too.
+// bell rings when a file is renamed within a directory, by inotify(7). A network file system does not tell of other
+// machines' renames: those are seen by the look once a second.
 type bell struct {
 	inotify *os.File // nil: the system gives no more of them, and the bell is a clock
 }

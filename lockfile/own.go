@@ -14,8 +14,12 @@ import (
 // own begins the name of a file that belongs to one process; the rest of it names the process, as the state does.
 const own = "settings-"
 
-// young is how long such a file is left alone whoever it belongs to.
-const young = time.Minute
+const (
+	// young is how long such a file is left alone whoever it belongs to,
+	young = time.Minute
+	// old for how long it is if nobody here can tell whether its process lives.
+	old = 7 * 24 * time.Hour
+)
 
 // Settings is where this process, and the program that takes its place, keeps its settings. Whoever writes the file removes
 // it at the end of the session, if it is there to see that.
@@ -42,7 +46,10 @@ func (s *Store) Sweep() {
 			err = json.Unmarshal(data, &p)
 		}
 		fi, gone := e.Info()
-		if err == nil && gone == nil && !Alive(p) && time.Since(fi.ModTime()) > young {
+		if err != nil || gone != nil {
+			continue
+		}
+		if age := time.Since(fi.ModTime()); age > young && !Alive(p) || age > old && p.Host != here() {
 			os.Remove(filepath.Join(s.dir, e.Name()))
 		}
 	}

@@ -24,9 +24,10 @@ func TestSettingsOfTheDeadAreSweptAway(t *testing.T) {
 		return filepath.Join(s.dir, own+base64.RawURLEncoding.EncodeToString(data)+".json")
 	}
 	alive, dead := path(Identify(cmd.Process.Pid)), path(turn.Process{PID: cmd.Process.Pid, Start: 1})
-	for _, file := range []string{alive, dead, dead + ".tmp", s.Settings(), filepath.Join(s.dir, own+"x.json")} {
-		old := time.Now().Add(-2 * young)
-		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, old, old)); err != nil {
+	elsewhere, long := path(turn.Process{PID: 1, Start: 1, Host: "another/1"}), path(turn.Process{PID: 1, Start: 2, Host: "another/1"})
+	for _, file := range []string{elsewhere, long, alive, dead, dead + ".tmp", s.Settings(), filepath.Join(s.dir, own+"x.json")} {
+		ago := time.Now().Add(-2 * young)
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, ago, ago)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -34,9 +35,13 @@ func TestSettingsOfTheDeadAreSweptAway(t *testing.T) {
 	if err := os.WriteFile(fresh, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	ago := time.Now().Add(-2 * old)
+	if err := os.Chtimes(long, ago, ago); err != nil {
+		t.Fatal(err)
+	}
 	s.Sweep()
 	got, _ := filepath.Glob(filepath.Join(s.dir, own+"*"))
-	want := []string{alive, s.Settings(), filepath.Join(s.dir, own+"x.json"), fresh}
+	want := []string{elsewhere, alive, s.Settings(), filepath.Join(s.dir, own+"x.json"), fresh}
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("left are %q, want %q", got, want)

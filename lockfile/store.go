@@ -117,6 +117,7 @@ func (s *Store) View() (*View, error) {
 		v.Close()
 		return nil, err
 	}
+	v.State.Arrive(time.Now(), here())
 	return v, nil
 }
 
@@ -150,12 +151,13 @@ func (s *Store) Update(ctx context.Context, change func(*turn.State) error) (*Vi
 		return nil, err
 	}
 	v.State = state
+	state.Arrive(time.Now(), here())
 	if err := change(state); err != nil {
 		v.Close()
 		return nil, err
 	}
 	state.Version = turn.Version
-	after, err := json.Marshal(state)
+	after, err := state.Encode()
 	if err != nil {
 		v.Close()
 		return nil, fmt.Errorf("encoding state: %w", err)

@@ -158,7 +158,8 @@ func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row 
 	switch row.Kind {
 	case claude.Request:
 		// A subagent, and an interactive session that no launcher watches, says nothing of a rejected request (2.1.330):
-		// a second one without an answer to the first tells of it afterwards.
+		// a second one with neither an answer nor a prompt between them tells of it afterwards. Esc before the first word
+		// leaves no row at all, but the next prompt does.
 		if !asked.IsZero() && pool.Holds(r.Key) && !pool.Rebuffed(r.Key, asked) {
 			pool.Retrying(now, r.Key, turn.Retry{Rejected: asked, In: row.At.Sub(asked), Attempt: 1, Late: true})
 		}
@@ -194,6 +195,10 @@ func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row 
 		}
 	case claude.Interrupted:
 		pool.Ended(now, r.Key)
+	case claude.Prompt:
+		if r.Key.Agent == "" { // what a subagent is told may stand there before it is let go
+			pool.Put(r.Key)
+		}
 	}
 }
 

@@ -115,6 +115,40 @@ func TestALimitThatIsNamedIsLearned(t *testing.T) {
 	}
 }
 
+// What 2.1.330 wrote: a prompt stopped by Esc before the first word, sent again, stopped again; then another one, whose call
+// was rejected once. Only that second try is one.
+func TestARequestAfterEscTellsOfNoRejection(t *testing.T) {
+	data, err := os.ReadFile("testdata/claude-2.1.330/esc.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Split(strings.TrimSpace(string(data)), "\n")
+	s := newScene(t)
+	s.now = time.Date(2026, 11, 26, 21, 15, 23, 0, time.UTC)
+	ask := func(event string, after time.Duration) {
+		s.pool().Ask(s.now.Add(after), turn.Ticket{Key: s.key, Event: event})
+		s.pool().Admit(s.now.Add(after), turn.Rules{})
+		if !s.pool().Holds(s.key) {
+			t.Fatalf("%s has no turn: %+v", event, s.pool())
+		}
+	}
+	s.state = turn.NewState()
+	s.state.Sessions = map[string]*turn.Session{"s": {Pool: "p", Transcript: s.file}}
+	for i, sent := range []time.Duration{642, 2736, 5128} { // by the rows, in milliseconds
+		ask(fmt.Sprint("prompt ", i), (sent-100)*time.Millisecond)
+		s.write(rows[2*i : 2*i+2]...)
+		s.look((sent + 50) * time.Millisecond)
+		if n := s.rejections(); n != 0 || s.pool().Pace.Rate != 0 {
+			t.Fatalf("prompt %d: %d rejections are told, and the pace is %g", i+1, n, s.pool().Pace.Rate)
+		}
+	}
+	s.write(rows[6])
+	s.look(8 * time.Second)
+	if s.rejections() != 1 || s.pool().Pace.Rate == 0 {
+		t.Errorf("nothing was learned of the second try: %+v", s.pool())
+	}
+}
+
 func TestASecondRequestAfterAnAnswerTellsOfNone(t *testing.T) {
 	s := newScene(t)
 	s.write(request(s.now.Add(20*time.Millisecond), "1"), answer(s.now.Add(time.Second), "m1"), request(s.now.Add(5*time.Second), "2"))
@@ -216,8 +250,8 @@ func TestAnswersTellWhatCallsTook(t *testing.T) {
 		`"usage":{"input_tokens":300,"cache_creation_input_tokens":700,"cache_read_input_tokens":90000,"output_tokens":50}},"type":"assistant","timestamp":%q}`, stamp(s.now.Add(2*time.Second)))
 	s.write(request(s.now.Add(time.Second), "r1"), answer, answer)
 	s.look(3 * time.Second)
-	if class := s.state.Sessions["s"].Class; class != "opus" {
-		t.Errorf("class %q, want opus", class)
+	if class := s.state.Sessions["s"].Class; class != "opus-4.5-4.8" {
+		t.Errorf("class %q, want that of Opus 4.5 to 4.8", class)
 	}
 	took, _, ok := s.pool().Spending(s.now.Add(3 * time.Second))
 	if want := (turn.Budget{Calls: 1, Input: 1000, Output: 50}); !ok || took != want {

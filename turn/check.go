@@ -13,6 +13,8 @@ const (
 	crowd, many = 2_000, 10_000
 	// plenty is more tokens than calls take or a bucket has.
 	plenty = 1e15
+	// mostAhead is how far two clocks that show a time can be apart, in milliseconds.
+	mostAhead = 230 * 366 * 24 * 3600 * 1000
 	// longest is the longest retry that is believed.
 	longest = 366 * 24 * time.Hour
 	// slack is how much a time may be beyond what it must not be beyond: rounding, and what was told just before the
@@ -32,6 +34,14 @@ const (
 func (s *State) Check() error {
 	if max(len(s.Pools), len(s.Sessions)) > crowd {
 		return fmt.Errorf("%d pools and %d sessions", len(s.Pools), len(s.Sessions))
+	}
+	if len(s.Ahead) > mostClocks {
+		return fmt.Errorf("%d clocks", len(s.Ahead))
+	}
+	for machine, ms := range s.Ahead {
+		if !within(float64(ms), -mostAhead, mostAhead) {
+			return fmt.Errorf("clock of %q %d ms behind", machine, ms)
+		}
 	}
 	for id, one := range s.Sessions {
 		if err := one.check(); err != nil {
@@ -92,7 +102,7 @@ func (p *Pool) check() error {
 		return fmt.Errorf("costs %v", p.Costs)
 	}
 	for _, t := range p.Queue {
-		if !past(t.Since) || t.Rejected < 0 || !t.Budget.valid() {
+		if !past(t.Since, t.Seen) || t.Rejected < 0 || !t.Budget.valid() {
 			return fmt.Errorf("ticket %+v", t)
 		}
 	}

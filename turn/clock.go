@@ -88,45 +88,41 @@ func (w *Wait) Left(now time.Time) time.Duration {
 // shift moves all that the pool remembers by d: the clock was put back, and time went on all the same. What is known
 // by the calendar (when a usage limit resets) stays.
 func (p *Pool) shift(d time.Duration) {
-	move := func(t *time.Time) {
-		if !t.IsZero() {
-			*t = latest(t.Add(d), time.Unix(0, 0).UTC()) // a clock shows none before
-		}
-	}
 	for i := range p.Queue {
-		move(&p.Queue[i].Since)
+		move(&p.Queue[i].Since, d)
+		move(&p.Queue[i].Seen, d)
 	}
 	for i := range p.Grants {
-		move(&p.Grants[i].At)
-		move(&p.Grants[i].Seen)
+		move(&p.Grants[i].At, d)
+		move(&p.Grants[i].Seen, d)
 	}
 	for i := range p.Retries {
-		move(&p.Retries[i].Rejected)
+		move(&p.Retries[i].Rejected, d)
 	}
 	for i := range p.Callers {
-		move(&p.Callers[i].Sent)
-		move(&p.Callers[i].Row)
-		move(&p.Callers[i].Rejected)
+		move(&p.Callers[i].Sent, d)
+		move(&p.Callers[i].Row, d)
+		move(&p.Callers[i].Rejected, d)
 	}
 	for i := range p.Pace.Tries {
-		move(&p.Pace.Tries[i].At)
-		move(&p.Pace.Tries[i].Doubt)
+		move(&p.Pace.Tries[i].At, d)
+		move(&p.Pace.Tries[i].Doubt, d)
 	}
 	for i := range p.Pace.Log {
-		move(&p.Pace.Log[i])
+		move(&p.Pace.Log[i], d)
 	}
 	for i := range p.Pace.Empty {
-		move(&p.Pace.Empty[i])
+		move(&p.Pace.Empty[i], d)
 	}
 	for _, b := range []*Bucket{&p.Tokens.Input, &p.Tokens.Output, &p.Tokens.Total} {
-		move(&b.At)
+		move(&b.At, d)
 	}
-	move(&p.CoolDown.Until)
-	move(&p.Pace.At)
-	move(&p.Pace.Since)
-	move(&p.Pace.Used)
-	move(&p.Pace.Cut)
-	move(&p.At)
+	move(&p.CoolDown.Until, d)
+	move(&p.Pace.At, d)
+	move(&p.Pace.Since, d)
+	move(&p.Pace.Used, d)
+	move(&p.Pace.Cut, d)
+	move(&p.At, d)
 }
 
 // Log is when calls were sent, oldest first. In JSON it is the first in milliseconds since 1970, then the

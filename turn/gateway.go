@@ -80,7 +80,7 @@ func (p *Pool) Rejected(now time.Time, k Key, r Rejection) (contradicted bool) {
 		g := p.Grants[i]
 		p.Tokens.take(Costs{-g.Taken.Input, -g.Taken.Output})
 		p.Grants = slices.Delete(p.Grants, i, i+1)
-		p.Queue = slices.Insert(p.Queue, 0, Ticket{Key: k, Event: g.Event, Process: g.Process, Waiter: g.Waiter, Since: g.At,
+		p.Queue = slices.Insert(p.Queue, 0, Ticket{Key: k, Event: g.Event, Process: g.Process, Waiter: g.Waiter, Since: g.At, Seen: now,
 			Budget: g.Budget, Print: g.Print, Rejected: times})
 	}
 	p.Pace.unsend(k, sent)

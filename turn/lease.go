@@ -27,6 +27,15 @@ type Grant struct {
 	// Taken is what the mirrored buckets gave for it and may get back.
 	Taken Costs `json:"taken,omitzero"`
 	Woken bool  `json:"woken,omitempty"` // given to wake the session
+	// Put says that the prompt it was given for was put to the model: the same event is another prompt from then on.
+	Put bool `json:"put,omitempty"`
+}
+
+// Put says that a prompt of the key was put to the model, which its hooks have all let pass.
+func (p *Pool) Put(k Key) {
+	if g := p.grant(k); g != nil {
+		g.Put = true
+	}
 }
 
 // Succeeded says that the key's call was answered: the turn is given back, and the call counts as accepted.
@@ -70,13 +79,13 @@ func (p *Pool) seen(at time.Time, k Key) {
 	}
 }
 
-// Sweep clears away what nobody will come back for: tickets whose waiter or session is gone, turns whose session is
-// gone or whose lease lapsed, announced retries of sessions that are gone, and what was learned before the pool fell
+// Sweep clears away what nobody will come back for: tickets whose waiter or session is gone, or whose waiter can't be
+// looked at and gave no sign of life for a lease, turns whose session is gone or whose lease lapsed, announced retries of sessions that are gone, and what was learned before the pool fell
 // quiet. It is for whoever has the pool in hand anyway, before Admit.
 func (p *Pool) Sweep(now time.Time, alive func(Process) bool) {
 	now = p.advance(now)
 	p.Queue = slices.DeleteFunc(p.Queue, func(t Ticket) bool {
-		return !lives(t.Process, alive) || !lives(t.Waiter, alive)
+		return !lives(t.Process, alive) || !lives(t.Waiter, alive) || p.elsewhere(t.Waiter) && now.Sub(t.Seen) > lease
 	})
 	p.orphan(now, func(r Retry) bool { return !lives(r.Process, alive) })
 	for _, g := range slices.Clone(p.Grants) { // who did not wake up made no call

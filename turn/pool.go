@@ -37,6 +37,7 @@ func (s *State) pool(id string) *Pool {
 	if s.Pools[id] == nil {
 		s.Pools[id] = &Pool{}
 	}
+	s.Pools[id].here = s.here
 	return s.Pools[id]
 }
 
@@ -45,23 +46,6 @@ const classMark = "/"
 
 // ClassPool is the id of the pool for one class of models of the pool with that id: each class has limits of its own.
 func ClassPool(id, class string) string { return id + classMark + class }
-
-// families are the classes of models that have limits of their own.
-var families = [...]string{"opus", "sonnet", "haiku", "fable"}
-
-// Class names what shares a limit at the API: the family of the model, else the model itself.
-func Class(model string) string {
-	model = strings.ToLower(model)
-	for _, f := range families {
-		if strings.Contains(model, f) {
-			return f
-		}
-	}
-	if model == "" {
-		return "any"
-	}
-	return model[:min(len(model), 64)]
-}
 
 // PoolID is the id of the pool that a secret pays for. It tells nothing about the secret to who has not seen it: the
 // key of the hash is the state's own.
@@ -74,4 +58,5 @@ func (s *State) PoolID(secret string) string {
 	return hex.EncodeToString(mac.Sum(nil)[:6])
 }
 
-func (p Process) String() string { return fmt.Sprintf("pid %d", p.PID) }
+// String tells a process from those of other hosts too.
+func (p Process) String() string { return strings.TrimSpace(fmt.Sprintf("pid %d %s", p.PID, p.Host)) }

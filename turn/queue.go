@@ -13,6 +13,8 @@ type Ticket struct {
 	Process Process   `json:"process,omitzero"` // Claude Code
 	Waiter  Process   `json:"waiter,omitzero"`  // who waits for the turn: a hook, or the gateway
 	Since   time.Time `json:"since,omitzero"`
+	// Seen is the last sign of life of a waiter, for those that can't look at it. It is old on purpose.
+	Seen time.Time `json:"seen,omitzero"`
 	// Paced says that the policy made the call wait: only such calls tell that the pace could be higher.
 	Paced bool `json:"paced,omitempty"`
 	// Rejected is how often in a row the call came back to the line (gateway).
@@ -28,24 +30,25 @@ type Ticket struct {
 
 // Ask joins the end of the queue. An event that stands there already keeps its place (and takes the new waiter), and
 // one that holds a turn gets no second; so whoever waits may ask again at will. A turn that the same key still holds
-// from another event is given back first, with its announced retry: that call was interrupted, and Esc fires no hook
-// (seen on 2.1.330).
+// from another event, or from the same prompt when that was put to the model already, is given back first, with its
+// announced retry: that call was interrupted, and Esc fires no hook (seen on 2.1.330).
 func (p *Pool) Ask(now time.Time, t Ticket) {
 	now = p.advance(now)
 	p.budgeted(now, t.Budget)
 	for i := range p.Queue {
 		if q := &p.Queue[i]; q.Key == t.Key && q.Event == t.Event {
 			q.Process, q.Waiter, q.Budget = t.Process, t.Waiter, t.Budget
+			p.renew(now, t.Waiter.Host)
 			return
 		}
 	}
-	if p.Granted(t.Key, t.Event) || p.takeOver(now, t) {
+	if g := p.grant(t.Key); g != nil && g.Event == t.Event && !g.Put || p.takeOver(now, t) {
 		return
 	}
 	p.orphan(now, func(r Retry) bool { return r.Key == t.Key })
 	p.drop(t.Key)
 	p.account().over(now, t.Key)
-	t.Since, t.Paced, t.Rejected = now, false, 0
+	t.Since, t.Seen, t.Paced, t.Rejected = now, now, false, 0
 	p.Queue = append(p.Queue, t)
 }
 

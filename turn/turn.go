@@ -36,6 +36,11 @@ type State struct {
 	Salt     string              `json:"salt,omitempty"`
 	Pools    map[string]*Pool    `json:"pools,omitempty"`
 	Sessions map[string]*Session `json:"sessions,omitempty"`
+	// Ahead is by how many milliseconds the times in the file are before the clock of a machine. See [State.Arrive].
+	Ahead map[string]int64 `json:"ahead,omitempty"`
+
+	here  Host          // where this is read
+	ahead time.Duration // of here's clock
 }
 
 // Key names who calls the model: a session, or one of its subagents. A key makes one call at a time; who knows of
@@ -45,10 +50,11 @@ type Key struct {
 	Agent   string `json:"agent,omitempty"`
 }
 
-// Process names a process for good: pids are used again, a pid with its start time is not.
+// Process names a process for good: pids are used again, a pid with its start time is not, and both are a host's own.
 type Process struct {
 	PID   int    `json:"pid"`
 	Start uint64 `json:"start,omitempty"` // in units of the system; 0: unknown
+	Host  Host   `json:"host,omitempty"`
 }
 
 // Session is what is known of one Claude Code session.
@@ -100,6 +106,8 @@ type Pool struct {
 	base    *Pool
 	classes []*Pool
 	class   string
+
+	here Host // where it is read; State.Pool sees to it too
 }
 
 // Rules are the user's wishes about turns.
@@ -123,11 +131,11 @@ func NewState() *State {
 	return &State{Version: Version}
 }
 
-// Forget drops the sessions whose process is gone, with everything they had in any pool, and pools of which there is
-// nothing to remember.
+// Forget drops the sessions whose process is gone, or can't be looked at and was not heard of for long, with everything
+// they had in any pool, and pools of which there is nothing to remember.
 func (s *State) Forget(now time.Time, alive func(Process) bool) {
 	for id, one := range s.Sessions {
-		if !lives(one.Process, alive) {
+		if !lives(one.Process, alive) || one.Process.Host != "" && one.Process.Host != s.here && now.Sub(one.Seen) > away {
 			delete(s.Sessions, id)
 			for _, p := range s.Pools {
 				p.forget(now, id)
@@ -158,7 +166,7 @@ func (p *Pool) blank() bool {
 		p.CoolDown == CoolDown{} && p.Usage == Usage{} && p.Pace.blank() && p.Account.Asked.IsZero()
 }
 
-// lives asks alive about a process. One that nobody named is taken to live: its lease ends it.
+// lives asks alive about a process. One that nobody named, or can look at, is taken to live: its lease ends it.
 func lives(of Process, alive func(Process) bool) bool {
 	return of.PID == 0 || alive(of)
 }

@@ -38,7 +38,7 @@ func (p *Pool) takeOver(now time.Time, t Ticket) bool {
 		return false
 	}
 	if i := slices.IndexFunc(p.Queue, func(q Ticket) bool { return q.Key == t.Key && q.Event == WakeEvent }); i >= 0 {
-		t.Since, t.Paced, t.Rejected = p.Queue[i].Since, p.Queue[i].Paced, 0
+		t.Since, t.Seen, t.Paced, t.Rejected = p.Queue[i].Since, now, p.Queue[i].Paced, 0
 		p.Queue[i] = t
 		return true
 	}

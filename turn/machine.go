@@ -1,0 +1,141 @@
+package turn
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A state directory may be shared by machines and containers (one home on NFS, a container with the home mounted). They
+// cannot look at each other's processes, and their clocks differ.
+const (
+	// renew is how old the sign of life of a ticket may be until its waiter writes a new one. Whoever writes it does so for
+	// all waiters of its host, so that the state is replaced once in that time.
+	renew = lease / 4
+	// away is how long a session that nobody here can look at is remembered after its last event.
+	away = time.Hour
+	// mostClocks bounds for how many machines State.Ahead is remembered.
+	mostClocks = 16
+)
+
+// Host names where processes can look at each other: a machine since it was started, and a pid namespace of it. The part
+// before the "/" is the machine, which has one clock.
+type Host string
+
+func (h Host) machine() string {
+	machine, _, _ := strings.Cut(string(h), "/")
+	return machine
+}
+
+// elsewhere says that nobody here can look at the process. What nobody says the host of is here.
+func (p *Pool) elsewhere(of Process) bool { return of.Host != "" && of.Host != p.here }
+
+// Arrive makes the times of a state that was read those of the clock of here, whose time now is. It comes before anything
+// else is done with it.
+//
+// The times in the file are those of one clock that never goes back. Whoever reads times that are to come takes its own
+// clock to be so much behind: it was put back, or is not the one that wrote them. How long ago they were written nobody
+// knows; a moment, it is assumed, so that a wait may become longer by that, once. The next writer's times set that right.
+// Of a clock that is before the others only one who comes anew, while others wait or have the turn, can tell.
+func (s *State) Arrive(now time.Time, here Host) {
+	s.here, s.ahead = here, time.Duration(s.Ahead[here.machine()])*time.Millisecond
+	var last time.Time
+	for _, p := range s.Pools {
+		last = latest(last, p.At)
+	}
+	if !last.IsZero() {
+		if lead := last.Sub(stamp(now).Add(s.ahead)); lead > skew || lead < -skew && s.meets(here) {
+			s.ahead += lead
+		}
+	}
+	s.move(-s.ahead)
+}
+
+// Encode is the state as it goes into the file.
+func (s *State) Encode() ([]byte, error) {
+	if machine := s.here.machine(); s.ahead.Milliseconds() != s.Ahead[machine] {
+		if len(s.Ahead) >= mostClocks {
+			s.Ahead = nil // who is forgotten learns it anew
+		}
+		if s.Ahead == nil {
+			s.Ahead = make(map[string]int64)
+		}
+		s.Ahead[machine] = s.ahead.Milliseconds()
+	}
+	s.move(s.ahead)
+	defer s.move(-s.ahead)
+	return json.Marshal(s)
+}
+
+// meets reports whether a machine comes anew to sessions of others, of which some wait, have the turn, or cool down.
+func (s *State) meets(here Host) bool {
+	if _, ok := s.Ahead[here.machine()]; ok {
+		return false
+	}
+	others, wait := false, false
+	for _, one := range s.Sessions {
+		switch {
+		case one.Process.Host == "":
+		case one.Process.Host.machine() == here.machine():
+			return false
+		default:
+			others = true
+		}
+	}
+	for _, p := range s.Pools {
+		wait = wait || len(p.Queue) > 0 || len(p.Grants) > 0 || p.CoolDown.Until.After(p.At)
+	}
+	return others && wait
+}
+
+// move moves all times but those of the calendar, and those that only the session's own machine reads.
+func (s *State) move(d time.Duration) {
+	if d == 0 {
+		return
+	}
+	for p := range maps.Values(s.Pools) {
+		p.shift(d)
+		p.Account.shift(d)
+	}
+	for _, one := range s.Sessions {
+		move(&one.Since, d)
+		move(&one.Seen, d)
+	}
+}
+
+func (a *Account) shift(d time.Duration) {
+	move(&a.Asked, d)
+	for i := range a.Calls {
+		move(&a.Calls[i].At, d)
+		move(&a.Calls[i].Came, d)
+		move(&a.Calls[i].Done, d)
+	}
+}
+
+// move moves a time that is given.
+func move(t *time.Time, d time.Duration) {
+	if !t.IsZero() {
+		*t = latest(t.Add(d), time.Unix(0, 0).UTC()) // a clock shows none before
+	}
+}
+
+// Fades is when the sign of life of the key's ticket must be renewed: its waiter asks again. Those further back are later,
+// so that it is one of a host.
+func (p *Pool) Fades(k Key) time.Time {
+	i := slices.IndexFunc(p.Queue, func(t Ticket) bool { return t.Key == k })
+	if i < 0 {
+		return time.Time{}
+	}
+	return p.Queue[i].Seen.Add(renew + time.Duration(min(i+1, 30))*time.Second)
+}
+
+// renew writes a sign of life of all that wait on the host, where one is due. Those that are gone were swept away.
+func (p *Pool) renew(now time.Time, host Host) {
+	for i := range p.Queue {
+		if q := &p.Queue[i]; q.Waiter.Host == host && now.Sub(q.Seen) >= renew {
+			q.Seen = now
+		}
+	}
+}
