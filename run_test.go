@@ -93,7 +93,7 @@ func (p *person) start(program string, args ...string) outcome {
 
 func TestWhatIsNoChatSessionIsHandedOverUntouched(t *testing.T) {
 	p := newPerson(t)
-	for _, args := range [][]string{{"mcp", "list"}, {"update"}, {"--bg", "do it"}, {"doctor"}, {"-h"}} {
+	for _, args := range [][]string{{"mcp", "list"}, {"update"}, {"--bg", "do it"}, {"doctor"}, {"-h"}, {"daemon", "status"}, {"--chrome-native-host"}} {
 		o := p.run(append([]string{"run", "--"}, args...)...)
 		if !slices.Equal(o.args, args) || o.env["CLAUDE_CODE_RETRY_WATCHDOG"] != "" {
 			t.Errorf("run -- %q starts claude %q with %v", args, o.args, o.env)
@@ -136,6 +136,31 @@ func TestPrintGetsHooksAndTheLongWait(t *testing.T) {
 	}
 	if o.out != "out\n" || o.errs != "err\n" || o.claudeStdin != "typed" {
 		t.Errorf("bytes changed: %+v", o)
+	}
+}
+
+// Releases of Claude Code bring new flags almost daily: those that use them take turns all the same.
+func TestAFlagOfTomorrowIsASessionAllTheSame(t *testing.T) {
+	p := newPerson(t)
+	for _, args := range [][]string{
+		{"--brand-new-flag", "-p", "hi"},
+		{"--brand-new-flag", "value", "-p", "hi"},
+		{"--brand-new-flag", "mcp", "-p", "hi"},
+		{"--brand-new-flag=value", "-p", "hi"},
+		{"-p", "hi", "--brand-new-flag"},
+		{"-zp", "hi"},
+		{"--brand-new-flag", "hi"},
+		{"--verbose=very", "hi"},
+	} {
+		o := p.run(append([]string{"run", "--"}, args...)...)
+		if len(o.args) != len(args)+2 || o.args[0] != "--settings" || !slices.Equal(o.args[2:], args) || o.env["CLAUDE_CODE_RETRY_WATCHDOG"] != "1" || o.errs != "err\n" {
+			t.Errorf("run -- %q starts claude with %q, the watchdog %q, says %q; want --settings before them", args, o.args, o.env["CLAUDE_CODE_RETRY_WATCHDOG"], o.errs)
+		}
+	}
+	// Of two the last counts in Claude Code, so that ours goes into it.
+	o := p.run("run", "--", "--settings", `{"a":1}`, "--brand-new-flag", "--settings", `{"b":2}`, "-p", "hi")
+	if len(o.args) != 7 || o.args[1] != `{"a":1}` || !strings.Contains(read(t, o.args[4]), `"b":2,"hooks"`) {
+		t.Errorf("two --settings: claude gets %q", o.args)
 	}
 }
 
