@@ -4,13 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/BurntSushi/toml"
 
+	"afteryou/internal/fakeapi"
+	"afteryou/internal/realclaude"
 	"afteryou/turn"
 )
 
@@ -97,6 +101,7 @@ func FuzzSettings(f *testing.F) {
 		}
 	})
 }
+
 func TestQuietSetting(t *testing.T) {
 	none := func(string) string { return "" }
 	s, err := loadSettings("/nowhere", none)
@@ -173,5 +178,127 @@ func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// standIn is a program in place of Claude Code. It starts another as Claude Code does its hooks: with its own environment.
+const standIn = `package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+)
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == "--version" {
+		fmt.Println("2.1.330 (Claude Code)")
+		return
+	}
+	hook := exec.Command(os.Getenv("PROGRAM"), "config", "--json")
+	hook.Stderr = os.Stderr
+	out, err := hook.Output()
+	if err == nil {
+		err = os.WriteFile(os.Getenv("FORCE"), out, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+`
+
+// 1. A setting stands in the file, in the environment and on the command line of run, each otherwise. 2. A stand-in for
+// Claude Code starts a program with the environment that it got, as it does its hooks. 3. That says what is in force: the
+// flag before the variable before the file, and an empty variable is none. Hooks read their settings as config does.
+func TestHooksRunWithTheFlagBeforeTheEnvironmentBeforeTheFile(t *testing.T) {
+	p := newPerson(t)
+	other := filepath.Join(p.home, "other")
+	// Not a shell's: that takes the last of two variables of one name, and hides that there are two.
+	p.write(filepath.Join(p.home, "claude.go"), standIn, 0o600)
+	build := exec.Command("go", "build", "-o", other, filepath.Join(p.home, "claude.go"))
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the stand-in: %v\n%s", err, out)
+	}
+	os.Remove(filepath.Join(p.bin, "claude"))
+	if err := os.Symlink(other, filepath.Join(p.bin, "claude")); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(p.home, ".config", "afteryou", "config.toml")
+	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	clean := append(p.env, "PROGRAM="+afteryou, "FORCE="+filepath.Join(p.home, "force"))
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			p.t = t
+			var values []string
+			for _, value := range []string{filepath.Join(p.bin, "claude"), other, "strict", "on", "off", "true", "false", "none", "interactive", "7s", "8s", "7", "8", "23:00-07:00"} {
+				var s settings
+				if err := s.set(name, value); err == nil && s.get(name) == value && (name != "claude" || value[0] == '/') {
+					values = append(values, value)
+				}
+			}
+			if len(values) < 2 {
+				t.Fatalf("it takes only %q of the values that this test knows", values)
+			}
+			a, b := values[0], values[1]
+			variable, flag := "AFTERYOU_"+strings.ToUpper(name), "--"+strings.ReplaceAll(name, "_", "-")
+			for _, tt := range []struct {
+				name, file string
+				env, flags []string
+				want, from string
+			}{
+				{"the file", a, nil, nil, a, config},
+				{"an empty variable before the file", a, []string{""}, nil, a, config},
+				{"a variable before the file", a, []string{b}, nil, b, variable},
+				{"a flag before the file", a, nil, []string{flag, b}, b, variable},
+				{"a flag before a variable", a, []string{a}, []string{flag, b}, b, variable},
+				{"the other flag before a variable", b, []string{b}, []string{flag + "=" + a}, a, variable},
+				{"a flag before an empty variable", a, []string{""}, []string{flag, b}, b, variable},
+				{"the last of two flags", a, []string{a}, []string{flag, a, flag, b}, b, variable},
+			} {
+				p.write(config, fmt.Sprintf("%s = %q\n", name, tt.file), 0o600)
+				p.env = slices.Clone(clean)
+				for _, value := range tt.env {
+					p.env = append(p.env, variable+"="+value)
+				}
+				os.Remove(filepath.Join(p.home, "force"))
+				o := p.run(slices.Concat([]string{"run"}, tt.flags, []string{"--", "-p", "x"})...)
+				var force map[string]struct{ Value, From string }
+				data, err := os.ReadFile(filepath.Join(p.home, "force"))
+				if err == nil {
+					err = json.Unmarshal(data, &force)
+				}
+				if got := force[name]; err != nil || o.code != 0 || got.Value != tt.want || name != "claude" && got.From != tt.from {
+					t.Errorf("%s: a hook has %q from %q, want %q from %q; %v, exit %d, says %q", tt.name, got.Value, got.From, tt.want, tt.from, err, o.code, o.errs)
+				}
+			}
+		})
+	}
+}
+
+// The real Claude Code hands its hooks what run was told, on a terminal and without.
+func TestRealHooksRunWithTheFlagsOfRun(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(1)}, "AFTERYOU_TURNS=2", "AFTERYOU_GAP=")
+	for name, start := range map[string]func(s realclaude.Session){
+		"print": func(s realclaude.Session) { m.print(s) },
+		"terminal": func(s realclaude.Session) {
+			terminal := m.open(s)
+			m.ask(terminal, "hello")
+			m.sees(terminal, "● done")
+		},
+	} {
+		s := m.session(name)
+		force := filepath.Join(m.dir, name+".json")
+		hook := fmt.Sprintf(`{"hooks":{"UserPromptSubmit":[{"hooks":[{"type":"command","command":"%s config --json > %s"}]}]}}`, afteryou, force)
+		s.Args = []string{"run", "--turns", "strict", "--gap=1s", "--", "--settings", hook}
+		start(s)
+		var all map[string]struct{ Value string }
+		if err := json.Unmarshal([]byte(read(t, force)), &all); err != nil || all["turns"].Value != "strict" || all["gap"].Value != "1s" {
+			t.Errorf("%s: hooks have turns %q, gap %q, %v; want what the flags say", name, all["turns"].Value, all["gap"].Value, err)
+		}
 	}
 }

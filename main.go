@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -185,16 +186,21 @@ func start(args []string, flags map[string]string, in, out, errs *os.File) (int,
 		return exitUsage, err
 	}
 	env := os.Environ()
+	// Of two entries of one name a program may take the first, so that an older one must go.
+	export := func(name, value string) {
+		key := "AFTERYOU_" + strings.ToUpper(name) + "="
+		env = append(slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, key) }), key+value)
+	}
 	for name, value := range flags {
 		name = strings.ReplaceAll(name, "-", "_")
 		if err := s.set(name, value); err != nil {
 			return exitUsage, fmt.Errorf("--%w", err)
 		}
 		// The hooks of this session run with the same settings.
-		env = append(env, "AFTERYOU_"+strings.ToUpper(name)+"="+value)
+		export(name, value)
 	}
 	if s.Claude != "" {
-		env = append(env, "AFTERYOU_CLAUDE="+s.Claude)
+		export("claude", s.Claude)
 	}
 	l := launch.Launch{
 		Self: self, Args: args, Env: env, In: in, Out: out, Off: s.Off,
