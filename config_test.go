@@ -52,6 +52,91 @@ func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
 	}
 }
 
+// What the file says stays as it is, to the byte; what it lacks comes behind it, as it is in force.
+func TestConfigWritesWhatTheFileLacks(t *testing.T) {
+	file := filepath.Join(".config", "afteryou", "config.toml")
+	const mine = "# mine\nturns = 3 # three\ngap = \"1s\""
+	for _, tt := range []struct {
+		name, before string
+		env          string
+		link         bool
+		mode         os.FileMode // afterwards
+	}{
+		{name: "no file", mode: 0o600},
+		{name: "a file of the person's", before: mine, mode: 0o640},
+		{name: "a file and a variable", before: mine, env: "AFTERYOU_RPM=20", mode: 0o600},
+		{name: "a file and a variable that it makes too", before: mine, env: "AFTERYOU_GAP=9s", mode: 0o600},
+		{name: "a link to a file of dotfiles", before: mine, link: true, mode: 0o644},
+		{name: "a path that needs escapes", env: "AFTERYOU_CLAUDE=/a\\b\"c\x1bd", mode: 0o600},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSomeone(t, "", tt.env)
+			place := file
+			if tt.link {
+				place = "dotfiles/config.toml"
+				mkdir(filepath.Dir(s.path(file)))
+				if err := os.Symlink("../../"+place, s.path(file)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.before != "" {
+				s.write(place, tt.before, tt.mode)
+			}
+			before, _, _ := s.afteryou("config", "--json")
+			out, errs, code := s.afteryou("config", "--write")
+			if code != 0 || out != "" || !strings.HasPrefix(errs, "afteryou: ") || !strings.Contains(errs, s.path(file)+": added ") || strings.Contains(errs, "turns,") == (tt.before != "") {
+				t.Errorf("config --write: exit %d, says %q and %q", code, out, errs)
+			}
+			now := s.read(place)
+			if !strings.HasPrefix(now, tt.before) {
+				t.Errorf("the file is\n%s\nwant it to begin with\n%s", now, tt.before)
+			}
+			if fi, err := os.Lstat(s.path(place)); err != nil || fi.Mode() != tt.mode {
+				t.Errorf("the file's mode is %v, %v, want %v", fi.Mode(), err, tt.mode)
+			}
+			if fi, err := os.Lstat(s.path(file)); err != nil || fi.Mode()&os.ModeSymlink != 0 != tt.link {
+				t.Errorf("the link: %v, %v", fi.Mode(), err)
+			}
+			if left, _ := filepath.Glob(s.path(filepath.Dir(place) + "/.afteryou-*")); left != nil {
+				t.Errorf("it leaves %q", left)
+			}
+			// In force is what was, now from the file alone.
+			if out, errs, code := s.afteryou("config", "--json"); code != 0 || values(t, out) != values(t, before) {
+				t.Errorf("in force was %s and is %s: exit %d, %s", values(t, before), values(t, out), code, errs)
+			}
+			s.env = slices.DeleteFunc(s.env, func(e string) bool { return e == tt.env })
+			if out, errs, code := s.afteryou("config"); code != 0 || strings.Count(out, s.path(file)) != len(names)+1 || tt.env == "AFTERYOU_RPM=20" && !strings.Contains(out, `rpm = "20"`) {
+				t.Errorf("without the variable: exit %d, %s%s", code, out, errs)
+			}
+			if _, errs, code := s.afteryou("config", "--write"); code != 0 || !strings.Contains(errs, "has all settings already") || s.read(place) != now {
+				t.Errorf("once more: exit %d, says %q, and the file is %s", code, errs, s.read(place))
+			}
+		})
+	}
+	// What can't be read is not written to.
+	for _, broken := range []string{"turns = ", "turn = 1", "gap = \"soon\""} {
+		s := newSomeone(t, "")
+		s.write(file, broken, 0o600)
+		if _, errs, code := s.afteryou("config", "--write"); code != exitUsage || !strings.Contains(errs, "nothing was written") || s.read(file) != broken {
+			t.Errorf("of %q: exit %d, says %q, and the file is %q", broken, code, errs, s.read(file))
+		}
+	}
+	s := newSomeone(t, "")
+	if _, errs, code := s.afteryou("config", "--write", "--json"); code != exitUsage || !strings.Contains(errs, "exclude each other") {
+		t.Errorf("--write --json: exit %d, says %q", code, errs)
+	}
+}
+
+// values are the settings that config --json prints, without where they were made.
+func values(t *testing.T, text string) string {
+	t.Helper()
+	var all map[string]struct{ Value string }
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return fmt.Sprint(all)
+}
+
 func TestUnknownSettingsAreNamed(t *testing.T) {
 	for _, tt := range []struct{ file, env, want string }{
 		{file: "turn = 1", want: "no setting is called \"turn\"\nhint: did you mean \"turns\"?"},

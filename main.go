@@ -44,7 +44,7 @@ func main() {
 }
 
 // say writes a message for the person: one line, and a hint on a line of its own where there is one.
-func say(w io.Writer, err error) { fmt.Fprintf(w, "afteryou: %v\n", err) }
+func say(w io.Writer, err error) { fmt.Fprintf(printing{w}, "afteryou: %v\n", err) }
 
 // Exit codes of our own, beside those of Claude Code (sysexits.h for the last ones).
 const (
