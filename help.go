@@ -62,8 +62,8 @@ func allCommands() []command {
 			options: []option{{name: "model", value: "MODEL", help: "ask for the limits of this model, named as the API does"}, asJSON}, run: quiet(runLimits),
 		},
 		{
-			name: "statusline", args: "[--] [COMMAND]", summary: "a segment for Claude Code's status line: turn 2 of 4 · limit 34s",
-			about:   "COMMAND is the status line that you have: it gets its input, and the segment comes behind what it prints. Without a turn or limit to wait for there is no segment. Without a refreshInterval Claude Code asks for a new line when the conversation goes on, and not while it waits.",
+			name: "statusline", args: "[--] [COMMAND [ARGS…]]", summary: "a segment for Claude Code's status line: turn 2 of 4 · limit 34s",
+			about:   "COMMAND is the status line that you have: it gets its input, and the segment comes behind what it prints. It is run as it stands, without a shell; for a line with a pipe in it COMMAND is sh -c 'LINE'. Without a turn or limit to wait for there is no segment. Without a refreshInterval Claude Code asks for a new line when the conversation goes on, and not while it waits.",
 			example: `{"statusLine":{"type":"command","command":"afteryou statusline -- ~/line.sh","refreshInterval":1}}`,
 			run:     runStatusline,
 		},
