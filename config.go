@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -10,14 +11,21 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"afteryou/install"
 )
 
-// runConfig prints the settings in force, as a config.toml, and where each was made.
+// runConfig prints the settings in force, as a config.toml, and where each was made; or writes those to the file that it
+// lacks.
 func runConfig(args []string, out, errs io.Writer) (int, error) {
 	flags := flag.NewFlagSet("config", flag.ContinueOnError)
 	asJSON := flags.Bool("json", false, "print JSON")
+	write := flags.Bool("write", false, "write the file")
 	if code, ok := parse(flags, args, errs); !ok {
 		return code, nil
+	}
+	if *asJSON && *write {
+		return exitUsage, errors.New("--json and --write exclude each other")
 	}
 	path := configPath()
 	s, wrong := loadSettings(path, os.Getenv)
@@ -27,6 +35,12 @@ func runConfig(args []string, out, errs io.Writer) (int, error) {
 	code := 0
 	if wrong != nil {
 		code = exitUsage
+	}
+	if *write {
+		if wrong != nil {
+			return code, fmt.Errorf("%w\nhint: nothing was written", wrong)
+		}
+		return writeConfig(path, s, errs)
 	}
 	if *asJSON {
 		type one struct {
@@ -44,23 +58,51 @@ func runConfig(args []string, out, errs io.Writer) (int, error) {
 		}
 		return code, wrong
 	}
-	there := "not there: what stands here could be in it"
+	there := "not there: afteryou config --write makes it"
 	if _, err := os.Stat(path); err == nil {
 		there = "read first; AFTERYOU_… in the environment and flags of run come after it"
 	}
-	fmt.Fprintf(out, "# %s: %s\n", path, there)
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, name := range names {
-		value := strconv.Quote(s.get(name))
-		if name == "off" {
-			value = s.get(name)
-		}
-		fmt.Fprintf(t, "%s = %s\t# %s\n", name, value, s.origin(name))
-	}
-	if err := t.Flush(); err != nil {
+	if _, err := fmt.Fprintf(out, "# %s: %s\n%s", printable(path), there, s.lines(names[:])); err != nil {
 		return exitFailure, err
 	}
 	return code, wrong
+}
+
+// writeConfig adds to the file at path the settings in force that it does not make. What stands there stays as it is.
+func writeConfig(path string, s settings, errs io.Writer) (int, error) {
+	file, err := loadSettings(path, func(string) string { return "" })
+	if err != nil {
+		return exitUsage, err
+	}
+	missing := slices.DeleteFunc(slices.Clone(names[:]), func(name string) bool { return file.from[name] != "" })
+	c, err := install.Append(path, s.lines(missing))
+	if err != nil {
+		return exitFailure, fmt.Errorf("reading settings: %w", err)
+	}
+	if c.Empty() {
+		fmt.Fprintf(errs, "afteryou: %s has all settings already\n", path)
+		return 0, nil
+	}
+	if err := c.Apply(); err != nil {
+		return exitFailure, err
+	}
+	fmt.Fprintf(errs, "afteryou: %s: added %s\n", c.Done(), strings.Join(missing, ", "))
+	return 0, nil
+}
+
+// lines are settings as they stand in a config.toml, and where each was made.
+func (s settings) lines(names []string) string {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, name := range names {
+		value := `"` + printable(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.get(name))) + `"`
+		if name == "off" {
+			value = s.get(name)
+		}
+		fmt.Fprintf(t, "%s = %s\t# %s\n", name, value, printable(s.origin(name)))
+	}
+	t.Flush() // to memory
+	return b.String()
 }
 
 // origin is where a setting was made.

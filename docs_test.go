@@ -186,6 +186,49 @@ func checkCommand(t *testing.T, p page, words []string) {
 	}
 }
 
+// A shell empties the file behind a > before the command reads it. So none that anybody is told to type, by a page, by help
+// or by the manual, leads its output to a file that it names or that afteryou reads.
+func TestNoCommandNamedWritesWhatItReads(t *testing.T) {
+	told := map[string][]string{"afteryou --help": {overview()}, "afteryou man": strings.Split(manual(), "\n")}
+	for _, c := range allCommands() {
+		told["afteryou "+c.name+" --help"] = []string{c.example, c.about}
+	}
+	for _, p := range pages(t) {
+		told[p.path] = p.commands()
+		for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(p.prose, -1) {
+			told[p.path] = append(told[p.path], m[1])
+		}
+	}
+	redirect := regexp.MustCompile(`(?:>>?\|?|\btee(?: -a)?)\s*("[^"]+"|'[^']+'|[^\s|;&<>()]+)`)
+	reads := regexp.MustCompile(`(?:^|/)(?:config\.toml|settings(?:\.local)?\.json|\.claude\.json|state\.json|log)$|/(?:projects|afteryou)/`)
+	writes := func(text string) (file string, ok bool) {
+		for _, m := range redirect.FindAllStringSubmatchIndex(text, -1) {
+			file, rest := strings.Trim(text[m[2]:m[3]], `"'`), text[:m[0]]+text[m[1]:]
+			if strings.Contains(" "+rest+" ", " "+file+" ") || strings.Contains(rest, "afteryou") && reads.MatchString(file) {
+				return file, true
+			}
+		}
+		return "", false
+	}
+	for where, texts := range told {
+		for _, text := range texts {
+			if file, ok := writes(text); ok {
+				t.Errorf("%s: %q empties %s before it is read\nhint: config --write", where, text, file)
+			}
+		}
+	}
+	for _, bad := range []string{"afteryou config > ~/.config/afteryou/config.toml", "sort list >list", "afteryou config | tee ~/.config/afteryou/config.toml", `afteryou config >"$HOME/.config/afteryou/config.toml"`} {
+		if _, ok := writes(bad); !ok {
+			t.Errorf("%q is taken for harmless", bad)
+		}
+	}
+	for _, good := range []string{"afteryou man | man -l -", "afteryou completion bash > ~/.bash_completion", "afteryou usage 2>&1"} {
+		if file, ok := writes(good); ok {
+			t.Errorf("%q is taken to write to %s, which it reads", good, file)
+		}
+	}
+}
+
 // The README's table has each command, as help does.
 func TestReadmeNamesTheCommands(t *testing.T) {
 	_, section, _ := strings.Cut(read(t, "README.md"), "\n## Commands\n")

@@ -46,15 +46,15 @@ func runDoctor(args []string, out, errs *os.File) (int, error) {
 		}
 	}
 	if *asJSON {
-		e := json.NewEncoder(out)
+		e := json.NewEncoder(printing{out})
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
 		return code, e.Encode(map[string][]doctor.Finding{"findings": found})
 	}
 	for _, f := range found {
-		fmt.Fprintf(out, "%-7s %-9s %s\n", f.Grade, f.Check, f.Says)
+		fmt.Fprintf(out, "%-7s %-9s %s\n", f.Grade, f.Check, printable(f.Says))
 		if f.Cure != "" {
-			fmt.Fprintf(out, "%-7s %-9s cure: %s\n", "", "", f.Cure)
+			fmt.Fprintf(out, "%-7s %-9s cure: %s\n", "", "", printable(f.Cure))
 		}
 	}
 	return code, nil

@@ -31,7 +31,7 @@ type option struct {
 // allCommands are all there are, in the order in which help shows them.
 func allCommands() []command {
 	quiet := func(f func(args []string, out, errs io.Writer) (int, error)) func([]string, *os.File, *os.File, *os.File) (int, error) {
-		return func(args []string, _, out, errs *os.File) (int, error) { return f(args, out, errs) }
+		return func(args []string, _, out, errs *os.File) (int, error) { return f(args, printing{out}, printing{errs}) }
 	}
 	asJSON := option{name: "json", help: "print JSON"}
 	putting := func(away bool) func([]string, *os.File, *os.File, *os.File) (int, error) {
@@ -62,8 +62,8 @@ func allCommands() []command {
 			options: []option{{name: "model", value: "MODEL", help: "ask for the limits of this model, named as the API does"}, asJSON}, run: quiet(runLimits),
 		},
 		{
-			name: "statusline", args: "[--] [COMMAND]", summary: "a segment for Claude Code's status line: turn 2 of 4 · limit 34s",
-			about:   "COMMAND is the status line that you have: it gets its input, and the segment comes behind what it prints. Without a turn or limit to wait for there is no segment. Without a refreshInterval Claude Code asks for a new line when the conversation goes on, and not while it waits.",
+			name: "statusline", args: "[--] [COMMAND [ARGS…]]", summary: "a segment for Claude Code's status line: turn 2 of 4 · limit 34s",
+			about:   "COMMAND is the status line that you have: it gets its input, and the segment comes behind what it prints. It is run as it stands, without a shell; for a line with a pipe in it COMMAND is sh -c 'LINE'. Without a turn or limit to wait for there is no segment. Without a refreshInterval Claude Code asks for a new line when the conversation goes on, and not while it waits.",
 			example: `{"statusLine":{"type":"command","command":"afteryou statusline -- ~/line.sh","refreshInterval":1}}`,
 			run:     runStatusline,
 		},
@@ -100,9 +100,10 @@ func allCommands() []command {
 			run: func(args []string, _, out, errs *os.File) (int, error) { return runDoctor(args, out, errs) },
 		},
 		{
-			name: "config", args: "[--json]", summary: "the settings in force, and where each comes from",
+			name: "config", args: "[--write|--json]", summary: "the settings in force, and where each comes from",
 			about:   "What it prints is a config.toml. The exit code is 64 when a setting is unknown or wrong.",
-			example: "afteryou config > ~/.config/afteryou/config.toml", options: []option{asJSON}, run: quiet(runConfig),
+			example: "afteryou config --write",
+			options: []option{{name: "write", help: "add to your config.toml what it lacks; all that stands there stays"}, asJSON}, run: quiet(runConfig),
 		},
 		{
 			name: "demo", args: "[--sessions N] [--calls N] [--rpm N] …", summary: "real sessions on one small limit, without and with afteryou",
@@ -258,7 +259,7 @@ func parse(flags *flag.FlagSet, args []string, errs io.Writer) (code int, ok boo
 
 // asked makes the flags print our own help.
 func asked(flags *flag.FlagSet, args []string, errs io.Writer) []string {
-	flags.SetOutput(errs)
+	flags.SetOutput(printing{errs})
 	flags.Usage = func() {
 		if c, ok := lookup(flags.Name()); ok && slices.ContainsFunc(args, isHelp) {
 			fmt.Fprint(os.Stdout, c.help())

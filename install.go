@@ -73,9 +73,9 @@ func runInstall(args []string, away bool, in, out, errs *os.File) (int, error) {
 		return 0, nil
 	}
 	for _, c := range changes {
-		fmt.Fprint(out, c.Diff())
+		fmt.Fprint(printing{out}, c.Diff())
 		if c.Note != "" {
-			fmt.Fprintln(errs, "afteryou: note:", c.Note)
+			fmt.Fprintln(printing{errs}, "afteryou: note:", c.Note)
 		}
 	}
 	switch {
@@ -91,7 +91,7 @@ func runInstall(args []string, away bool, in, out, errs *os.File) (int, error) {
 		if err := c.Apply(); err != nil {
 			return exitFailure, err
 		}
-		fmt.Fprintln(errs, "afteryou:", c.Done())
+		fmt.Fprintln(printing{errs}, "afteryou:", c.Done())
 	}
 	switch aliases := slices.Contains(what, "alias") || slices.Contains(what, "all"); {
 	case aliases && away:

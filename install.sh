@@ -112,20 +112,76 @@ extract() {
 }
 
 uninstall() {
-	if [ -x "$bin/afteryou" ]; then
-		status=0
-		"$bin/afteryou" uninstall all --yes || status=$?
-		# 64: a version that had no such command.
-		if [ $status != 0 ] && [ $status != 64 ]; then
-			fail "hooks, alias or completions are left, so the binary stays"
+	if [ -x "$bin/afteryou" ] || [ -n "$(left)" ]; then
+		if program; then
+			status=0
+			"$program" uninstall all --yes || status=$?
+			# 64: a version that had no such command.
+			if [ $status != 0 ] && [ $status != 64 ]; then
+				fail "hooks, alias or completions are left, so the binary stays"
+			fi
+		fi
+		# What the program does not take out, or nobody was there to: it would call what is gone.
+		if [ -n "$(left)" ]; then
+			echo "install.sh: these still call afteryou, so $bin/afteryou and $state are left as they are:" >&2
+			left | cut -c 1-200 >&2
+			if [ -z "$program" ]; then
+				echo "hint: no afteryou is here to take them out: run ./install.sh from a checkout or an archive, or take them out by hand; then ./install.sh --uninstall" >&2
+			else
+				echo "hint: take them out by hand, then ./install.sh --uninstall" >&2
+			fi
+			exit 1
 		fi
 	fi
-	rm -f "$bin/afteryou"
-	if [ -d "$state" ] && [ ! -L "$state" ]; then
-		rm -rf "$state"
+	removed=
+	if [ -f "$bin/afteryou" ] || [ -L "$bin/afteryou" ]; then
+		rm -f "$bin/afteryou"
+		removed=$bin/afteryou
 	fi
-	rm -rf "$cache"
-	echo "removed $bin/afteryou and $state"
+	for each in "$state" "$cache"; do
+		if [ -d "$each" ] && [ ! -L "$each" ]; then
+			rm -rf "$each"
+			removed="${removed:+$removed, }$each"
+		fi
+	done
+	echo "removed ${removed:-nothing: there is nothing of afteryou}"
+}
+
+# program finds an afteryou that runs: the one to be removed, one on PATH, that of this archive, or one built for the purpose.
+program() {
+	for program in "$bin/afteryou" "$(command -v afteryou || true)" "$here/afteryou"; do
+		if [ -x "$program" ] && "$program" --version >/dev/null 2>&1; then
+			return
+		fi
+	done
+	program=
+	if [ -f "$here/main.go" ] && command -v go >/dev/null; then
+		temp=$(mktemp -d)
+		trap 'rm -rf "$temp"' EXIT
+		new=$temp/afteryou
+		if build && runs; then
+			program=$new
+			return
+		fi
+	fi
+	return 1
+}
+
+# left prints what calls afteryou at the places where install puts something: hooks and status line in the settings, an alias
+# (one that was written by hand too) in the start-up files of shells, a link named claude.
+left() {
+	grep -EHno '"command" *: *"([^"\\]|\\.)*afteryou(\\"|'"'"')*("| hook| statusline)' "${CLAUDE_CONFIG_DIR:-$HOME/.claude}/settings.json" 2>/dev/null || true
+	for each in "$HOME/.bashrc" "$HOME/.bash_aliases" "$HOME/.bash_profile" "$HOME/.profile" "${ZDOTDIR:-$HOME}/.zshrc" "${XDG_CONFIG_HOME:-$HOME/.config}/fish/config.fish"; do
+		grep -EHn '^[^#]*alias[[:space:]]+claude[=[:space:]].*afteryou.* run' "$each" 2>/dev/null || true
+	done
+	(
+		IFS=:
+		for each in $PATH; do
+			case $(readlink "$each/claude" 2>/dev/null) in
+			afteryou | */afteryou) echo "$each/claude: a link to afteryou" ;;
+			esac
+		done
+	)
 }
 
 main "$@"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"maps"
@@ -134,6 +135,71 @@ func TestRealInstallScript(t *testing.T) {
 			run("./install.sh", "--uninstall")
 			if _, err := os.Lstat(home.path(".local/bin/afteryou")); err == nil {
 				t.Error("the binary is left")
+			}
+		})
+	}
+}
+
+// 1. Hooks, alias and completions are installed, by a program that is gone now or stands elsewhere. 2. --uninstall takes them
+// out by any program there is, or one that it builds; or it fails, says what is left, and removes nothing.
+func TestInstallScriptUninstallsWithoutTheBinary(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		prepare string // what becomes of the program, with $A a copy of it
+		script  string // where install.sh stands: in the checkout, or alone
+		build   bool
+		code    int
+		says    []string
+	}{
+		{name: "it is gone, and nothing is there", prepare: "true", code: 1, says: []string{
+			"these still call afteryou", "/.claude/settings.json:", `"command":"`, "/.bashrc:", "alias claude=", "hint: no afteryou is here"}},
+		{name: "it does not run any more", prepare: "echo x > .local/bin/afteryou; chmod 755 .local/bin/afteryou", code: 1, says: []string{"these still call afteryou"}},
+		{name: "another is on PATH", prepare: "cp $A real/afteryou", says: []string{"removed "}},
+		{name: "another is in the archive", prepare: "cp $A release/afteryou", says: []string{"removed "}},
+		{name: "it can be built", prepare: "true", script: repository(t), build: true, says: []string{"removed "}},
+		{name: "it was there, and an alias is written by hand", prepare: `cp $A .local/bin/afteryou; echo "alias claude='$HOME/.local/bin/afteryou run --'" >> .bash_aliases`, code: 1, says: []string{
+			"these still call afteryou", "/.bash_aliases:1:alias claude=", "hint: take them out by hand"}},
+		{name: "its link named claude is left", prepare: "mkdir -p bin; ln -s $HOME/.local/bin/afteryou bin/claude; echo > .bashrc; echo '{}' > .claude/settings.json", code: 1, says: []string{"/bin/claude: a link to afteryou"}},
+		{name: "a status line is left", prepare: `cp $A .local/bin/afteryou; echo '{"statusLine":{"type":"command","command":"afteryou statusline -- ~/line.sh"}}' > .claude/settings.json`, code: 1, says: []string{`settings.json:1:"command":"afteryou statusline`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSomeone(t, "2.1.330")
+			s.env = append(s.env, "A="+afteryou)
+			s.write(".bashrc", "# mine\n", 0o644)
+			s.write(".claude/settings.json", `{"a":1}`, 0o600)
+			s.sh("mkdir -p release .local/bin && cp " + repository(t) + "/install.sh release/ && cp $A .local/bin/afteryou && .local/bin/afteryou install all --yes 2>/dev/null && rm .local/bin/afteryou; mkdir -p .local/state/afteryou; " + tt.prepare)
+			before := s.files()
+			dir := cmp.Or(tt.script, s.path("release"))
+			cmd := exec.Command("/bin/sh", filepath.Join(dir, "install.sh"), "--uninstall")
+			cmd.Env, cmd.Dir = s.env, s.home
+			if tt.build {
+				cmd.Env = slices.Concat(s.env, goEnv(t), []string{"PATH=" + s.path("real") + ":" + os.Getenv("PATH")})
+			}
+			out, err := cmd.CombinedOutput()
+			if err != nil && !errors.As(err, new(*exec.ExitError)) {
+				t.Fatal(err)
+			}
+			code := cmd.ProcessState.ExitCode()
+			for _, want := range tt.says {
+				if code != tt.code || !strings.Contains(string(out), want) {
+					t.Errorf("exit %d, says %s\nwant %d, %q", code, out, tt.code, want)
+				}
+			}
+			_, state := os.Stat(s.path(".local/state/afteryou"))
+			if tt.code != 0 {
+				if _, ok := before[".local/bin/afteryou"]; state != nil || ok != (s.files()[".local/bin/afteryou"] != "") || strings.Contains(string(out), "removed "+s.path(".local/bin")) {
+					t.Errorf("it fails, and removes all the same: %v, %s", state, out)
+				}
+				return
+			}
+			if state == nil || s.read(".bashrc") != "# mine\n" || s.read(".claude/settings.json") != `{"a":1}` {
+				t.Errorf("it leaves the state (%v), .bashrc %q, settings %q", state, s.read(".bashrc"), s.read(".claude/settings.json"))
+			}
+			// Once more there is nothing to do, and it does not claim otherwise.
+			cmd = exec.Command("/bin/sh", filepath.Join(dir, "install.sh"), "--uninstall")
+			cmd.Env, cmd.Dir = s.env, s.home
+			if out, err := cmd.CombinedOutput(); err != nil || string(out) != "removed nothing: there is nothing of afteryou\n" {
+				t.Errorf("once more: %v, %q", err, out)
 			}
 		})
 	}

@@ -157,12 +157,12 @@ func standingOf(account string, a probe.Answer) standing {
 
 // write prints the standing for a person.
 func (r standing) write(out io.Writer, a probe.Answer) error {
-	fmt.Fprintf(out, "account    %s\nmodel      %s\n", r.Account, r.Model)
+	fmt.Fprintf(out, "account    %s\nmodel      %s\n", printable(r.Account), printable(r.Model))
 	switch l := r.Limited; {
 	case l == nil:
 		fmt.Fprintln(out, "limited    no")
 	case !l.Waiting:
-		fmt.Fprintf(out, "limited    %s: %s\n", l.Why, cmp.Or(l.Message, "waiting does not lift it"))
+		fmt.Fprintf(out, "limited    %s: %s\n", l.Why, printable(cmp.Or(l.Message, "waiting does not lift it")))
 	case l.Until == nil:
 		fmt.Fprintf(out, "limited    %s, and nothing says until when\n", l.Why)
 	default:
@@ -186,10 +186,10 @@ func (r standing) write(out io.Writer, a probe.Answer) error {
 		return clock(at, a.At) + ", in " + span(*z.ResetsIn)
 	}
 	for i, l := range r.Limits {
-		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%s\n", strings.ReplaceAll(l.Name, "-", " "), l.Limit, l.Remaining, resets(l.reset, a.Rates[i].ResetsAt))
+		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%s\n", printable(strings.ReplaceAll(l.Name, "-", " ")), l.Limit, l.Remaining, resets(l.reset, a.Rates[i].ResetsAt))
 	}
 	for i, w := range r.Windows {
-		fmt.Fprintf(t, "%s window\t\t%.0f %%, %s\t%s\n", w.Name, 100*max(0, 1-w.Used), strings.ReplaceAll(w.Status, "_", " "), resets(w.reset, a.Windows[i].ResetsAt))
+		fmt.Fprintf(t, "%s window\t\t%.0f %%, %s\t%s\n", printable(w.Name), 100*max(0, 1-w.Used), printable(strings.ReplaceAll(w.Status, "_", " ")), resets(w.reset, a.Windows[i].ResetsAt))
 	}
 	return t.Flush()
 }

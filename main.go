@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -45,7 +46,7 @@ func main() {
 }
 
 // say writes a message for the person: one line, and a hint on a line of its own where there is one.
-func say(w io.Writer, err error) { fmt.Fprintf(w, "afteryou: %v\n", err) }
+func say(w io.Writer, err error) { fmt.Fprintf(printing{w}, "afteryou: %v\n", err) }
 
 // Exit codes of our own, beside those of Claude Code (sysexits.h for the last ones).
 const (
@@ -208,16 +209,21 @@ func start(args []string, flags map[string]string, in, out, errs *os.File) (int,
 		return exitUsage, err
 	}
 	env := os.Environ()
+	// Of two entries of one name a program may take the first, so that an older one must go.
+	export := func(name, value string) {
+		key := "AFTERYOU_" + strings.ToUpper(name) + "="
+		env = append(slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, key) }), key+value)
+	}
 	for name, value := range flags {
 		name = strings.ReplaceAll(name, "-", "_")
 		if err := s.set(name, value); err != nil {
 			return exitUsage, fmt.Errorf("--%w", err)
 		}
 		// The hooks of this session run with the same settings.
-		env = append(env, "AFTERYOU_"+strings.ToUpper(name)+"="+value)
+		export(name, value)
 	}
 	if s.Claude != "" {
-		env = append(env, "AFTERYOU_CLAUDE="+s.Claude)
+		export("claude", s.Claude)
 	}
 	l := launch.Launch{
 		Self: self, Args: args, Env: env, In: in, Out: out, Off: s.Off,

@@ -94,7 +94,7 @@ func (p *person) start(program string, args ...string) outcome {
 
 func TestWhatIsNoChatSessionIsHandedOverUntouched(t *testing.T) {
 	p := newPerson(t)
-	for _, args := range [][]string{{"mcp", "list"}, {"update"}, {"--bg", "do it"}, {"doctor"}, {"-h"}} {
+	for _, args := range [][]string{{"mcp", "list"}, {"update"}, {"--bg", "do it"}, {"doctor"}, {"-h"}, {"daemon", "status"}, {"--chrome-native-host"}} {
 		o := p.run(append([]string{"run", "--"}, args...)...)
 		if !slices.Equal(o.args, args) || o.env["CLAUDE_CODE_RETRY_WATCHDOG"] != "" {
 			t.Errorf("run -- %q starts claude %q with %v", args, o.args, o.env)
@@ -150,11 +150,7 @@ func TestGatesMayWaitAsLongAsMaxWait(t *testing.T) {
 			Hooks []struct{ Timeout float64 }
 		}
 	}
-	data, err := os.ReadFile(o.args[1])
-	if err == nil {
-		err = json.Unmarshal(data, &settings)
-	}
-	if err != nil {
+	if err := json.Unmarshal([]byte(o.args[1]), &settings); err != nil {
 		t.Fatal(err)
 	}
 	for _, event := range []string{"UserPromptSubmit", "PostToolBatch", "PreCompact", "SubagentStart"} {
@@ -162,6 +158,31 @@ func TestGatesMayWaitAsLongAsMaxWait(t *testing.T) {
 		if len(g) == 0 || len(g[0].Hooks) == 0 || g[0].Hooks[0].Timeout <= longest.Seconds() {
 			t.Errorf("the hook of %s is %+v, want a timeout of more than %.0f s", event, g, longest.Seconds())
 		}
+	}
+}
+
+// Releases of Claude Code bring new flags almost daily: those that use them take turns all the same.
+func TestAFlagOfTomorrowIsASessionAllTheSame(t *testing.T) {
+	p := newPerson(t)
+	for _, args := range [][]string{
+		{"--brand-new-flag", "-p", "hi"},
+		{"--brand-new-flag", "value", "-p", "hi"},
+		{"--brand-new-flag", "mcp", "-p", "hi"},
+		{"--brand-new-flag=value", "-p", "hi"},
+		{"-p", "hi", "--brand-new-flag"},
+		{"-zp", "hi"},
+		{"--brand-new-flag", "hi"},
+		{"--verbose=very", "hi"},
+	} {
+		o := p.run(append([]string{"run", "--"}, args...)...)
+		if len(o.args) != len(args)+2 || o.args[0] != "--settings" || !slices.Equal(o.args[2:], args) || o.env["CLAUDE_CODE_RETRY_WATCHDOG"] != "1" || o.errs != "err\n" {
+			t.Errorf("run -- %q starts claude with %q, the watchdog %q, says %q; want --settings before them", args, o.args, o.env["CLAUDE_CODE_RETRY_WATCHDOG"], o.errs)
+		}
+	}
+	// Of two the last counts in Claude Code, so that ours goes into it.
+	o := p.run("run", "--", "--settings", `{"a":1}`, "--brand-new-flag", "--settings", `{"b":2}`, "-p", "hi")
+	if len(o.args) != 7 || o.args[1] != `{"a":1}` || !strings.Contains(o.args[4], `"b":2,"hooks"`) {
+		t.Errorf("two --settings: claude gets %q", o.args)
 	}
 }
 

@@ -88,7 +88,7 @@ func runStatus(args []string, in, out, errs *os.File) (int, error) {
 		return exitFailure, err
 	}
 	if *asJSON {
-		e := json.NewEncoder(out)
+		e := json.NewEncoder(printing{out})
 		e.SetIndent("", "  ")
 		return 0, e.Encode(r)
 	}
@@ -184,7 +184,7 @@ func (r report) write(out io.Writer, now time.Time) error {
 		if i > 0 {
 			fmt.Fprintln(out)
 		}
-		fmt.Fprintf(out, "limit      %s (%s)\n", p.Name, p.ID)
+		fmt.Fprintf(out, "limit      %s (%s)\n", printable(p.Name), printable(p.ID))
 		switch {
 		case p.Rate > 0:
 			fmt.Fprintf(out, "pace       %.3g calls a minute, learned\n", p.Rate)
@@ -217,9 +217,9 @@ func (r report) write(out io.Writer, now time.Time) error {
 		t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "PLACE\tSESSION\tPID\tDIRECTORY\tSINCE\t")
 		line := func(place string, c callerReport, note string) {
-			id := c.Session[:min(8, len(c.Session))]
+			id := short(c.Session)
 			if c.Agent != "" {
-				id += "/" + c.Agent[:min(8, len(c.Agent))]
+				id += "/" + short(c.Agent)
 			}
 			fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", place, id, c.PID, home(c.Dir), clock(c.Since, now), note)
 		}
@@ -230,7 +230,7 @@ func (r report) write(out io.Writer, now time.Time) error {
 			line("rejected", c, "tries again in "+span(c.Seconds))
 		}
 		for _, c := range p.Stopped {
-			line("stopped", c, c.Why+", goes on in "+span(c.Seconds))
+			line("stopped", c, printable(c.Why)+", goes on in "+span(c.Seconds))
 		}
 		for _, c := range p.Waiting {
 			line(fmt.Sprint(c.Place), c, "waits for "+span(c.Seconds))
@@ -273,14 +273,17 @@ func because(why string) string {
 	if why == "" {
 		return ""
 	}
-	return ": " + why
+	return ": " + printable(why)
 }
 
-// home shortens a path in the person's home as a shell does.
+// home is a path for a person to read, shortened as a shell does where it is in their home.
 func home(dir string) string {
 	h, err := os.UserHomeDir()
 	if rest, ok := strings.CutPrefix(dir, h+"/"); ok && err == nil {
-		return "~/" + rest
+		dir = "~/" + rest
 	}
-	return dir
+	return printable(dir)
 }
+
+// short is an id of Claude Code's for a person to read.
+func short(id string) string { return printable(id[:min(8, len(id))]) }

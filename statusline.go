@@ -3,11 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"afteryou/lockfile"
@@ -39,15 +43,21 @@ func runStatusline(args []string, in, out, errs *os.File) (int, error) {
 	// The command runs while we look.
 	var own bytes.Buffer
 	var cmd *exec.Cmd
-	if len(args) == 1 {
-		cmd = exec.Command("/bin/sh", "-c", args[0])
-	} else if len(args) > 1 {
+	start := func(args ...string) error {
 		cmd = exec.Command(args[0], args[1:]...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &own, errs
+		return cmd.Start()
 	}
 	code := 0
-	if cmd != nil {
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &own, errs
-		if err := cmd.Start(); err != nil {
+	if len(args) > 0 {
+		if len(args) == 1 && !isProgram(args[0]) {
+			args = []string{"/bin/sh", "-c", args[0]}
+		}
+		err := start(args...)
+		if errors.Is(err, syscall.ENOEXEC) { // a script without #!, which a shell would run too
+			err = start(slices.Concat([]string{"/bin/sh"}, args)...)
+		}
+		if err != nil {
 			return exitFailure, fmt.Errorf("starting your status line: %w", err)
 		}
 	}
@@ -79,29 +89,50 @@ func runStatusline(args []string, in, out, errs *os.File) (int, error) {
 	return code, nil
 }
 
-// segment says in a few words what a session waits for; nothing where it does not wait.
+// isProgram is whether text names a program or file as it stands, spaces and all.
+func isProgram(text string) bool {
+	if _, err := exec.LookPath(text); err == nil {
+		return true
+	}
+	_, err := os.Stat(text)
+	return err == nil
+}
+
+// segment says in a few words what a session waits for; nothing where it does not wait. A gateway's session has a pool for
+// each class of models, and a limit may be known in several: of each kind the longest is shown, once.
 func segment(s *turn.State, id string, now time.Time, rules turn.Rules) string {
 	session := s.Sessions[id]
 	if session == nil {
 		return ""
 	}
-	var parts []string
-	for pool, p := range s.Pools {
+	place := ""
+	var cool, usage time.Time
+	for _, pool := range slices.Sorted(maps.Keys(s.Pools)) {
+		p := s.Pools[pool]
 		if pool != session.Pool && !(session.Gateway && strings.HasPrefix(pool, turn.ClassPool(session.Pool, ""))) {
 			continue
 		}
 		for i, t := range p.Line(rules) {
-			if t.Session == id {
-				parts = append(parts, fmt.Sprintf("turn %d of %d", i+1, len(p.Queue)))
-				break
+			if t.Session == id && place == "" {
+				place = fmt.Sprintf("turn %d of %d", i+1, len(p.Queue))
 			}
 		}
-		if until, ok := p.Cooling(now); ok {
-			parts = append(parts, fmt.Sprintf("limit %s", span(until.Sub(now).Seconds())))
+		if until, ok := p.Cooling(now); ok && until.After(cool) {
+			cool = until
 		}
-		if p.Usage.Until.After(now) {
-			parts = append(parts, "usage limit until "+clock(p.Usage.Until, now))
+		if p.Usage.Until.After(usage) {
+			usage = p.Usage.Until
 		}
+	}
+	var parts []string
+	if place != "" {
+		parts = append(parts, place)
+	}
+	if cool.After(now) {
+		parts = append(parts, "limit "+span(cool.Sub(now).Seconds()))
+	}
+	if usage.After(now) {
+		parts = append(parts, "usage limit until "+clock(usage, now))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -80,7 +80,7 @@ func writeUsage(out io.Writer, r usage.Report, config string, now time.Time) err
 	rows = append(rows, row{"SESSION", nil})
 	for i := range r.Sessions[:min(len(r.Sessions), mostRows)] {
 		s := &r.Sessions[i]
-		who := s.ID[:min(8, len(s.ID))] + " " + tail(home(s.Dir), 30)
+		who := short(s.ID) + " " + tail(home(s.Dir), 30)
 		if s.Unattended {
 			who += " (-p)"
 		}

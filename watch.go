@@ -127,7 +127,7 @@ func (s *scene) frame(now time.Time, width, height int) []string {
 	var rows []row
 	for _, p := range s.Pools {
 		add("")
-		add("%s", p.Name)
+		add("%s", printable(p.Name))
 		pace := "no limit met yet"
 		if p.Rate > 0 {
 			pace = fmt.Sprintf("%.3g calls a minute", p.Rate)
@@ -148,7 +148,7 @@ func (s *scene) frame(now time.Time, width, height int) []string {
 			add("no cool-down")
 		}
 		put := func(what string, c callerReport) {
-			id := c.Session[:min(8, len(c.Session))]
+			id := short(c.Session)
 			if c.Agent != "" {
 				id += "+"
 			}
@@ -176,7 +176,7 @@ func (s *scene) frame(now time.Time, width, height int) []string {
 	}
 	slices.SortFunc(still, func(a, b string) int { return cmp.Or(cmp.Compare(s.names[a], s.names[b]), cmp.Compare(a, b)) })
 	for _, id := range still {
-		rows = append(rows, row{"idle", id[:min(8, len(id))], id})
+		rows = append(rows, row{"idle", short(id), id})
 	}
 	foot := ""
 	if n := len(s.refusals); n > 0 {

@@ -24,7 +24,7 @@ func NameRun(args []string, id string) (Run, bool) {
 	r := Run{Args: args, Format: "text"}
 	named, ok := false, true
 	drop := make([]bool, len(args)) // what a second run does not take: words, and the flags that name a session
-	known := walk(args, func(a arg) bool {
+	certain := walk(args, func(a arg) {
 		value := ""
 		if a.value >= 0 {
 			value = args[a.value][a.start:]
@@ -47,9 +47,8 @@ func NameRun(args []string, id string) (Run, bool) {
 		case "--output-format":
 			r.Format = value
 		}
-		return true
 	})
-	if !known || !ok {
+	if !certain || !ok {
 		return Run{}, false
 	}
 	for i, a := range args {

@@ -48,14 +48,11 @@ func MergeSettings(args []string, hooks json.RawMessage, readFile func(string) (
 	if ours, err := members(hooks); err == nil && len(ours) == 0 {
 		return m, nil
 	}
-	if !walk(args, func(a arg) bool {
+	walk(args, func(a arg) {
 		if a.flag == "--settings" {
 			m.flag = a
 		}
-		return true
-	}) {
-		return Merged{Args: args}, fmt.Errorf("merging hooks into the command line: it has a flag that afteryou does not know")
-	}
+	})
 	if m.flag.value < 0 {
 		// The first place is before any -- and in nobody's list of values.
 		m.Args, m.flag.value = slices.Concat([]string{"--settings", ""}, args), 1

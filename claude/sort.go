@@ -6,7 +6,7 @@ import "strings"
 type Kind int
 
 const (
-	Other       Kind = iota // no chat session, or not known: hand over untouched
+	Other       Kind = iota // no chat session: hand over untouched
 	Print                   // one answer on standard output
 	Interactive             // a session on a terminal
 )
@@ -24,8 +24,8 @@ const (
 	leave          // with this flag it is no chat session here
 )
 
-// flags are those of 2.1.330: its --help, and the hidden ones that its code declares for the same command. A flag that
-// is not here makes the command line unknown.
+// flags are those of 2.1.330: its --help, and the hidden ones that its code declares for the same command, with those of
+// 2.1.332 that must stand first. Releases bring new ones almost daily: see walk.
 var flags = map[string]arity{
 	"--ablation": one, "--add-dir": many, "--advisor": one, "--agent": one, "--agent-color": one, "--agent-id": one,
 	"--agent-name": one, "--agent-type": one, "--agents": one, "--allow-dangerously-skip-permissions": none,
@@ -54,9 +54,17 @@ var flags = map[string]arity{
 	"--background": leave, "--bg": leave, "--cloud": leave, "--desktop": leave, "--environment": leave, "--help": leave,
 	"-h": leave, "--init-only": leave, "--maintenance": leave, "--remote": leave, "--sdk-url": leave, "--teleport": leave, "--tmux": leave,
 	"--version": leave, "-v": leave,
+
+	// What it starts itself by. They are read in the first place only, so that nothing may be put before them.
+	"--bg-pty-host": leave, "--bg-spare": leave, "--check-against-schema": leave, "--chrome-native-host": leave,
+	"--claude-in-chrome-mcp": leave, "--daemon-worker": leave, "--eval-mock-server": leave, "--gh-standin": leave,
+	"--handle-uri": leave, "--preload": leave, "--runner-declares": leave, "--update": leave, "--upgrade": leave,
 }
 
-// commands are the subcommands of 2.1.330, of its --help and hidden ones, and those of its documentation.
+// commands are the subcommands of 2.1.330, of its --help and hidden ones, and those of its documentation. Before most of
+// them a --settings changes nothing; but attach, daemon, logs, rc, remote-control, respawn, rm, self-hosted-runner, stop
+// and kill are known in the first place only, and are a prompt, or refused, behind it (2.1.332). Any other word is a prompt
+// to Claude Code, and so it is here.
 var commands = words(`agents attach auth auto-mode daemon design-login doctor edit-chrome-settings edit-hook
 	edit-memory-settings edit-permission-rules edit-sandbox-settings edit-skill-overrides gateway help import
 	import-conversations install logs mcp plugin plugins project purge rc remote-control respawn rm sandbox
@@ -70,23 +78,22 @@ func words(s string) map[string]bool {
 	return m
 }
 
-// Sort tells what args, without the program's name, ask for.
+// Sort tells what args, without the program's name, ask for. What is unknown is a session: -p is looked for all the same,
+// and where it is missed the session only gets a terminal of its own that it does not need.
 func Sort(args []string) Kind {
-	k := Interactive
-	words := 0
-	known := walk(args, func(a arg) bool {
+	k, words, other := Interactive, 0, false
+	walk(args, func(a arg) {
 		switch {
 		case a.flag == "":
 			words++
-			return words > 1 || !commands[args[a.at]] // the first word, even after --
+			other = other || words == 1 && commands[args[a.at]] // even after --
 		case flags[a.flag] == leave:
-			return false
+			other = true
 		case a.flag == "-p" || a.flag == "--print":
 			k = Print
 		}
-		return true
 	})
-	if !known {
+	if other {
 		return Other
 	}
 	return k
@@ -100,99 +107,81 @@ type arg struct {
 	start int    // where in that argument the value begins
 }
 
-// walk calls f with each flag and word, as the program's own parser (commander) reads them, and reports whether it got
-// to the end: it stops at a flag that is not known, at one that lacks its value, or when f says so.
-func walk(args []string, f func(arg) bool) bool {
+// walk calls f with each flag and word, as the program's own parser (commander) reads them. It reports whether that is
+// certain. It is not where a flag is unknown, lacks its value or has one it does not take: a later version knows better.
+// The argument behind an unknown flag counts as its value unless it begins with a dash.
+func walk(args []string, f func(arg)) (certain bool) {
+	certain = true
 	for i := 0; i < len(args); {
 		s := args[i]
 		if s == "--" {
 			for i++; i < len(args); i++ {
-				if !f(arg{at: i, value: -1}) {
-					return false
-				}
+				f(arg{at: i, value: -1})
 			}
-			return true
+			return certain
 		}
 		if !dashed(s) {
-			if !f(arg{at: i, value: -1}) {
-				return false
-			}
+			f(arg{at: i, value: -1})
 			i++
 			continue
 		}
-		a, next, ok := flagAt(args, i)
-		if !ok {
-			return false
+		found, next, known := flagAt(args, i)
+		for _, a := range found {
+			f(a)
 		}
-		for _, a := range a {
-			if !f(a) {
-				return false
-			}
-		}
-		i = next
+		i, certain = next, certain && known
 	}
-	return true
+	return certain
 }
 
 // dashed is whether s looks like a flag; a lone dash does not.
 func dashed(s string) bool { return len(s) > 1 && s[0] == '-' }
 
 // flagAt reads the flag at i, or the several of -cp.
-func flagAt(args []string, i int) (found []arg, next int, ok bool) {
+func flagAt(args []string, i int) (found []arg, next int, known bool) {
 	s := args[i]
 	name, _, joined := strings.Cut(s, "=")
 	takes, known := flags[name]
 	switch {
-	case known && joined && strings.HasPrefix(s, "--"):
-		if takes == none {
-			return nil, 0, false
-		}
-		return []arg{{flag: name, at: i, value: i, start: len(name) + 1}}, i + 1, true
-	case known && !joined:
-		a := arg{flag: name, at: i, value: -1}
-		i++
-		if takes == one || takes == many {
-			if i == len(args) {
-				return nil, 0, false
-			}
-			a.value = i
-			i++
-		} else if takes == optional && i < len(args) && !dashed(args[i]) {
-			a.value = i
-			i++
-		}
-		for takes == many && i < len(args) && !dashed(args[i]) {
-			i++
-		}
-		return []arg{a}, i, true
-	case strings.HasPrefix(s, "--"):
-		return nil, 0, false
+	case joined && strings.HasPrefix(s, "--"):
+		return []arg{{flag: name, at: i, value: i, start: len(name) + 1}}, i + 1, known && takes != none
+	case !joined && (known || strings.HasPrefix(s, "--")):
+		a, next, complete := valueOf(args, arg{flag: name, at: i, value: -1}, i+1)
+		return []arg{a}, next, known && complete
 	}
 	// -cp is -c -p, -nfoo is -n foo.
 	for at := 1; at < len(s); at++ {
-		name := "-" + s[at:at+1]
-		takes, known := flags[name]
-		a := arg{flag: name, at: i, value: -1}
-		switch {
-		case !known:
-			return nil, 0, false
-		case takes == none || takes == leave:
+		a := arg{flag: "-" + s[at:at+1], at: i, value: -1}
+		takes, known := flags[a.flag]
+		if known && (takes == none || takes == leave) {
 			found = append(found, a)
 			continue
-		case at+1 < len(s):
+		}
+		if at+1 < len(s) { // of an unknown one these may be flags too
 			a.value, a.start = i, at+1
-			return append(found, a), i + 1, true
+			return append(found, a), i + 1, known
 		}
-		rest, next, ok := flagAt(append([]string{name}, args[i+1:]...), 0)
-		if !ok {
-			return nil, 0, false
-		}
-		a = rest[0]
-		a.at += i
-		if a.value >= 0 {
-			a.value += i
-		}
-		return append(found, a), i + next, true
+		a, next, complete := valueOf(args, a, i+1)
+		return append(found, a), next, known && complete
 	}
 	return found, i + 1, true
+}
+
+// valueOf gives a flag its values from args at i on. It is not complete where one is lacking.
+func valueOf(args []string, a arg, i int) (_ arg, next int, complete bool) {
+	takes, known := flags[a.flag]
+	if !known {
+		takes = optional
+	}
+	switch free := i < len(args) && !dashed(args[i]); {
+	case (takes == one || takes == many) && i == len(args):
+		return a, i, false
+	case takes == one || takes == many || takes == optional && free:
+		a.value = i
+		i++
+	}
+	for takes == many && i < len(args) && !dashed(args[i]) {
+		i++
+	}
+	return a, i, true
 }

@@ -52,10 +52,19 @@ func TestSort(t *testing.T) {
 		{"in tmux", []string{"-w", "--tmux"}, Other},
 		{"in classic tmux", []string{"-w", "--tmux=classic"}, Other},
 		{"teleport", []string{"--teleport"}, Other},
-		{"a flag of tomorrow", []string{"--quantum", "hello"}, Other},
-		{"a short flag of tomorrow", []string{"-z"}, Other},
-		{"a flag that wants no value", []string{"--verbose=yes"}, Other},
-		{"a flag that lacks its value", []string{"--model"}, Other},
+		{"a flag of tomorrow", []string{"--quantum", "hello"}, Interactive},
+		{"a short flag of tomorrow", []string{"-z"}, Interactive},
+		{"a flag of tomorrow and print", []string{"--quantum", "-p", "hello"}, Print},
+		{"a flag of tomorrow, its value and print", []string{"--quantum", "mcp", "-p", "hello"}, Print},
+		{"a flag of tomorrow, its value joined, and print", []string{"--quantum=mcp", "--print", "hello"}, Print},
+		{"a flag of tomorrow behind print", []string{"-p", "hello", "--quantum"}, Print},
+		{"a short flag of tomorrow with print in one", []string{"-pz", "hello"}, Print},
+		{"a flag of tomorrow and version", []string{"--quantum", "--version"}, Other},
+		{"a flag of tomorrow, its value and a subcommand", []string{"--quantum", "7", "mcp", "list"}, Other},
+		{"a word of tomorrow is a prompt", []string{"quantum", "list"}, Interactive},
+		{"a flag that takes a value tomorrow", []string{"--verbose=yes"}, Interactive},
+		{"a flag whose value is optional tomorrow", []string{"--model"}, Interactive},
+		{"what Claude Code starts itself by", []string{"--daemon-worker=7"}, Other},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Sort(tt.args); got != tt.want {
@@ -77,11 +86,10 @@ func FuzzSort(f *testing.F) {
 		if !slices.Equal(args, before) {
 			t.Errorf("Sort changed %q to %q", before, args)
 		}
-		walk(args, func(a arg) bool {
+		walk(args, func(a arg) {
 			if a.at < 0 || a.at >= len(args) || a.value >= len(args) || a.value >= 0 && a.start > len(args[a.value]) {
 				t.Fatalf("walk(%q) gives %+v", args, a)
 			}
-			return true
 		})
 	})
 }

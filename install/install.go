@@ -41,6 +41,23 @@ type Change struct {
 	whole     bool // the file is ours from end to end, and nobody's to read
 }
 
+// Append puts text behind what the file at path holds. A file that is not there yet is made for its owner alone.
+func Append(path, text string) (Change, error) {
+	was, err := read(path)
+	if err != nil {
+		return Change{}, err
+	}
+	c := Change{Path: path, mode: 0o600, was: was, will: was}
+	if text == "" {
+		return c, nil
+	}
+	if len(was) > 0 && was[len(was)-1] != '\n' {
+		text = "\n" + text
+	}
+	c.will = append(bytes.Clone(was), text...)
+	return c, nil
+}
+
 // Empty reports that there is nothing to do.
 func (c Change) Empty() bool {
 	return c.link == "" && c.drop == "" && bytes.Equal(c.was, c.will) && (c.was == nil) == (c.will == nil)
