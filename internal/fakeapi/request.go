@@ -19,7 +19,7 @@ type Request struct {
 	Agent   string // x-claude-code-agent-id; empty outside subagents
 	Arrived time.Time
 
-	Model     string
+	Model     string // of the body; of clouds, of the path
 	Stream    bool
 	MaxTokens int
 	Tools     int    // tools offered; none in side calls such as titles
@@ -29,6 +29,8 @@ type Request struct {
 	Since     int    // tool results since the last prompt
 	LastText  string // the last prompt: user text that is neither a tool result nor a system reminder
 	Body      []byte // empty in the log, which would grow large
+
+	dialect dialect
 
 	Status     int           // 0: not decided yet
 	Scripted   bool          // the answer function chose that status, no bucket did
@@ -113,7 +115,10 @@ func (r *Request) parse(data []byte) error {
 		return err
 	}
 	r.Body = data
-	r.Model, r.Stream, r.MaxTokens, r.Tools, r.Messages = b.Model, b.Stream, b.MaxTokens, len(b.Tools), len(b.Messages)
+	if r.dialect == firstParty {
+		r.Model, r.Stream = b.Model, b.Stream
+	}
+	r.MaxTokens, r.Tools, r.Messages = b.MaxTokens, len(b.Tools), len(b.Messages)
 	if _, id, ok := strings.Cut(b.Metadata.UserID, "_session_"); ok && r.Session == "" {
 		r.Session = id
 	}
