@@ -144,6 +144,21 @@ func (s stream) usage(output int) object {
 
 func (s stream) toolID(i int) string { return fmt.Sprintf("toolu_%s_%d", s.r.ID[len("req_"):], i) }
 
+// toolCheck is the safety check of auto mode.
+const toolCheck = "dangerous_tool_use"
+
+// check adds the outcome of the safety check to the end of an answer, if the call asked for it: every tool is safe.
+func (s stream) check(end object) {
+	if !s.r.Checked {
+		return
+	}
+	uses := object{}
+	for i := range s.a.Tools {
+		uses[s.toolID(i)] = object{"type": "evaluated", "outcome": "not_flagged"}
+	}
+	end["safeguard_results"] = []object{{"type": toolCheck, "status": object{"type": "available", "tool_uses": uses}}}
+}
+
 // plain answers a call that asked for no stream.
 func (s stream) plain() {
 	if !s.sleepUntil(s.whole()) {
@@ -159,6 +174,7 @@ func (s stream) plain() {
 	}
 	m := s.message()
 	m["content"], m["stop_reason"], m["usage"] = blocks, s.a.stopReason(), s.usage(s.r.Cost.Output)
+	s.check(m)
 	s.headers()
 	s.end()
 	writeJSON(s.w, http.StatusOK, m)
@@ -266,8 +282,9 @@ func (s stream) events() {
 		}
 		event("content_block_stop", object{"index": i})
 	}
-	event("message_delta", object{
-		"delta": object{"stop_reason": s.a.stopReason(), "stop_sequence": nil}, "usage": s.usage(s.r.Cost.Output)})
+	delta := object{"stop_reason": s.a.stopReason(), "stop_sequence": nil}
+	s.check(delta)
+	event("message_delta", object{"delta": delta, "usage": s.usage(s.r.Cost.Output)})
 	event("message_stop", object{})
 	s.end()
 	flush()
