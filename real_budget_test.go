@@ -18,7 +18,7 @@ func TestRealBudgetIsKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const rpm = 20
-			m := newMachine(t, fakeapi.Config{Answer: fakeapi.Slow(0, 50*time.Millisecond, fakeapi.Agentic(8))}, way, fmt.Sprint("AFTERYOU_RPM=", rpm))
+			m := newMachine(t, fakeapi.Config{Answer: fakeapi.Slow(50*time.Millisecond, fakeapi.Agentic(8))}, way, fmt.Sprint("AFTERYOU_RPM=", rpm))
 			done := make(chan struct{})
 			go func() { defer close(done); m.share(3) }()
 			m.until("the budget to be spent", func(log []fakeapi.Request) bool { return len(log) == rpm })

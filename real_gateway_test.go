@@ -69,7 +69,7 @@ func TestRealGatewaySharesALimit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.Answer = fakeapi.Slow(0, 300*time.Millisecond, func(r fakeapi.Request) fakeapi.Answer {
+			c.Answer = fakeapi.Slow(300*time.Millisecond, func(r fakeapi.Request) fakeapi.Answer {
 				a := fakeapi.Agentic(3)(r)
 				if c.Cost != nil {
 					a.Usage = c.Cost(r)

@@ -185,7 +185,7 @@ func (m *machine) waits(turns, waiting int) {
 
 // agent answers the sessions' prompts with tool calls, three calls to the model each, as slowly as given.
 func agent(latency time.Duration) fakeapi.AnswerFunc {
-	return fakeapi.Slow(0, latency, fakeapi.Agentic(3))
+	return fakeapi.Slow(latency, fakeapi.Agentic(3))
 }
 
 func TestRealSessionsTakeTurnsStrictly(t *testing.T) {
@@ -513,7 +513,7 @@ func TestRealSubagentsTakeTurns(t *testing.T) {
 		}
 		return fakeapi.Say("done")
 	}
-	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Slow(0, 500*time.Millisecond, agents)}, "AFTERYOU_TURNS=strict")
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Slow(500*time.Millisecond, agents)}, "AFTERYOU_TURNS=strict")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	r, err := realclaude.Print(ctx, m.session("one"), "--permission-mode", "bypassPermissions", "hello")

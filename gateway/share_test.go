@@ -24,7 +24,7 @@ func TestTokensAreSharedByWhatCallsTake(t *testing.T) {
 	api, err := fakeapi.Start(fakeapi.Config{
 		Limits: fakeapi.Limits{Requests: fakeapi.Limit{PerMinute: 1000, Burst: 50}, Input: fakeapi.Limit{PerMinute: perMinute, Burst: burst}},
 		Cost:   cost,
-		Answer: fakeapi.Slow(0, 200*time.Millisecond, func(r fakeapi.Request) fakeapi.Answer { return fakeapi.Answer{Usage: cost(r)} }),
+		Answer: fakeapi.Slow(200*time.Millisecond, func(r fakeapi.Request) fakeapi.Answer { return fakeapi.Answer{Usage: cost(r)} }),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -134,7 +134,7 @@ func (s Scenario) server() fakeapi.Config {
 		}
 	}
 	c := fakeapi.Config{Limits: s.limits(1), Cost: s.cost}
-	c.Answer = fakeapi.Slow(0, time.Duration(s.Latency*float64(time.Second)), func(r fakeapi.Request) fakeapi.Answer {
+	c.Answer = fakeapi.Slow(time.Duration(s.Latency*float64(time.Second)), func(r fakeapi.Request) fakeapi.Answer {
 		a := answer(r)
 		a.Usage = s.cost(r)
 		a.Usage.Output = 20

@@ -19,9 +19,8 @@ type Answer struct {
 	Text  string
 	Tools []Tool
 
-	FirstByte time.Duration // from arrival to the headers
-	Duration  time.Duration // from arrival to the end
-	Usage     Usage         // zero: estimated from the sizes of request and answer
+	FirstToken time.Duration // in place of the Manner's, where it is not 0 and no error is answered
+	Usage      Usage         // zero: estimated from the sizes of request and answer
 
 	Status int         // 0: 200; anything else is an error
 	Header http.Header // added to the server's own; wins over it
@@ -172,12 +171,12 @@ func Until(t time.Time, before, then AnswerFunc) AnswerFunc {
 	}
 }
 
-// Slow gives the answers of then the latencies that they do not set themselves.
-func Slow(firstByte, whole time.Duration, then AnswerFunc) AnswerFunc {
+// Slow gives the answers of then a time to their first token, where they do not set it themselves.
+func Slow(first time.Duration, then AnswerFunc) AnswerFunc {
 	return func(r Request) Answer {
 		a := then(r)
-		if a.FirstByte == 0 && a.Duration == 0 {
-			a.FirstByte, a.Duration = firstByte, whole
+		if a.FirstToken == 0 {
+			a.FirstToken = first
 		}
 		return a
 	}

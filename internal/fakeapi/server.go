@@ -7,7 +7,6 @@ package fakeapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,16 +15,10 @@ import (
 	"time"
 )
 
-// Limits are the limits of one credential. Where one is zero there is neither a limit nor a header.
-type Limits struct {
-	Requests Limit
-	Input    Limit // uncached input tokens
-	Output   Limit // taken when the answer ends; the next call waits until there is at least one token
-}
-
 // Config says how the server behaves. The zero Config answers "ok" to everything.
 type Config struct {
 	Limits
+	Manner Manner
 	Answer AnswerFunc
 	// Cost estimates the input of a call before it is let through. Nil: a token per four bytes of the body.
 	Cost func(Request) Usage
@@ -41,16 +34,17 @@ type Server struct {
 	onRequest func(Request)
 	cost      func(Request) Usage
 	header    http.Header
+	manner    Manner
 	url       string
 	http      *http.Server
 	stop      context.CancelFunc // ends waiting handlers
 
-	mu                      sync.Mutex
-	answer                  AnswerFunc
-	requests, input, output Bucket
-	seq                     int
-	log                     []*Request
-	others                  []*Request
+	mu      sync.Mutex
+	answer  AnswerFunc
+	buckets buckets
+	seq     int
+	log     []*Request
+	others  []*Request
 }
 
 // Start listens on a free port of 127.0.0.1. Whoever starts a server closes it.
@@ -59,11 +53,9 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
 	s := &Server{
-		onRequest: c.OnRequest, cost: c.Cost, header: c.Header, answer: c.Answer,
-		url:      "http://" + l.Addr().String(),
-		requests: Full(c.Requests, now), input: Full(c.Input, now), output: Full(c.Output, now),
+		onRequest: c.OnRequest, cost: c.Cost, header: c.Header, manner: c.Manner, answer: c.Answer,
+		url: "http://" + l.Addr().String(), buckets: full(c.Limits, time.Now()),
 	}
 	if s.onRequest == nil {
 		s.onRequest = func(Request) {}
@@ -100,7 +92,7 @@ func (s *Server) Close() error {
 func (s *Server) SetRequests(perMinute, burst float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests = s.requests.Limited(Limit{perMinute, burst}, time.Now())
+	s.buckets.requests = s.buckets.requests.Limited(Limit{perMinute, burst}, time.Now())
 }
 
 // SetLimits changes all limits, as SetRequests does.
@@ -108,9 +100,8 @@ func (s *Server) SetLimits(l Limits) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	s.requests = s.requests.Limited(l.Requests, now)
-	s.input = s.input.Limited(l.Input, now)
-	s.output = s.output.Limited(l.Output, now)
+	b := s.buckets
+	s.buckets = buckets{b.requests.Limited(l.Requests, now), b.input.Limited(l.Input, now), b.output.Limited(l.Output, now)}
 }
 
 // SetAnswer changes how the calls from now on are answered.
@@ -124,8 +115,8 @@ func (s *Server) SetAnswer(f AnswerFunc) {
 func (s *Server) Refill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	s.requests, s.input, s.output = Full(s.requests.Limit, now), Full(s.input.Limit, now), Full(s.output.Limit, now)
+	b := s.buckets
+	s.buckets = full(Limits{b.requests.Limit, b.input.Limit, b.output.Limit}, time.Now())
 }
 
 // Log gives all model calls in the order of their arrival.
@@ -173,9 +164,11 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 		Session: hr.Header.Get("x-claude-code-session-id"), Agent: hr.Header.Get("x-claude-code-agent-id"),
 		Arrived: time.Now(),
 	}
+	var ok bool
+	r.dialect, r.Model, r.Stream, ok = route(hr.URL.Path)
 	post := hr.Method == http.MethodPost
 	switch {
-	case post && hr.URL.Path == "/v1/messages":
+	case post && ok:
 		s.call(w, hr, &r, data)
 	case post && hr.URL.Path == "/v1/messages/count_tokens":
 		s.other(&r, http.StatusOK)
@@ -204,7 +197,7 @@ func (s *Server) call(w http.ResponseWriter, hr *http.Request, r *Request, data 
 		writeJSON(w, http.StatusBadRequest, failure("invalid_request_error", "reading the body: "+err.Error(), r.ID))
 		return
 	}
-	cost := s.cost(*r)
+	cost, manner := s.cost(*r), s.manner.on(r.dialect)
 
 	// One critical section, so that the order of arrival is the order in which buckets are asked.
 	s.mu.Lock()
@@ -212,11 +205,12 @@ func (s *Server) call(w http.ResponseWriter, hr *http.Request, r *Request, data 
 	r.Arrived = now
 	s.seq++
 	r.Seq = s.seq
-	wait, what := s.wait(cost, now)
+	wait, what := s.buckets.wait(cost, now)
 	if wait == 0 {
-		s.take(1, cost, now)
+		s.buckets = s.buckets.take(1, cost, now)
 		r.Cost = cost
 	}
+	admitted := s.buckets
 	f := s.answer
 	logged := *r
 	logged.Body = nil
@@ -227,11 +221,16 @@ func (s *Server) call(w http.ResponseWriter, hr *http.Request, r *Request, data 
 	var a Answer
 	if wait > 0 {
 		a = RateLimited(wait)
-		a.Message = fmt.Sprintf("This request would exceed your organization's rate limit of %s per minute. For details, refer to: "+
-			"https://docs.claude.com/en/api/rate-limits.", what)
+		if !manner.Unnamed {
+			a.Message = r.dialect.rejection(r.Model, what)
+		}
 	} else {
 		a = f(*r)
 		r.Scripted = a.status() != http.StatusOK
+	}
+	if manner.NoRetryAfter {
+		a.Header = a.Header.Clone() // the script may give it again
+		a.Header.Del("retry-after")
 	}
 	r.Status, r.Cut = a.status(), a.Cut
 	if secs, err := strconv.Atoi(a.Header.Get("retry-after")); err == nil {
@@ -239,23 +238,39 @@ func (s *Server) call(w http.ResponseWriter, hr *http.Request, r *Request, data 
 	}
 	s.mu.Lock()
 	if r.Scripted && r.Status == http.StatusTooManyRequests {
-		s.take(-1, Usage{Input: -cost.limited()}, time.Now())
+		s.buckets = s.buckets.take(-1, Usage{Input: -cost.limited()}, time.Now())
 		r.Cost = Usage{}
 	}
 	if r.Status == http.StatusOK {
 		r.Cost = a.usage(*r, cost)
-		s.take(0, Usage{Input: r.Cost.limited() - cost.limited()}, time.Now())
+		s.buckets = s.buckets.take(0, Usage{Input: r.Cost.limited() - cost.limited()}, time.Now())
 	}
 	s.mu.Unlock()
 	s.record(entry, *r)
 	s.onRequest(entryOf(*r))
 
-	st := stream{w: w, hr: hr, r: r, a: a, headers: func() { s.setHeaders(w.Header(), r.ID, a) }, end: func() {
+	headers := func() {
+		now, b := now, admitted
+		if !manner.AtAdmission {
+			s.mu.Lock()
+			now, b = time.Now(), s.buckets
+			s.mu.Unlock()
+		}
+		h := w.Header()
+		manner.limits(h, b, now)
+		h.Set("request-id", r.ID)
+		for _, more := range []http.Header{s.header, a.Header} {
+			for name, values := range more {
+				h[http.CanonicalHeaderKey(name)] = values
+			}
+		}
+	}
+	st := stream{w: w, hr: hr, r: r, a: a, manner: manner, headers: headers, end: func() {
 		now := time.Now()
 		r.Ended = now
 		s.mu.Lock()
-		if r.Status == http.StatusOK && s.output.on() {
-			s.output = s.output.Take(float64(r.Cost.Output), now)
+		if r.Status == http.StatusOK && s.buckets.output.on() {
+			s.buckets.output = s.buckets.output.Take(float64(r.Cost.Output), now)
 		}
 		s.mu.Unlock()
 		s.record(entry, *r)
@@ -274,73 +289,6 @@ func (s *Server) record(entry *Request, r Request) {
 func entryOf(r Request) Request {
 	r.Body = nil
 	return r
-}
-
-// wait is how long until the buckets let the call through, and the limit that says so.
-func (s *Server) wait(cost Usage, now time.Time) (wait time.Duration, what string) {
-	for _, b := range []struct {
-		wait time.Duration
-		of   Bucket
-		name string
-	}{
-		{s.requests.Wait(1, now), s.requests, "requests"},
-		{s.input.Wait(float64(cost.limited()), now), s.input, "input tokens"},
-		{s.output.Wait(least, now), s.output, "output tokens"},
-	} {
-		if b.wait > wait {
-			wait, what = b.wait, fmt.Sprintf("%s %s", strconv.FormatFloat(b.of.PerMinute, 'f', -1, 64), b.name)
-		}
-	}
-	return wait, what
-}
-
-func (s *Server) take(requests float64, cost Usage, now time.Time) {
-	if s.requests.on() {
-		s.requests = s.requests.Take(requests, now)
-	}
-	if s.input.on() {
-		s.input = s.input.Take(float64(cost.limited()), now)
-	}
-}
-
-// setHeaders sets the headers that every answer carries.
-func (s *Server) setHeaders(h http.Header, id string, a Answer) {
-	s.mu.Lock()
-	now := time.Now()
-	requests, input, output := s.requests, s.input, s.output
-	s.mu.Unlock()
-
-	set := func(name string, limit float64, remaining int, reset time.Time) {
-		h.Set("anthropic-ratelimit-"+name+"-limit", strconv.FormatFloat(limit, 'f', -1, 64))
-		h.Set("anthropic-ratelimit-"+name+"-remaining", strconv.Itoa(remaining))
-		h.Set("anthropic-ratelimit-"+name+"-reset", reset.UTC().Add(time.Second-1).Truncate(time.Second).Format(time.RFC3339))
-	}
-	one := func(name string, b Bucket) {
-		if b.on() {
-			set(name, b.PerMinute, b.Remaining(now), b.Reset(now))
-		}
-	}
-	one("requests", requests)
-	one("input-tokens", input)
-	one("output-tokens", output)
-	switch {
-	case input.on() && output.on():
-		reset := input.Reset(now)
-		if r := output.Reset(now); r.After(reset) {
-			reset = r
-		}
-		set("tokens", input.PerMinute+output.PerMinute, input.Remaining(now)+output.Remaining(now), reset)
-	case input.on():
-		one("tokens", input)
-	case output.on():
-		one("tokens", output)
-	}
-	h.Set("request-id", id)
-	for _, more := range []http.Header{s.header, a.Header} {
-		for name, values := range more {
-			h[http.CanonicalHeaderKey(name)] = values
-		}
-	}
 }
 
 func requestID(now time.Time) string {

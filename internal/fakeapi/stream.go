@@ -15,6 +15,7 @@ type stream struct {
 	hr      *http.Request
 	r       *Request
 	a       Answer
+	manner  Manner
 	headers func()
 	end     func() // called once, just before the end is written or when there is none
 }
@@ -25,7 +26,7 @@ func (s stream) run() {
 		return
 	}
 	if s.a.status() != http.StatusOK {
-		if !s.sleepUntil(max(s.a.FirstByte, s.a.Duration)) {
+		if !s.sleepUntil(s.manner.refusal(s.r.Seq)) {
 			s.end()
 			return
 		}
@@ -34,7 +35,7 @@ func (s stream) run() {
 		s.fail()
 		return
 	}
-	if !s.sleepUntil(s.a.FirstByte) {
+	if !s.sleepUntil(s.first()) {
 		s.end()
 		return
 	}
@@ -44,6 +45,16 @@ func (s stream) run() {
 	}
 	s.events()
 }
+
+// first is from the call's arrival to the first event, whole to the end.
+func (s stream) first() time.Duration {
+	if s.a.FirstToken > 0 {
+		return s.a.FirstToken
+	}
+	return s.manner.first(s.r.Seq)
+}
+
+func (s stream) whole() time.Duration { return s.first() + s.manner.streaming(s.r.Cost.Output) }
 
 // sleepUntil waits until that long after the call's arrival; false when the client went before.
 func (s stream) sleepUntil(after time.Duration) bool {
@@ -69,17 +80,18 @@ func (s stream) fail() {
 		fmt.Fprint(s.w, s.a.Body)
 		return
 	}
-	kind, message := errorOf(s.a.Status)
+	kind, message := s.r.dialect.errorOf(s.a.Status)
 	if s.a.Type != "" {
 		kind = s.a.Type
 	}
 	if s.a.Message != "" {
 		message = s.a.Message
 	}
-	writeJSON(s.w, s.a.Status, failure(kind, message, s.r.ID))
+	s.r.dialect.fail(s.w, s.a.Status, kind, message, s.r.ID)
 }
 
-func errorOf(status int) (kind, message string) {
+// errorOf gives the type that belongs to a status, and a message.
+func (d dialect) errorOf(status int) (kind, message string) {
 	switch status {
 	case http.StatusBadRequest:
 		return "invalid_request_error", "Bad request"
@@ -92,8 +104,7 @@ func errorOf(status int) (kind, message string) {
 	case http.StatusRequestEntityTooLarge:
 		return "request_too_large", "Request exceeds the maximum size"
 	case http.StatusTooManyRequests:
-		return "rate_limit_error", "This request would exceed your organization's rate limit. For details, refer to: " +
-			"https://docs.claude.com/en/api/rate-limits."
+		return "rate_limit_error", d.rejection("", "")
 	case 529:
 		return "overloaded_error", "Overloaded"
 	}
@@ -133,9 +144,24 @@ func (s stream) usage(output int) object {
 
 func (s stream) toolID(i int) string { return fmt.Sprintf("toolu_%s_%d", s.r.ID[len("req_"):], i) }
 
+// toolCheck is the safety check of auto mode.
+const toolCheck = "dangerous_tool_use"
+
+// check adds the outcome of the safety check to the end of an answer, if the call asked for it: every tool is safe.
+func (s stream) check(end object) {
+	if !s.r.Checked {
+		return
+	}
+	uses := object{}
+	for i := range s.a.Tools {
+		uses[s.toolID(i)] = object{"type": "evaluated", "outcome": "not_flagged"}
+	}
+	end["safeguard_results"] = []object{{"type": toolCheck, "status": object{"type": "available", "tool_uses": uses}}}
+}
+
 // plain answers a call that asked for no stream.
 func (s stream) plain() {
-	if !s.sleepUntil(s.a.Duration) {
+	if !s.sleepUntil(s.whole()) {
 		s.end()
 		return
 	}
@@ -148,15 +174,43 @@ func (s stream) plain() {
 	}
 	m := s.message()
 	m["content"], m["stop_reason"], m["usage"] = blocks, s.a.stopReason(), s.usage(s.r.Cost.Output)
+	s.check(m)
 	s.headers()
 	s.end()
 	writeJSON(s.w, http.StatusOK, m)
 }
 
-// events answers with server-sent events. The content blocks go out in one write with the end of the message: a client
-// may start a tool as soon as its block is complete, and nothing shall happen because of an answer that still runs.
+// part is a content block: its beginning, and how a piece of what is in it is told.
+type part struct {
+	start object
+	text  string
+	delta func(piece string) object
+}
+
+func (s stream) parts() (list []part) {
+	if text := s.a.text(); text != "" {
+		list = append(list, part{object{"type": "text", "text": ""}, text, func(piece string) object {
+			return object{"type": "text_delta", "text": piece}
+		}})
+	}
+	for i, t := range s.a.Tools {
+		input, err := json.Marshal(t.Input)
+		if err != nil {
+			panic(fmt.Sprintf("encoding the input of tool %q: %v", t.Name, err)) // the caller's mistake
+		}
+		start := object{"type": "tool_use", "id": s.toolID(i), "name": t.Name, "input": object{}}
+		list = append(list, part{start, string(input), func(piece string) object {
+			return object{"type": "input_json_delta", "partial_json": piece}
+		}})
+	}
+	return list
+}
+
+// events answers with server-sent events. The first content block is streamed; its end goes out in one write with the other
+// blocks and the end of the message: a client may start a tool as soon as its block is complete, and nothing shall happen
+// because of an answer that still runs.
 func (s stream) events() {
-	s.w.Header().Set("content-type", "text/event-stream; charset=utf-8")
+	s.w.Header().Set("content-type", s.r.dialect.contentType())
 	s.w.Header().Set("cache-control", "no-cache")
 	s.headers()
 	s.w.WriteHeader(http.StatusOK)
@@ -168,7 +222,7 @@ func (s stream) events() {
 		if err != nil {
 			panic(fmt.Sprintf("encoding %s: %v", kind, err)) // our own types
 		}
-		fmt.Fprintf(&out, "event: %s\ndata: %s\n\n", kind, data)
+		s.r.dialect.event(&out, kind, data)
 	}
 	flush := func() {
 		s.w.Write(out.Bytes()) // a client that is gone shows in the context
@@ -184,7 +238,7 @@ func (s stream) events() {
 		s.forever()
 		return
 	case Reset:
-		if !s.sleepUntil(s.a.Duration) {
+		if !s.sleepUntil(s.whole()) {
 			s.end()
 			return
 		}
@@ -199,7 +253,7 @@ func (s stream) events() {
 		conn.Close()
 		return
 	case ErrorEvent:
-		if !s.sleepUntil(s.a.Duration) {
+		if !s.sleepUntil(s.whole()) {
 			s.end()
 			return
 		}
@@ -209,41 +263,29 @@ func (s stream) events() {
 		return
 	}
 
-	for rest := s.remaining(); rest > 15*time.Second; rest = s.remaining() {
-		if !s.sleepUntil(time.Since(s.r.Arrived) + 10*time.Second) {
-			s.end()
-			return
+	for i, p := range s.parts() {
+		event("content_block_start", object{"index": i, "content_block": p.start})
+		pieces := []string{p.text}
+		if i == 0 {
+			pieces = s.manner.pieces(p.text)
 		}
-		event("ping", object{})
-		flush()
-	}
-	if !s.sleepUntil(s.a.Duration) {
-		s.end()
-		return
-	}
-	index := 0
-	content := func(start, delta object) {
-		event("content_block_start", object{"index": index, "content_block": start})
-		event("content_block_delta", object{"index": index, "delta": delta})
-		event("content_block_stop", object{"index": index})
-		index++
-	}
-	if text := s.a.text(); text != "" {
-		content(object{"type": "text", "text": ""}, object{"type": "text_delta", "text": text})
-	}
-	for i, t := range s.a.Tools {
-		input, err := json.Marshal(t.Input)
-		if err != nil {
-			panic(fmt.Sprintf("encoding the input of tool %q: %v", t.Name, err)) // the caller's mistake
+		for n, piece := range pieces {
+			event("content_block_delta", object{"index": i, "delta": p.delta(piece)})
+			if i > 0 {
+				continue
+			}
+			flush()
+			if !s.sleepUntil(s.first() + s.manner.streaming(s.r.Cost.Output)*time.Duration(n+1)/time.Duration(len(pieces))) {
+				s.end()
+				return
+			}
 		}
-		content(object{"type": "tool_use", "id": s.toolID(i), "name": t.Name, "input": object{}},
-			object{"type": "input_json_delta", "partial_json": string(input)})
+		event("content_block_stop", object{"index": i})
 	}
-	event("message_delta", object{
-		"delta": object{"stop_reason": s.a.stopReason(), "stop_sequence": nil}, "usage": s.usage(s.r.Cost.Output)})
+	delta := object{"stop_reason": s.a.stopReason(), "stop_sequence": nil}
+	s.check(delta)
+	event("message_delta", object{"delta": delta, "usage": s.usage(s.r.Cost.Output)})
 	event("message_stop", object{})
 	s.end()
 	flush()
 }
-
-func (s stream) remaining() time.Duration { return s.a.Duration - time.Since(s.r.Arrived) }

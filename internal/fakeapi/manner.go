@@ -1,0 +1,84 @@
+package fakeapi
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Manner is how late and how terse a server is, whatever it answers. The zero Manner answers at once and says all it
+// knows.
+type Manner struct {
+	// FirstToken is from the arrival of a call to the first event of its answer, with which the headers come. It varies
+	// evenly by that share Jitter of itself, up and down: the nth call of the same Seed is always as late. A server that is
+	// late rejects a call after 10 to 300 ms, as the API does, which need not wait for a token to say no.
+	FirstToken time.Duration
+	Jitter     float64
+	Seed       uint64
+	Speed      float64 // tokens a second from the first on; 0: all with it
+
+	// AtAdmission makes headers say what remained when the call was let through; otherwise, what remains as its answer
+	// begins.
+	AtAdmission  bool
+	Headers      Headers
+	NoRetryAfter bool // a 429 does not say when to come again
+	Unnamed      bool // nor its message which limit it is
+}
+
+// Headers is what the anthropic-ratelimit-* headers say of the limits.
+type Headers string
+
+const (
+	True Headers = ""     // what is so
+	None Headers = "none" // nothing: there are none
+	Lies Headers = "lies" // that 42 of 50 requests remain, always
+)
+
+// Late is the manner of a server on the other side of the internet: what is measured on it may be published.
+func Late() Manner { return Manner{FirstToken: 800 * time.Millisecond, Jitter: .25} }
+
+// first is the time to the first token of the call of that number.
+func (m Manner) first(seq int) time.Duration {
+	return time.Duration(float64(m.FirstToken) * (1 + m.Jitter*(2*m.random(seq)-1)))
+}
+
+// refusal is how long the call of that number waits for its rejection.
+func (m Manner) refusal(seq int) time.Duration {
+	if m.FirstToken == 0 {
+		return 0
+	}
+	return 10*time.Millisecond + time.Duration(m.random(seq)*float64(290*time.Millisecond))
+}
+
+func (m Manner) random(seq int) float64 { return rand.New(rand.NewPCG(m.Seed, uint64(seq))).Float64() }
+
+// streaming is how long an answer of so many tokens takes from the first on.
+func (m Manner) streaming(tokens int) time.Duration {
+	if m.Speed == 0 {
+		return 0
+	}
+	return time.Duration(float64(tokens) / m.Speed * float64(time.Second))
+}
+
+// pieces are the tokens of a text, if they come one by one.
+func (m Manner) pieces(text string) (list []string) {
+	if m.Speed == 0 {
+		return []string{text}
+	}
+	for piece := range slices.Chunk([]rune(text), 4) {
+		list = append(list, string(piece))
+	}
+	return list
+}
+
+// limits sets the headers that tell of the limits.
+func (m Manner) limits(h http.Header, b buckets, now time.Time) {
+	switch m.Headers {
+	case None:
+	case Lies:
+		setLimit(h, "requests", 50, 42, now.Add(10*time.Second))
+	default:
+		b.headers(h, now)
+	}
+}
