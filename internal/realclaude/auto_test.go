@@ -18,10 +18,6 @@ func TestRealAutoModeRunsAToolUnasked(t *testing.T) {
 	s, _ := fresh(t, api)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	var err error
-	if s.Path, err = Install(ctx, "2.1.332"); err != nil {
-		t.Fatal(err)
-	}
 	term, err := Open(s, 100, 30)
 	if err != nil {
 		t.Fatal(err)
