@@ -14,25 +14,15 @@ import (
 // Claude Code works on the clouds as it does on the first party: a 429, which says neither when to come again nor how the
 // limits stand, is retried; a tool runs; the answer arrives.
 func TestRealClouds(t *testing.T) {
-	for name, c := range map[string]struct {
-		env  func(url string) []string
-		path string
-		says string
-	}{
-		"Vertex AI": {func(url string) []string {
-			return []string{"CLAUDE_CODE_USE_VERTEX=1", "CLAUDE_CODE_SKIP_VERTEX_AUTH=1", "ANTHROPIC_VERTEX_BASE_URL=" + url + "/v1",
-				"ANTHROPIC_VERTEX_PROJECT_ID=p", "CLOUD_ML_REGION=us-east5"}
-		}, "/v1/projects/p/locations/us-east5/publishers/anthropic/models/", "Resource exhausted"},
-		"Bedrock": {func(url string) []string {
-			return []string{"CLAUDE_CODE_USE_BEDROCK=1", "CLAUDE_CODE_SKIP_BEDROCK_AUTH=1", "ANTHROPIC_BEDROCK_BASE_URL=" + url,
-				"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=y"}
-		}, "/model/", "Too many requests"},
+	for name, c := range map[string]struct{ path, says string }{
+		"vertex":  {"/v1/projects/p/locations/us-east5/publishers/anthropic/models/", "Resource exhausted"},
+		"bedrock": {"/model/", "Too many requests"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := serve(t, fakeapi.Config{Answer: fakeapi.Script(
 				fakeapi.AgenticCommand(2, func(int) string { return "echo ran > proof" }), fakeapi.RateLimited(time.Minute))})
-			s, home := fresh(t, api, append(c.env(api.URL()), "ANTHROPIC_BASE_URL=", "ANTHROPIC_API_KEY=")...)
+			s, home := fresh(t, api, Cloud(name, api.URL())...)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			r, err := Print(ctx, s, "hello", "--permission-mode", "bypassPermissions")
