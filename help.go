@@ -110,7 +110,10 @@ func allCommands() []command {
 			about: "The server is a stand-in on this machine; no account is needed. The ideal is what the limit alone makes the work take, " +
 				"so the time is from the first call that reaches the server to the end of the last answer (makespan_s in JSON); " +
 				"beside it stands the time from the start of the first process to the end of the last (wall_s). " +
-				"The first call of a conversation takes twice the input tokens of a later one.",
+				"The first call of a conversation takes twice the input tokens of a later one. " +
+				"What the server does beside is said by --server, in words with commas between them: it has no headers of its limits, or " +
+				"headers that lie; a 429 does not say when to come again, or which limit it is; what remains is counted at admission, " +
+				"not when the answer begins.",
 			example: "afteryou demo --sessions 4 --rpm 30",
 			options: []option{
 				{name: "sessions", value: "N", help: "how many sessions run at once"},
@@ -119,7 +122,11 @@ func allCommands() []command {
 				{name: "rpm", value: "N", help: "the limit, in calls a minute; 60 unless there is one of tokens"},
 				{name: "itpm", value: "N", help: "the limit, in input tokens a minute; a call takes 1000"},
 				{name: "burst", value: "N", help: "how many calls the limit lets through at once"},
-				{name: "latency", value: "SECONDS", help: "how long an answer takes"},
+				{name: "ttft", value: "DURATION", help: "when an answer begins, a quarter more or less; 800ms unless said"},
+				{name: "speed", value: "N", help: "how many tokens a second come from then on; all at once if not given"},
+				{name: "server", value: "WORDS", help: "also no-headers or lying-headers, no-retry-after, unnamed-limit, at-admission",
+					words: []string{"no-headers", "lying-headers", "no-retry-after", "unnamed-limit", "at-admission"}},
+				{name: "cloud", value: "NAME", help: "the API that is spoken instead: vertex or bedrock", words: []string{"vertex", "bedrock"}},
 				{name: "cut", help: "cut the limit to a third half-way, and restore it"},
 				{name: "gateway", help: "take turns at the gateway, not by hooks alone"},
 				asJSON,

@@ -35,6 +35,9 @@ func TestHelpTellsTheFlagsThereAre(t *testing.T) {
 				if o.value == "DURATION" {
 					value = "1h"
 				}
+				if len(o.words) > 0 {
+					value = o.words[0]
+				}
 				args = append(args, value)
 			}
 			if _, errs, code := s.afteryou(append(args, "--help")...); code != 0 {

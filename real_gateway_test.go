@@ -285,6 +285,36 @@ func TestRealGatewayInteractive(t *testing.T) {
 	}
 }
 
+// In auto mode, the default on a terminal since 2.1.332, Claude Code has the server check what tools do, by a field of the call and
+// one of its answer. Hooks and gateway leave both as they are, also when the call is sent again after a rejection.
+func TestRealAutoModeChecksItsTools(t *testing.T) {
+	t.Parallel()
+	for _, gateway := range []string{"AFTERYOU_GATEWAY=off", throughGateway} {
+		t.Run(gateway, func(t *testing.T) {
+			t.Parallel()
+			// A shell in a shell is nothing that runs unchecked.
+			task := fakeapi.AgenticCommand(2, func(int) string { return "sh -c 'echo ran' > proof" })
+			m := newMachine(t, fakeapi.Config{Answer: fakeapi.Script(task, fakeapi.RateLimited(3*time.Second))}, gateway)
+			s := m.session("one")
+			terminal := m.open(s)
+			m.ask(terminal, "hello")
+			m.sees(terminal, "● done")
+			if proof, err := os.ReadFile(filepath.Join(s.Dir, "proof")); err != nil || string(proof) != "ran\n" {
+				t.Errorf("the tool left %q, %v", proof, err)
+			}
+			log := m.api.Log()
+			if len(log) != 3 || len(m.api.Rejections()) != 1 {
+				t.Errorf("%d calls, want 3, the first rejected", len(log))
+			}
+			for i, r := range log {
+				if !r.Checked {
+					t.Errorf("call %d does not ask whether its tools are safe: %+v", i+1, r)
+				}
+			}
+		})
+	}
+}
+
 // 1. A session has the turn and hangs. 2. Another waits. 3. The launcher of the first is killed. 4. The other goes on,
 // and Claude Code went with its launcher.
 func TestRealGatewayKilledLauncher(t *testing.T) {

@@ -417,7 +417,7 @@ func TestRealDemo(t *testing.T) {
 	t.Parallel()
 	for args, answers := range map[string]int{
 		"--sessions 2 --calls 2 --rpm 120 --burst 2 --gateway --cut":      4,
-		"--sessions 1 --calls 2 --subagents 2 --itpm 120000 --latency .1": 6,
+		"--sessions 1 --calls 2 --subagents 2 --itpm 120000 --ttft 100ms": 6,
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
@@ -428,7 +428,8 @@ func TestRealDemo(t *testing.T) {
 				t.Fatalf("demo: %v", err)
 			}
 			var r struct {
-				Ideal    float64 `json:"ideal_s"`
+				Server   string
+				Ideal    float64 `json:"ideal_s"` // on average; answers may be a quarter faster
 				Native   *struct{ Answers int }
 				Afteryou *struct {
 					Answers, Dead int
@@ -440,7 +441,7 @@ func TestRealDemo(t *testing.T) {
 				t.Fatalf("demo prints %q: %v", out, err)
 			}
 			if r.Ideal < 1 || r.Native == nil || r.Native.Answers != answers || r.Afteryou == nil || r.Afteryou.Answers != answers ||
-				r.Afteryou.Dead != 0 || r.Afteryou.Makespan < 0.9*r.Ideal || r.Afteryou.Wall <= r.Afteryou.Makespan {
+				r.Afteryou.Dead != 0 || r.Afteryou.Makespan < 0.75*r.Ideal || r.Afteryou.Wall <= r.Afteryou.Makespan || !strings.HasPrefix(r.Server, "answers after 0.") {
 				t.Errorf("demo prints %s", out)
 			}
 		})

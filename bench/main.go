@@ -2,9 +2,11 @@
 // plots from them.
 //
 //	bench [-size quick|full] [-only REGEXP] [-fresh] [-render]
+//	bench [-size quick|full] [-only REGEXP] [-vs FILE] [-ttft DURATION] [-speed N] [-server WORDS] [-cloud NAME]
 //
 // It drives the real Claude Code against a stand-in API on loopback. What was measured already, on the same machine with
-// the same afteryou, is not measured again: an interrupted bench goes on where it was.
+// the same afteryou, is not measured again: an interrupted bench goes on where it was. With any flag of the second line it is
+// a trial, which changes no document.
 package main
 
 import (
@@ -35,10 +37,12 @@ func main() {
 	fresh := flag.Bool("fresh", false, "measure all again")
 	render := flag.Bool("render", false, "measure nothing")
 	root := flag.String("root", "..", "the `directory` of the project")
+	var t trial
+	t.flags()
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	b := bench{*size, *only, *sessions, *calls, *fresh, *root}
+	b := bench{*size, *only, *sessions, *calls, *fresh, *root, t}
 	var err error
 	if b.root, err = filepath.Abs(b.root); err == nil { // the directory we stand in may be replaced meanwhile (git)
 		err = b.check()
@@ -46,7 +50,7 @@ func main() {
 	if err == nil && !*render {
 		err = b.measure(ctx)
 	}
-	if err == nil {
+	if err == nil && b.trial.none() {
 		err = b.render()
 	}
 	if err != nil {
@@ -61,16 +65,17 @@ type bench struct {
 	calls      float64
 	fresh      bool
 	root       string
+	trial      trial
 }
 
 func (b bench) docs() string    { return filepath.Join(b.root, "docs") }
 func (b bench) results() string { return filepath.Join(b.docs(), "benchmarks", "results.json") }
 
-func (b bench) check() error {
+func (b *bench) check() error {
 	if b.size != quick && b.size != full {
 		return fmt.Errorf("size is quick or full, not %q", b.size)
 	}
-	return nil
+	return b.trial.check()
 }
 
 func (b bench) measure(ctx context.Context) error {
@@ -97,19 +102,25 @@ func (b bench) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	results, err := open(b.results(), b.size, on, b.fresh)
+	path := b.results()
+	if !b.trial.none() {
+		path = filepath.Join(dir, "results.json")
+	}
+	results, err := open(path, b.size, on, b.fresh)
 	if err != nil {
 		return err
 	}
 	if share, yes := crowded(ctx); yes {
 		fmt.Fprintf(os.Stderr, "bench: other programs use %.0f %% of this machine: the times will be theirs too\n", 100*share)
 	}
-	s := sharing{size: b.size, sessions: b.sessions, calls: b.calls, only: only, self: self, claude: claude, dir: dir, out: os.Stdout, results: results}
-	if err := s.run(ctx); err != nil {
+	s := sharing{size: b.size, sessions: b.sessions, calls: b.calls, only: only, trial: b.trial, self: self, claude: claude, dir: dir, out: os.Stdout, results: results}
+	err = s.run(ctx)
+	if !b.trial.none() {
+		b.trial.show(os.Stdout, results.r, s.ways()) // of an interrupted trial, what there is
 		return err
 	}
-	if !only.MatchString("overhead") {
-		return nil
+	if err != nil || !only.MatchString("overhead") {
+		return err
 	}
 	return overhead(ctx, b.root, b.size, os.Stdout, results)
 }

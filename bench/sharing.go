@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"afteryou/internal/demo"
+	"afteryou/internal/fakeapi"
 )
 
 // scenario is a situation that is measured in every way.
@@ -22,42 +23,49 @@ type scenario struct {
 	peers       bool // peers are measured too
 }
 
+// late is a server that answers after so many seconds, as unevenly as the API does.
+func late(seconds float64) fakeapi.Manner {
+	m := fakeapi.Late()
+	m.FirstToken = time.Duration(seconds * float64(time.Second))
+	return m
+}
+
 // scenarios are those of the tables, in their order.
 var scenarios = []scenario{
 	{
 		name: "narrow", about: "a small limit without any burst, for many sessions",
-		full:  demo.Scenario{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Latency: 0.3},
-		quick: demo.Scenario{Sessions: 6, Calls: 2, RPM: 60, Burst: 1, Latency: 0.3},
+		full:  demo.Scenario{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Server: fakeapi.Late()},
+		quick: demo.Scenario{Sessions: 6, Calls: 2, RPM: 60, Burst: 1, Server: fakeapi.Late()},
 	},
 	{
 		name: "usual", about: "the work and the limit of `afteryou demo`", peers: true,
-		full:  demo.Scenario{Sessions: 6, Calls: 6, RPM: 60, Burst: 2, Latency: 0.3},
-		quick: demo.Scenario{Sessions: 4, Calls: 3, RPM: 60, Burst: 2, Latency: 0.3},
+		full:  demo.Scenario{Sessions: 6, Calls: 6, RPM: 60, Burst: 2, Server: fakeapi.Late()},
+		quick: demo.Scenario{Sessions: 4, Calls: 3, RPM: 60, Burst: 2, Server: fakeapi.Late()},
 	},
 	{
 		name: "slow calls", about: "calls take longer than the limit's interval, so that several run at once",
-		full:  demo.Scenario{Sessions: 9, Calls: 4, RPM: 60, Burst: 3, Latency: 1.5},
-		quick: demo.Scenario{Sessions: 4, Calls: 3, RPM: 60, Burst: 3, Latency: 1.5},
+		full:  demo.Scenario{Sessions: 9, Calls: 4, RPM: 60, Burst: 3, Server: late(1.5)},
+		quick: demo.Scenario{Sessions: 4, Calls: 3, RPM: 60, Burst: 3, Server: late(1.5)},
 	},
 	{
 		name: "tokens", about: "input tokens are what is limited, and the first call of a session takes twice as many", peers: true,
-		full:  demo.Scenario{Sessions: 6, Calls: 5, ITPM: 60000, Burst: 2, Latency: 0.3},
-		quick: demo.Scenario{Sessions: 4, Calls: 2, ITPM: 60000, Burst: 2, Latency: 0.3},
+		full:  demo.Scenario{Sessions: 6, Calls: 5, ITPM: 60000, Burst: 2, Server: fakeapi.Late()},
+		quick: demo.Scenario{Sessions: 4, Calls: 2, ITPM: 60000, Burst: 2, Server: fakeapi.Late()},
 	},
 	{
 		name: "subagents", about: "every session starts subagents that call at the same time; their transcripts do not say that a try was rejected, so hooks learn of it late",
-		full:  demo.Scenario{Sessions: 3, Calls: 3, Subagents: 3, RPM: 60, Burst: 2, Latency: 0.3},
-		quick: demo.Scenario{Sessions: 2, Calls: 2, Subagents: 2, RPM: 60, Burst: 2, Latency: 0.3},
+		full:  demo.Scenario{Sessions: 3, Calls: 3, Subagents: 3, RPM: 60, Burst: 2, Server: fakeapi.Late()},
+		quick: demo.Scenario{Sessions: 2, Calls: 2, Subagents: 2, RPM: 60, Burst: 2, Server: fakeapi.Late()},
 	},
 	{
 		name: "changing", about: "the limit is cut to a third half-way, and restored",
-		full:  demo.Scenario{Sessions: 6, Calls: 8, RPM: 60, Burst: 2, Latency: 0.3, Cut: true},
-		quick: demo.Scenario{Sessions: 4, Calls: 8, RPM: 120, Burst: 2, Latency: 0.3, Cut: true},
+		full:  demo.Scenario{Sessions: 6, Calls: 8, RPM: 60, Burst: 2, Server: fakeapi.Late(), Cut: true},
+		quick: demo.Scenario{Sessions: 4, Calls: 8, RPM: 120, Burst: 2, Server: fakeapi.Late(), Cut: true},
 	},
 	{
 		name: "generous", about: "a limit that nobody meets: what taking turns costs where it is not needed", alone: true,
-		full:  demo.Scenario{Sessions: 4, Calls: 5, RPM: 1000, Burst: 200, Latency: 2},
-		quick: demo.Scenario{Sessions: 4, Calls: 2, RPM: 1000, Burst: 200, Latency: 2},
+		full:  demo.Scenario{Sessions: 4, Calls: 5, RPM: 1000, Burst: 200, Server: late(2)},
+		quick: demo.Scenario{Sessions: 4, Calls: 2, RPM: 1000, Burst: 200, Server: late(2)},
 	},
 }
 
@@ -108,15 +116,19 @@ type sharing struct {
 	sessions     int
 	calls        float64        // a second
 	only         *regexp.Regexp // of "scenario/way"
+	trial        trial
 	self, claude string
 	dir          string // for peers
 	out          io.Writer
 	results      *file
 }
 
+func (s sharing) ways() []way { return s.trial.ways(append(ours(), peers(s.dir)...)) }
+
 func (s sharing) run(ctx context.Context) error {
 	var todo []job
-	for _, j := range jobs(s.size, append(ours(), peers(s.dir)...)) {
+	for _, j := range jobs(s.size, s.ways()) {
+		j.Work = s.trial.on(j.Work)
 		if s.only.MatchString(j.Scenario+"/"+j.Way) && !s.results.has(j.Shared) {
 			todo = append(todo, j)
 		}

@@ -68,7 +68,7 @@ func (l lab) measure(ctx context.Context, c cell) (Result, map[string][]byte, er
 		}
 	}
 	b.limit = &limit{situation: c.situation, begins: b.limited}
-	api, err := fakeapi.Start(fakeapi.Config{Answer: b.limit.answer})
+	api, err := fakeapi.Start(fakeapi.Config{Manner: fakeapi.Late(), Answer: b.limit.answer})
 	if err != nil {
 		return Result{}, nil, err
 	}

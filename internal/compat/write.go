@@ -70,7 +70,9 @@ func (t Table) with(results []Result) Table {
 
 // write puts the table and the captures of cells, which were measured now, into the source tree.
 func write(t Table, cells []cell, keep store) error {
-	t.Machine = fmt.Sprintf("%d cores, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+	if len(cells) > 0 {
+		t.Machine = fmt.Sprintf("%d cores, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+	}
 	data, err := t.encode()
 	if err != nil {
 		return err

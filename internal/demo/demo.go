@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ type Config struct {
 // Result is the comparison, as --json prints it.
 type Result struct {
 	Scenario Scenario `json:"scenario"`
+	Server   string   `json:"server"` // what it does, in words
 	Ideal    float64  `json:"ideal_s"`
 	Native   Run      `json:"native"`
 	Afteryou Run      `json:"afteryou"`
@@ -76,7 +78,7 @@ func Compare(ctx context.Context, c Config, view *View) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r := Result{Scenario: c.Scenario, Ideal: c.Ideal()}
+	r := Result{Scenario: c.Scenario, Server: c.Server.String(), Ideal: c.Ideal()}
 	view.say("%v", c.Scenario)
 	if r.Native, err = c.Run(ctx, Native(claude), view); err != nil {
 		return r, err
@@ -143,7 +145,7 @@ func (s Scenario) Run(ctx context.Context, way Way, view *View) (Run, error) {
 				"XDG_STATE_HOME=" + filepath.Join(dir, "state"),
 				"XDG_CONFIG_HOME=" + filepath.Join(dir, "config"),
 				"XDG_CACHE_HOME=" + filepath.Join(dir, "cache"),
-			}, way.Env...)...)
+			}, slices.Concat(realclaude.Cloud(s.Cloud, url), way.Env)...)...)
 			out, err := realclaude.Print(ctx, one, "--session-id", id, "--permission-mode", "bypassPermissions", "demo")
 			if err == nil && (out.Code != 0 || strings.TrimSpace(out.Stdout) != finished) {
 				err = fmt.Errorf("exit code %d, %s", out.Code, strings.TrimSpace(out.Stdout+out.Stderr))

@@ -6,7 +6,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"afteryou/internal/fakeapi"
 )
+
+func takes(d time.Duration) fakeapi.Manner { return fakeapi.Manner{FirstToken: d} }
 
 func TestIdeal(t *testing.T) {
 	for _, c := range []struct {
@@ -15,8 +19,9 @@ func TestIdeal(t *testing.T) {
 		want float64
 	}{
 		{"the bucket releases all but the burst at its rate", Scenario{Sessions: 6, Calls: 6, RPM: 60, Burst: 2}, 34},
-		{"the last call is answered", Scenario{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Latency: 1}, 95},
-		{"a session calls one after the other", Scenario{Sessions: 4, Calls: 5, RPM: 1000, Burst: 200, Latency: 2}, 10},
+		{"the last call is answered", Scenario{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Server: takes(time.Second)}, 95},
+		{"a session calls one after the other", Scenario{Sessions: 4, Calls: 5, RPM: 1000, Burst: 200, Server: takes(2 * time.Second)}, 10},
+		{"all of the last answer", Scenario{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Server: fakeapi.Manner{FirstToken: time.Second, Jitter: .25, Speed: 40}}, 95.5},
 		{"a limit of tokens: the first call of each session takes two", Scenario{Sessions: 6, Calls: 4, ITPM: 60000, Burst: 1}, 28},
 		{"two limits: the narrower", Scenario{Sessions: 6, Calls: 4, RPM: 30, ITPM: 60000, Burst: 1}, 46},
 		{"subagents call in their session's place", Scenario{Sessions: 2, Calls: 3, Subagents: 2, RPM: 60, Burst: 1}, 15},

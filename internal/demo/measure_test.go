@@ -101,3 +101,24 @@ func TestChanges(t *testing.T) {
 		t.Errorf("full speed after %v s, want never", *got)
 	}
 }
+
+// Calls that come as soon as the limit lets them, and whose answers take what they take, are the ideal.
+func TestAPerfectRunIsIdeal(t *testing.T) {
+	for _, s := range []Scenario{
+		{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Server: fakeapi.Late()},
+		{Sessions: 6, Calls: 6, RPM: 60, Burst: 2, Server: fakeapi.Manner{FirstToken: 1500 * time.Millisecond, Speed: 40}},
+		{Sessions: 9, Calls: 4, RPM: 45, Burst: 3, Server: fakeapi.Manner{}},
+	} {
+		begin := time.Now()
+		now, bucket := begin, fakeapi.Full(s.limits(1).Requests, begin)
+		var log []fakeapi.Request
+		for range s.Answers() {
+			now = now.Add(bucket.Wait(1, now))
+			bucket = bucket.Take(1, now)
+			log = append(log, fakeapi.Request{Status: 200, Arrived: now, Ended: now.Add(s.Server.Takes(answerTokens))})
+		}
+		if got := s.measure(log, nil).Makespan / s.Ideal(); !near(got, 1) {
+			t.Errorf("%v: a perfect run takes %v of the ideal", s, got)
+		}
+	}
+}

@@ -1,33 +1,53 @@
 package demo
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"afteryou/internal/fakeapi"
+	"afteryou/internal/realclaude"
 )
 
 // Scenario says what work there is and what limits it. Every session makes Calls calls to the model, with a tool between
 // each two; with Subagents it starts so many first, each of which makes Calls calls, and says what came of it.
 type Scenario struct {
-	Sessions  int     `json:"sessions"`
-	Calls     int     `json:"calls"`
-	Subagents int     `json:"subagents,omitempty"`
-	RPM       float64 `json:"rpm,omitempty"`  // calls a minute; 0: no such limit
-	ITPM      float64 `json:"itpm,omitempty"` // input tokens a minute; 0: no such limit
-	Burst     float64 `json:"burst"`          // how many calls the limit lets through at once
-	Latency   float64 `json:"latency_s"`      // of an answer
+	Sessions  int            `json:"sessions"`
+	Calls     int            `json:"calls"`
+	Subagents int            `json:"subagents,omitempty"`
+	RPM       float64        `json:"rpm,omitempty"`  // calls a minute; 0: no such limit
+	ITPM      float64        `json:"itpm,omitempty"` // input tokens a minute; 0: no such limit
+	Burst     float64        `json:"burst"`          // how many calls the limit lets through at once
+	Server    fakeapi.Manner `json:"server"`
+	Cloud     string         `json:"cloud,omitempty"` // spoken instead of the first party's API (see realclaude.Cloud)
 	// Cut changes the limit twice: to a third when a third of the time without the change has passed, and back when two
 	// thirds have.
 	Cut bool `json:"cut,omitempty"`
 }
 
-// What a call takes from a limit of input tokens: the first of a conversation writes its cache.
+// What a call takes from a limit of input tokens, of which the first of a conversation writes its cache; and what is
+// answered.
 const (
-	callTokens  = 1000
-	firstTokens = 2 * callTokens
+	callTokens   = 1000
+	firstTokens  = 2 * callTokens
+	answerTokens = 20
 )
+
+// Usual is the work of a demo that is told nothing, but for its limit, on a server that is as late as the API.
+func Usual() Scenario { return Scenario{Sessions: 6, Calls: 6, Burst: 2, Server: fakeapi.Late()} }
+
+// Check finds what cannot be.
+func (s Scenario) Check() error {
+	if s.Sessions < 1 || s.Calls < 1 || s.Subagents < 0 || !(s.RPM >= 0) || !(s.ITPM >= 0) || !(s.Burst >= 1) ||
+		s.Server.FirstToken < 0 || !(s.Server.Speed >= 0) {
+		return errors.New("sessions, calls and burst start at 1, the other numbers at 0")
+	}
+	if s.Cloud != "" && realclaude.Cloud(s.Cloud, "") == nil {
+		return fmt.Errorf("cloud is vertex or bedrock, not %q", s.Cloud)
+	}
+	return nil
+}
 
 // callers is how many conversations call the model with a tool between each two of their calls.
 func (s Scenario) callers() int { return s.Sessions * max(1, s.Subagents) }
@@ -95,8 +115,9 @@ func (s Scenario) cuts() (cut, restored time.Duration) {
 	return third, 2 * third
 }
 
-// Ideal is how long the work takes at least from the first call to the last answer, in seconds: the buckets must
-// release all the calls, the last must be answered, and each session makes its calls one after the other.
+// Ideal is how long the work takes at least from the first call to the end of the last answer, in seconds: the buckets
+// must release all the calls, the last must be answered, and each session makes its calls one after the other. An answer
+// takes what it does on average.
 func (s Scenario) Ideal() float64 {
 	released := s.released()
 	if s.Cut {
@@ -106,7 +127,8 @@ func (s Scenario) Ideal() float64 {
 	if s.Subagents > 0 {
 		row += 2
 	}
-	return max(released+s.Latency, float64(row)*s.Latency)
+	latency := s.Server.Takes(answerTokens).Seconds()
+	return max(released+latency, float64(row)*latency)
 }
 
 // cost is what a call takes; of it cache reads are free.
@@ -133,14 +155,12 @@ func (s Scenario) server() fakeapi.Config {
 			return fakeapi.Say(finished)
 		}
 	}
-	c := fakeapi.Config{Limits: s.limits(1), Cost: s.cost}
-	c.Answer = fakeapi.Slow(time.Duration(s.Latency*float64(time.Second)), func(r fakeapi.Request) fakeapi.Answer {
+	return fakeapi.Config{Limits: s.limits(1), Manner: s.Server, Cost: s.cost, Answer: func(r fakeapi.Request) fakeapi.Answer {
 		a := answer(r)
 		a.Usage = s.cost(r)
-		a.Usage.Output = 20
+		a.Usage.Output = answerTokens
 		return a
-	})
-	return c
+	}}
 }
 
 // finished is what a session says at its end.
@@ -175,5 +195,9 @@ func (s Scenario) String() string {
 	if s.Cut {
 		limit += ", cut to a third for a while"
 	}
-	return fmt.Sprintf("%s; the limit is %s, %g at once", who, limit, s.Burst)
+	server := "the server"
+	if s.Cloud != "" {
+		server += ", " + s.Cloud + ","
+	}
+	return fmt.Sprintf("%s; the limit is %s, %g at once; %s %v", who, limit, s.Burst, server, s.Server)
 }

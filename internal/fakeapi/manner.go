@@ -1,9 +1,11 @@
 package fakeapi
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,17 +15,17 @@ type Manner struct {
 	// FirstToken is from the arrival of a call to the first event of its answer, with which the headers come. It varies
 	// evenly by that share Jitter of itself, up and down: the nth call of the same Seed is always as late. A server that is
 	// late rejects a call after 10 to 300 ms, as the API does, which need not wait for a token to say no.
-	FirstToken time.Duration
-	Jitter     float64
-	Seed       uint64
-	Speed      float64 // tokens a second from the first on; 0: all with it
+	FirstToken time.Duration `json:"first_token_ns"`
+	Jitter     float64       `json:"jitter"`
+	Seed       uint64        `json:"seed,omitempty"`
+	Speed      float64       `json:"tokens_per_s,omitempty"` // from the first on; 0: all with it
 
 	// AtAdmission makes headers say what remained when the call was let through; otherwise, what remains as its answer
 	// begins.
-	AtAdmission  bool
-	Headers      Headers
-	NoRetryAfter bool // a 429 does not say when to come again
-	Unnamed      bool // nor its message which limit it is
+	AtAdmission  bool    `json:"at_admission,omitempty"`
+	Headers      Headers `json:"headers,omitempty"`
+	NoRetryAfter bool    `json:"no_retry_after,omitempty"` // a 429 does not say when to come again
+	Unnamed      bool    `json:"unnamed,omitempty"`        // nor its message which limit it is
 }
 
 // Headers is what the anthropic-ratelimit-* headers say of the limits.
@@ -37,6 +39,57 @@ const (
 
 // Late is the manner of a server on the other side of the internet: what is measured on it may be published.
 func Late() Manner { return Manner{FirstToken: 800 * time.Millisecond, Jitter: .25} }
+
+// Takes is how long an answer of so many tokens takes, on average.
+func (m Manner) Takes(tokens int) time.Duration { return m.FirstToken + m.streaming(tokens) }
+
+// Set adds what the words say, which stand between commas.
+func (m *Manner) Set(words string) error {
+	for word := range strings.SplitSeq(words, ",") {
+		switch word {
+		case "no-headers":
+			m.Headers = None
+		case "lying-headers":
+			m.Headers = Lies
+		case "no-retry-after":
+			m.NoRetryAfter = true
+		case "unnamed-limit":
+			m.Unnamed = true
+		case "at-admission":
+			m.AtAdmission = true
+		default:
+			return fmt.Errorf("known are no-headers, lying-headers, no-retry-after, unnamed-limit and at-admission, not %q", word)
+		}
+	}
+	return nil
+}
+
+// String says what a server does, for a person.
+func (m Manner) String() string {
+	text := "answers at once"
+	if m.FirstToken > 0 {
+		text = fmt.Sprintf("answers after %g s", m.FirstToken.Seconds())
+	}
+	if m.FirstToken > 0 && m.Jitter > 0 {
+		text += fmt.Sprintf(" ± %g %%", 100*m.Jitter)
+	}
+	for _, more := range []struct {
+		so   bool
+		text string
+	}{
+		{m.Speed > 0, fmt.Sprintf("then %g tokens a second", m.Speed)},
+		{m.AtAdmission, "counts what remains at admission"},
+		{m.Headers == None, "without headers"},
+		{m.Headers == Lies, "with headers that lie"},
+		{m.NoRetryAfter, "without retry-after"},
+		{m.Unnamed, "without naming the limit"},
+	} {
+		if more.so {
+			text += ", " + more.text
+		}
+	}
+	return text
+}
 
 // first is the time to the first token of the call of that number.
 func (m Manner) first(seq int) time.Duration {

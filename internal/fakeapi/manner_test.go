@@ -170,3 +170,25 @@ func TestThousands(t *testing.T) {
 		}
 	}
 }
+
+func TestAMannerInWords(t *testing.T) {
+	m := Late()
+	if err := m.Set("lying-headers,no-retry-after,unnamed-limit,at-admission"); err != nil {
+		t.Fatal(err)
+	}
+	m.Speed = 50
+	if got, want := m, (Manner{FirstToken: 800 * time.Millisecond, Jitter: .25, Speed: 50, Headers: Lies, NoRetryAfter: true, Unnamed: true, AtAdmission: true}); got != want {
+		t.Errorf("Set gives %+v, want %+v", got, want)
+	}
+	const want = "answers after 0.8 s ± 25 %, then 50 tokens a second, counts what remains at admission, with headers that lie, " +
+		"without retry-after, without naming the limit"
+	if got := m.String(); got != want {
+		t.Errorf("String = %q, want %q", got, want)
+	}
+	if got := (Manner{}).String(); got != "answers at once" {
+		t.Errorf("String of the zero Manner = %q", got)
+	}
+	if err := m.Set("no-headers,nonsense"); err == nil || !strings.Contains(err.Error(), `not "nonsense"`) {
+		t.Errorf("Set of nonsense: %v", err)
+	}
+}

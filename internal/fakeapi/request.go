@@ -19,7 +19,7 @@ type Request struct {
 	Agent   string // x-claude-code-agent-id; empty outside subagents
 	Arrived time.Time
 
-	Model     string
+	Model     string // of the body; of clouds, of the path
 	Stream    bool
 	MaxTokens int
 	Tools     int    // tools offered; none in side calls such as titles
@@ -27,8 +27,11 @@ type Request struct {
 	Prompts   int    // of them, prompts (see LastText)
 	Results   int    // tool results in the whole conversation
 	Since     int    // tool results since the last prompt
+	Checked   bool   // auto mode asks whether the tools that the answer calls are safe
 	LastText  string // the last prompt: user text that is neither a tool result nor a system reminder
 	Body      []byte // empty in the log, which would grow large
+
+	dialect dialect
 
 	Status     int           // 0: not decided yet
 	Scripted   bool          // the answer function chose that status, no bucket did
@@ -81,7 +84,11 @@ type body struct {
 	Stream    bool              `json:"stream"`
 	MaxTokens int               `json:"max_tokens"`
 	Tools     []json.RawMessage `json:"tools"`
-	Metadata  struct {
+	// Safeguards is how auto mode has its safety check made along with the answer (2.1.332).
+	Safeguards []struct {
+		Type string `json:"type"`
+	} `json:"safeguards"`
+	Metadata struct {
 		UserID string `json:"user_id"`
 	} `json:"metadata"`
 	Messages []struct {
@@ -113,7 +120,13 @@ func (r *Request) parse(data []byte) error {
 		return err
 	}
 	r.Body = data
-	r.Model, r.Stream, r.MaxTokens, r.Tools, r.Messages = b.Model, b.Stream, b.MaxTokens, len(b.Tools), len(b.Messages)
+	if r.dialect == firstParty {
+		r.Model, r.Stream = b.Model, b.Stream
+	}
+	r.MaxTokens, r.Tools, r.Messages = b.MaxTokens, len(b.Tools), len(b.Messages)
+	for _, g := range b.Safeguards {
+		r.Checked = r.Checked || g.Type == toolCheck
+	}
 	if _, id, ok := strings.Cut(b.Metadata.UserID, "_session_"); ok && r.Session == "" {
 		r.Session = id
 	}

@@ -7,7 +7,6 @@ package fakeapi
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -165,9 +164,11 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 		Session: hr.Header.Get("x-claude-code-session-id"), Agent: hr.Header.Get("x-claude-code-agent-id"),
 		Arrived: time.Now(),
 	}
+	var ok bool
+	r.dialect, r.Model, r.Stream, ok = route(hr.URL.Path)
 	post := hr.Method == http.MethodPost
 	switch {
-	case post && hr.URL.Path == "/v1/messages":
+	case post && ok:
 		s.call(w, hr, &r, data)
 	case post && hr.URL.Path == "/v1/messages/count_tokens":
 		s.other(&r, http.StatusOK)
@@ -196,7 +197,7 @@ func (s *Server) call(w http.ResponseWriter, hr *http.Request, r *Request, data 
 		writeJSON(w, http.StatusBadRequest, failure("invalid_request_error", "reading the body: "+err.Error(), r.ID))
 		return
 	}
-	cost := s.cost(*r)
+	cost, manner := s.cost(*r), s.manner.on(r.dialect)
 
 	// One critical section, so that the order of arrival is the order in which buckets are asked.
 	s.mu.Lock()
@@ -220,16 +221,16 @@ func (s *Server) call(w http.ResponseWriter, hr *http.Request, r *Request, data 
 	var a Answer
 	if wait > 0 {
 		a = RateLimited(wait)
-		if !s.manner.Unnamed {
-			a.Message = fmt.Sprintf("This request would exceed your organization's rate limit of %s per minute. For details, refer to: "+
-				"https://docs.claude.com/en/api/rate-limits.", what)
-		}
-		if s.manner.NoRetryAfter {
-			a.Header = nil
+		if !manner.Unnamed {
+			a.Message = r.dialect.rejection(r.Model, what)
 		}
 	} else {
 		a = f(*r)
 		r.Scripted = a.status() != http.StatusOK
+	}
+	if manner.NoRetryAfter {
+		a.Header = a.Header.Clone() // the script may give it again
+		a.Header.Del("retry-after")
 	}
 	r.Status, r.Cut = a.status(), a.Cut
 	if secs, err := strconv.Atoi(a.Header.Get("retry-after")); err == nil {
@@ -250,13 +251,13 @@ func (s *Server) call(w http.ResponseWriter, hr *http.Request, r *Request, data 
 
 	headers := func() {
 		now, b := now, admitted
-		if !s.manner.AtAdmission {
+		if !manner.AtAdmission {
 			s.mu.Lock()
 			now, b = time.Now(), s.buckets
 			s.mu.Unlock()
 		}
 		h := w.Header()
-		s.manner.limits(h, b, now)
+		manner.limits(h, b, now)
 		h.Set("request-id", r.ID)
 		for _, more := range []http.Header{s.header, a.Header} {
 			for name, values := range more {
@@ -264,7 +265,7 @@ func (s *Server) call(w http.ResponseWriter, hr *http.Request, r *Request, data 
 			}
 		}
 	}
-	st := stream{w: w, hr: hr, r: r, a: a, manner: s.manner, headers: headers, end: func() {
+	st := stream{w: w, hr: hr, r: r, a: a, manner: manner, headers: headers, end: func() {
 		now := time.Now()
 		r.Ended = now
 		s.mu.Lock()

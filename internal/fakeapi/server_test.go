@@ -315,3 +315,24 @@ func TestLatency(t *testing.T) {
 		t.Errorf("the call took %v, want at least 120ms", r.Ended.Sub(r.Arrived))
 	}
 }
+
+func TestTheSafetyOfToolsIsToldWhereItIsAsked(t *testing.T) {
+	s := start(t, Config{Answer: Agentic(2)})
+	asks := func(stream bool) string {
+		return strings.Replace(request(prompt, stream), "{", `{"safeguards":[{"type":"dangerous_tool_use","classifier_context":{}}],`, 1)
+	}
+	for _, c := range []struct{ body, want string }{
+		{asks(true), `"delta":{"safeguard_results":[{"status":{"tool_uses":{"toolu_`},
+		{asks(false), `"outcome":"not_flagged","type":"evaluated"`},
+	} {
+		if _, body := post(t, s, "", c.body); !strings.Contains(body, c.want) {
+			t.Errorf("answer to %s = %s, want %s in it", c.body, body, c.want)
+		}
+	}
+	if _, body := post(t, s, "", request(prompt, true)); strings.Contains(body, "safeguard_results") {
+		t.Errorf("unasked: %s", body)
+	}
+	if log := s.Log(); !log[0].Checked || !log[1].Checked || log[2].Checked {
+		t.Errorf("log = %+v", log)
+	}
+}

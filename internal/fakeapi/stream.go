@@ -80,17 +80,18 @@ func (s stream) fail() {
 		fmt.Fprint(s.w, s.a.Body)
 		return
 	}
-	kind, message := errorOf(s.a.Status)
+	kind, message := s.r.dialect.errorOf(s.a.Status)
 	if s.a.Type != "" {
 		kind = s.a.Type
 	}
 	if s.a.Message != "" {
 		message = s.a.Message
 	}
-	writeJSON(s.w, s.a.Status, failure(kind, message, s.r.ID))
+	s.r.dialect.fail(s.w, s.a.Status, kind, message, s.r.ID)
 }
 
-func errorOf(status int) (kind, message string) {
+// errorOf gives the type that belongs to a status, and a message.
+func (d dialect) errorOf(status int) (kind, message string) {
 	switch status {
 	case http.StatusBadRequest:
 		return "invalid_request_error", "Bad request"
@@ -103,8 +104,7 @@ func errorOf(status int) (kind, message string) {
 	case http.StatusRequestEntityTooLarge:
 		return "request_too_large", "Request exceeds the maximum size"
 	case http.StatusTooManyRequests:
-		return "rate_limit_error", "This request would exceed your organization's rate limit. For details, refer to: " +
-			"https://docs.claude.com/en/api/rate-limits."
+		return "rate_limit_error", d.rejection("", "")
 	case 529:
 		return "overloaded_error", "Overloaded"
 	}
@@ -144,6 +144,21 @@ func (s stream) usage(output int) object {
 
 func (s stream) toolID(i int) string { return fmt.Sprintf("toolu_%s_%d", s.r.ID[len("req_"):], i) }
 
+// toolCheck is the safety check of auto mode.
+const toolCheck = "dangerous_tool_use"
+
+// check adds the outcome of the safety check to the end of an answer, if the call asked for it: every tool is safe.
+func (s stream) check(end object) {
+	if !s.r.Checked {
+		return
+	}
+	uses := object{}
+	for i := range s.a.Tools {
+		uses[s.toolID(i)] = object{"type": "evaluated", "outcome": "not_flagged"}
+	}
+	end["safeguard_results"] = []object{{"type": toolCheck, "status": object{"type": "available", "tool_uses": uses}}}
+}
+
 // plain answers a call that asked for no stream.
 func (s stream) plain() {
 	if !s.sleepUntil(s.whole()) {
@@ -159,6 +174,7 @@ func (s stream) plain() {
 	}
 	m := s.message()
 	m["content"], m["stop_reason"], m["usage"] = blocks, s.a.stopReason(), s.usage(s.r.Cost.Output)
+	s.check(m)
 	s.headers()
 	s.end()
 	writeJSON(s.w, http.StatusOK, m)
@@ -194,7 +210,7 @@ func (s stream) parts() (list []part) {
 // blocks and the end of the message: a client may start a tool as soon as its block is complete, and nothing shall happen
 // because of an answer that still runs.
 func (s stream) events() {
-	s.w.Header().Set("content-type", "text/event-stream; charset=utf-8")
+	s.w.Header().Set("content-type", s.r.dialect.contentType())
 	s.w.Header().Set("cache-control", "no-cache")
 	s.headers()
 	s.w.WriteHeader(http.StatusOK)
@@ -206,7 +222,7 @@ func (s stream) events() {
 		if err != nil {
 			panic(fmt.Sprintf("encoding %s: %v", kind, err)) // our own types
 		}
-		fmt.Fprintf(&out, "event: %s\ndata: %s\n\n", kind, data)
+		s.r.dialect.event(&out, kind, data)
 	}
 	flush := func() {
 		s.w.Write(out.Bytes()) // a client that is gone shows in the context
@@ -266,8 +282,9 @@ func (s stream) events() {
 		}
 		event("content_block_stop", object{"index": i})
 	}
-	event("message_delta", object{
-		"delta": object{"stop_reason": s.a.stopReason(), "stop_sequence": nil}, "usage": s.usage(s.r.Cost.Output)})
+	delta := object{"stop_reason": s.a.stopReason(), "stop_sequence": nil}
+	s.check(delta)
+	event("message_delta", object{"delta": delta, "usage": s.usage(s.r.Cost.Output)})
 	event("message_stop", object{})
 	s.end()
 	flush()

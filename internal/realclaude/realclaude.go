@@ -66,6 +66,20 @@ func Env(home, baseURL string, extra ...string) []string {
 	return env
 }
 
+// Cloud is an extra of Env that makes Claude Code speak to that URL as to a cloud, "vertex" or "bedrock", without an account
+// there (2.1.332). No cloud is nothing extra.
+func Cloud(name, url string) []string {
+	switch name {
+	case "vertex":
+		return []string{"ANTHROPIC_BASE_URL=", "ANTHROPIC_API_KEY=", "CLAUDE_CODE_USE_VERTEX=1", "CLAUDE_CODE_SKIP_VERTEX_AUTH=1",
+			"ANTHROPIC_VERTEX_BASE_URL=" + url + "/v1", "ANTHROPIC_VERTEX_PROJECT_ID=p", "CLOUD_ML_REGION=us-east5"}
+	case "bedrock":
+		return []string{"ANTHROPIC_BASE_URL=", "ANTHROPIC_API_KEY=", "CLAUDE_CODE_USE_BEDROCK=1", "CLAUDE_CODE_SKIP_BEDROCK_AUTH=1",
+			"ANTHROPIC_BEDROCK_BASE_URL=" + url, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=y"}
+	}
+	return nil
+}
+
 // Home makes dir a home in which Claude Code asks nothing at its start: onboarding is done, the key approved, and cwd,
 // which is made too, trusted.
 func Home(dir, cwd string) error {
