@@ -43,7 +43,8 @@ func (m Manner) on(d dialect) Manner {
 	return m
 }
 
-// rejection is the message of a 429; limit is the one that is named, such as "50 requests", or empty.
+// rejection is the message of a 429, in the words of 2026-04 (clouds: 2025); limit is the one that is named, such as "50 requests",
+// or empty.
 func (d dialect) rejection(model, limit string) string {
 	_, kind, named := strings.Cut(limit, " ")
 	switch {
@@ -61,8 +62,10 @@ func (d dialect) rejection(model, limit string) string {
 		return "Resource exhausted. Please try again later. Please refer to https://cloud.google.com/vertex-ai/generative-ai/docs/error-code-429 " +
 			"for more details."
 	case named:
-		return fmt.Sprintf("This request would exceed your organization's rate limit of %s per minute. For details, refer to: "+
-			"https://docs.claude.com/en/api/rate-limits.", limit)
+		return fmt.Sprintf("This request would exceed your organization's rate limit of %s per minute (org: "+
+			"00000000-0000-4000-8000-000000000000, model: %s). For details, refer to: https://docs.claude.com/en/api/rate-limits. You can "+
+			"see the response headers for current usage. Please reduce the prompt length or the maximum tokens requested, or try again "+
+			"later. You may also contact sales at https://claude.com/contact-sales to discuss your options for a rate limit increase.", limit, model)
 	}
 	return "This request would exceed your organization's rate limit. For details, refer to: https://docs.claude.com/en/api/rate-limits."
 }

@@ -133,10 +133,10 @@ func TestATerseServer(t *testing.T) {
 		limit, remaining, tokens     string // of an answer
 		retryAfter, message, missing string // of a rejection
 	}{
-		{"says all", Manner{}, "1", "0", "30000", "60", "of 1 requests per minute", ""},
-		{"has no headers", Manner{Headers: None}, "", "", "", "60", "of 1 requests per minute", ""},
-		{"lies", Manner{Headers: Lies}, "50", "42", "", "60", "of 1 requests per minute", ""},
-		{"does not say when", Manner{NoRetryAfter: true}, "1", "0", "30000", "", "of 1 requests per minute", ""},
+		{"says all", Manner{}, "1", "0", "30000", "60", "of 1 requests per minute (org: ", ""},
+		{"has no headers", Manner{Headers: None}, "", "", "", "60", "of 1 requests per minute (org: ", ""},
+		{"lies", Manner{Headers: Lies}, "50", "42", "", "60", "of 1 requests per minute (org: ", ""},
+		{"does not say when", Manner{NoRetryAfter: true}, "1", "0", "30000", "", "of 1 requests per minute (org: ", ""},
 		{"does not name the limit", Manner{Unnamed: true}, "1", "0", "30000", "60", "would exceed your organization's rate limit. For", "per minute"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

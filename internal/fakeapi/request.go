@@ -84,7 +84,7 @@ type body struct {
 	Stream    bool              `json:"stream"`
 	MaxTokens int               `json:"max_tokens"`
 	Tools     []json.RawMessage `json:"tools"`
-	// Safeguards is how auto mode has its safety check made along with the answer (2.1.332).
+	// Safeguards is how auto mode has its safety check made along with the answer, a beta that a header must name (2.1.332).
 	Safeguards []struct {
 		Type string `json:"type"`
 	} `json:"safeguards"`
@@ -124,8 +124,9 @@ func (r *Request) parse(data []byte) error {
 		r.Model, r.Stream = b.Model, b.Stream
 	}
 	r.MaxTokens, r.Tools, r.Messages = b.MaxTokens, len(b.Tools), len(b.Messages)
+	asks := strings.Contains(r.Header.Get("anthropic-beta"), "dangerous-tool-use-")
 	for _, g := range b.Safeguards {
-		r.Checked = r.Checked || g.Type == toolCheck
+		r.Checked = r.Checked || asks && g.Type == toolCheck
 	}
 	if _, id, ok := strings.Cut(b.Metadata.UserID, "_session_"); ok && r.Session == "" {
 		r.Session = id

@@ -1,7 +1,8 @@
 // Package fakeapi is a Messages API on loopback, for tests, the bench and the demo: it stands in for the server only, so
 // that the real Claude Code can be driven without an account. It limits calls with token buckets as the API does, says so
-// with the API's own bodies and headers, answers as it is told to, and logs every call. It does not check credentials,
-// parameters or the order of messages, and knows no model.
+// with the API's own bodies and headers, or those of Vertex AI and Amazon Bedrock where a path is theirs, answers as it is
+// told to, as late and as tersely as its Manner is, and logs every call. It does not check credentials, parameters or the
+// order of messages, and knows no model.
 package fakeapi
 
 import (

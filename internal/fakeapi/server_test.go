@@ -37,6 +37,9 @@ func post(t *testing.T, s *Server, session, body string) (*http.Response, string
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Claude-Code-Session-Id", session)
+	if session == "auto" {
+		req.Header.Set("Anthropic-Beta", "interleaved-thinking-2025-05-14,dangerous-tool-use-2026-09-03")
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -325,14 +328,16 @@ func TestTheSafetyOfToolsIsToldWhereItIsAsked(t *testing.T) {
 		{asks(true), `"delta":{"safeguard_results":[{"status":{"tool_uses":{"toolu_`},
 		{asks(false), `"outcome":"not_flagged","type":"evaluated"`},
 	} {
-		if _, body := post(t, s, "", c.body); !strings.Contains(body, c.want) {
+		if _, body := post(t, s, "auto", c.body); !strings.Contains(body, c.want) {
 			t.Errorf("answer to %s = %s, want %s in it", c.body, body, c.want)
 		}
 	}
-	if _, body := post(t, s, "", request(prompt, true)); strings.Contains(body, "safeguard_results") {
-		t.Errorf("unasked: %s", body)
+	for session, body := range map[string]string{"auto": request(prompt, true), "no header": asks(true)} {
+		if _, body := post(t, s, session, body); strings.Contains(body, "safeguard_results") {
+			t.Errorf("%s: unasked: %s", session, body)
+		}
 	}
-	if log := s.Log(); !log[0].Checked || !log[1].Checked || log[2].Checked {
+	if log := s.Log(); !log[0].Checked || !log[1].Checked || log[2].Checked || log[3].Checked {
 		t.Errorf("log = %+v", log)
 	}
 }

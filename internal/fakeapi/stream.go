@@ -233,31 +233,20 @@ func (s stream) events() {
 	event("ping", object{})
 	flush()
 
-	switch s.a.Cut {
-	case Hang:
+	if s.a.Cut == Hang {
 		s.forever()
 		return
-	case Reset:
+	}
+	if s.a.Cut != Whole {
 		if !s.sleepUntil(s.whole()) {
 			s.end()
 			return
 		}
 		s.end()
-		conn, _, err := http.NewResponseController(s.w).Hijack()
-		if err != nil {
-			panic(http.ErrAbortHandler) // HTTP/2, which nobody asked for: breaking off is the next best
-		}
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			tcp.SetLinger(0) // so that closing sends RST; if it cannot, the stream is cut all the same
-		}
-		conn.Close()
-		return
-	case ErrorEvent:
-		if !s.sleepUntil(s.whole()) {
-			s.end()
+		if s.a.Cut == Reset {
+			s.reset()
 			return
 		}
-		s.end()
 		event("error", object{"error": object{"type": "overloaded_error", "message": "Overloaded"}})
 		flush()
 		return
@@ -288,4 +277,16 @@ func (s stream) events() {
 	event("message_stop", object{})
 	s.end()
 	flush()
+}
+
+// reset resets the connection.
+func (s stream) reset() {
+	conn, _, err := http.NewResponseController(s.w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // HTTP/2, which nobody asked for: breaking off is the next best
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0) // so that closing sends RST; if it cannot, the stream is cut all the same
+	}
+	conn.Close()
 }
