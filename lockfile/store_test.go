@@ -429,3 +429,21 @@ func TestTheLogIsOneLineAMessageAndBounded(t *testing.T) {
 		t.Errorf("the log has %d bytes after a full one", len(got))
 	}
 }
+
+// A pid says nothing of a process in another pid namespace or on another machine; nobody there loses a turn for it.
+func TestProcessElsewhereCountsAsAlive(t *testing.T) {
+	gone := exec.Command(os.Args[0], "-test.run=^$")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	p := turn.Process{PID: gone.Process.Pid, Start: 1, Host: Self().Host}
+	if p.Host == "" || Alive(p) {
+		t.Errorf("%+v is alive here", p)
+	}
+	if p.Host += "x"; !Alive(p) {
+		t.Errorf("%+v is not alive, where nobody can look", p)
+	}
+	if p.Host = ""; Alive(p) {
+		t.Errorf("%+v, as an older version writes it, is alive", p)
+	}
+}

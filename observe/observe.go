@@ -141,6 +141,7 @@ func (r Report) Apply(now time.Time, s *turn.State) {
 	pool := s.Pool(session.Pool)
 	pool.SeenAlive(now, r.Key)
 	for _, row := range r.rows {
+		row.At = s.Local(session.Process, row.At)
 		if r.Key.Agent != "" && now.Sub(row.At) > past && !row.At.IsZero() {
 			continue
 		}

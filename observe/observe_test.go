@@ -158,6 +158,21 @@ func TestASecondRequestAfterAnAnswerTellsOfNone(t *testing.T) {
 	}
 }
 
+// A transcript is written by the clock of its session's machine, and may be read on another one.
+func TestRowsOfAnotherMachineAreOfItsClock(t *testing.T) {
+	s := newScene(t)
+	const behind = -3 * time.Hour
+	s.state.Ahead = map[string]int64{"b": -behind.Milliseconds()}
+	s.state.Arrive(s.now, "a/1")
+	s.state.Sessions["s"].Process = turn.Process{PID: 1, Host: "b/1"}
+	s.write(request(s.now.Add(behind+20*time.Millisecond), "1"), request(s.now.Add(behind+5*time.Second), "2"))
+	s.look(6 * time.Second)
+	log := s.pool().Pace.Log
+	if sent := log[len(log)-1].Sub(s.now); s.rejections() != 1 || sent < 4*time.Second || sent > 6*time.Second {
+		t.Errorf("%d rejections, and the last call was sent %v from the start; want 1 and 5s", s.rejections(), sent)
+	}
+}
+
 func TestAnInterruptGivesTheTurnBack(t *testing.T) {
 	s := newScene(t)
 	s.write(request(s.now.Add(20*time.Millisecond), "1"), interrupted(s.now.Add(time.Second)))

@@ -102,7 +102,20 @@ func (s *State) move(d time.Duration) {
 	for _, one := range s.Sessions {
 		move(&one.Since, d)
 		move(&one.Seen, d)
+		for k, at := range one.Asked {
+			move(&at, d)
+			one.Asked[k] = at
+		}
 	}
+}
+
+// Local is a time by the clock of the process, such as its transcript's, by the clock of here.
+func (s *State) Local(of Process, at time.Time) time.Time {
+	machine := of.Host.machine()
+	if at.IsZero() || machine == "" || machine == s.here.machine() {
+		return at
+	}
+	return at.Add(time.Duration(s.Ahead[machine])*time.Millisecond - s.ahead)
 }
 
 func (a *Account) shift(d time.Duration) {
