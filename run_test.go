@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"afteryou/internal/fakeapi"
 )
 
 // stub is a program in place of Claude Code that tells how it was started: its arguments and its environment, NUL
@@ -183,6 +185,22 @@ func TestAFlagOfTomorrowIsASessionAllTheSame(t *testing.T) {
 	o := p.run("run", "--", "--settings", `{"a":1}`, "--brand-new-flag", "--settings", `{"b":2}`, "-p", "hi")
 	if len(o.args) != 7 || o.args[1] != `{"a":1}` || !strings.Contains(o.args[4], `"b":2,"hooks"`) {
 		t.Errorf("two --settings: claude gets %q", o.args)
+	}
+}
+
+// The real program takes two flags that stand in no list of ours: its sessions take turns with them, on a terminal and without.
+func TestRealFlagsThatWeDoNotKnow(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)})
+	m.print(m.session("print"), "--ignore-persisted-trust", "--workload", "batch")
+	if calls, turns := m.counted(); calls != 2 || turns != 0 {
+		t.Errorf("with -p the state counts %d calls and %d turns, want 2 and none", calls, turns)
+	}
+	terminal := m.open(m.session("terminal"), "--workload", "batch", "--permission-mode", "bypassPermissions")
+	m.ask(terminal, "hello")
+	m.sees(terminal, "● done")
+	if calls, _ := m.counted(); calls != 4 {
+		t.Errorf("the state counts %d calls, want 4", calls)
 	}
 }
 

@@ -58,7 +58,7 @@ var flags = map[string]arity{
 	// What it starts itself by. They are read in the first place only, so that nothing may be put before them.
 	"--bg-pty-host": leave, "--bg-spare": leave, "--check-against-schema": leave, "--chrome-native-host": leave,
 	"--claude-in-chrome-mcp": leave, "--daemon-worker": leave, "--eval-mock-server": leave, "--gh-standin": leave,
-	"--handle-uri": leave, "--preload": leave, "--runner-declares": leave, "--update": leave, "--upgrade": leave,
+	"--handle-uri": leave, "--preload": leave, "--update": leave, "--upgrade": leave,
 }
 
 // commands are the subcommands of 2.1.330, of its --help and hidden ones, and those of its documentation. Before most of
