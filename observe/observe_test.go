@@ -162,7 +162,7 @@ func TestASecondRequestAfterAnAnswerTellsOfNone(t *testing.T) {
 func TestRowsOfAnotherMachineAreOfItsClock(t *testing.T) {
 	s := newScene(t)
 	const behind = -3 * time.Hour
-	s.state.Ahead = map[string]int64{"b": -behind.Milliseconds()}
+	s.state.Clocks = map[string]int64{"b": -behind.Milliseconds()}
 	s.state.Arrive(s.now, "a/1")
 	s.state.Sessions["s"].Process = turn.Process{PID: 1, Host: "b/1"}
 	s.write(request(s.now.Add(behind+20*time.Millisecond), "1"), request(s.now.Add(behind+5*time.Second), "2"))

@@ -13,8 +13,6 @@ const (
 	crowd, many = 2_000, 10_000
 	// plenty is more tokens than calls take or a bucket has.
 	plenty = 1e15
-	// mostAhead is how far two clocks that show a time can be apart, in milliseconds.
-	mostAhead = 230 * 366 * 24 * 3600 * 1000
 	// longest is the longest retry that is believed.
 	longest = 366 * 24 * time.Hour
 	// slack is how much a time may be beyond what it must not be beyond: rounding, and what was told just before the
@@ -35,11 +33,11 @@ func (s *State) Check() error {
 	if max(len(s.Pools), len(s.Sessions)) > crowd {
 		return fmt.Errorf("%d pools and %d sessions", len(s.Pools), len(s.Sessions))
 	}
-	if len(s.Ahead) > mostClocks {
-		return fmt.Errorf("%d clocks", len(s.Ahead))
+	if len(s.Clocks) > mostClocks {
+		return fmt.Errorf("%d clocks", len(s.Clocks))
 	}
-	for machine, ms := range s.Ahead {
-		if !within(float64(ms), -mostAhead, mostAhead) {
+	for machine, ms := range s.Clocks {
+		if most := float64(farthest.Milliseconds()); !within(float64(ms), -most, most) {
 			return fmt.Errorf("clock of %q %d ms behind", machine, ms)
 		}
 	}

@@ -29,7 +29,7 @@ func TestCheckRefusesWhatCantBe(t *testing.T) {
 		"a cool-down that never ends":      `{"pools":{"p":{` + at + `"cool":{"until":"2027-03-01T00:00:00Z"}}}}`,
 		"a cool-down longer than any":      `{"pools":{"p":{` + at + `"cool":{"until":"2026-03-01T09:12:00Z"}}}}`,
 		"a usage limit of the year 9999":   `{"pools":{"p":{` + at + `"usage":{"until":"9999-01-01T00:00:00Z"}}}}`,
-		"a clock of no time":               `{"ahead":{"x":9223372036854775807}}`,
+		"a clock of no time":               `{"clocks":{"x":9223372036854775807}}`,
 		"a ticket seen in the future":      `{"pools":{"p":{` + at + `"queue":[{"session":"x","seen":"2026-04-01T09:00:00Z"}]}}}`,
 		"a negative window":                `{"pools":{"p":{` + at + `"pace":{"window":-1}}}}`,
 		"a window beyond the widest":       `{"pools":{"p":{` + at + `"pace":{"window":1000000}}}}`,

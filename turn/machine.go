@@ -2,7 +2,6 @@ package turn
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,12 +11,14 @@ import (
 // cannot look at each other's processes, and their clocks differ.
 const (
 	// renew is how old the sign of life of a ticket may be until its waiter writes a new one. Whoever writes it does so for
-	// all waiters of its host, so that the state is replaced once in that time.
+	// all waiters of its host, so that the state is replaced twice in that time at most.
 	renew = lease / 4
 	// away is how long a session that nobody here can look at is remembered after its last event.
 	away = time.Hour
-	// mostClocks bounds for how many machines State.Ahead is remembered.
+	// mostClocks bounds for how many machines State.Clocks is remembered.
 	mostClocks = 16
+	// farthest is more than two clocks can be apart.
+	farthest = 250 * 365 * 24 * time.Hour
 )
 
 // Host names where processes can look at each other: a machine since it was started, and a pid namespace of it. The part
@@ -40,7 +41,7 @@ func (p *Pool) elsewhere(of Process) bool { return of.Host != "" && of.Host != p
 // knows; a moment, it is assumed, so that a wait may become longer by that, once. The next writer's times set that right.
 // Of a clock that is before the others only one who comes anew, while others wait or have the turn, can tell.
 func (s *State) Arrive(now time.Time, here Host) {
-	s.here, s.ahead = here, time.Duration(s.Ahead[here.machine()])*time.Millisecond
+	s.here, s.ahead = here, s.before(here)
 	var last time.Time
 	for _, p := range s.Pools {
 		last = latest(last, p.At)
@@ -53,16 +54,21 @@ func (s *State) Arrive(now time.Time, here Host) {
 	s.move(-s.ahead)
 }
 
+// before is by how much the times in the file go before the clock of a host, as far as it stands there.
+func (s *State) before(h Host) time.Duration {
+	return time.Duration(s.Clocks[h.machine()]) * time.Millisecond
+}
+
 // Encode is the state as it goes into the file.
 func (s *State) Encode() ([]byte, error) {
-	if machine := s.here.machine(); s.ahead.Milliseconds() != s.Ahead[machine] {
-		if len(s.Ahead) >= mostClocks {
-			s.Ahead = nil // who is forgotten learns it anew
+	if machine := s.here.machine(); s.ahead.Milliseconds() != s.Clocks[machine] {
+		if len(s.Clocks) >= mostClocks {
+			s.Clocks = nil // who is forgotten learns it anew
 		}
-		if s.Ahead == nil {
-			s.Ahead = make(map[string]int64)
+		if s.Clocks == nil {
+			s.Clocks = make(map[string]int64)
 		}
-		s.Ahead[machine] = s.ahead.Milliseconds()
+		s.Clocks[machine] = s.ahead.Milliseconds()
 	}
 	s.move(s.ahead)
 	defer s.move(-s.ahead)
@@ -71,7 +77,7 @@ func (s *State) Encode() ([]byte, error) {
 
 // meets reports whether a machine comes anew to sessions of others, of which some wait, have the turn, or cool down.
 func (s *State) meets(here Host) bool {
-	if _, ok := s.Ahead[here.machine()]; ok {
+	if _, ok := s.Clocks[here.machine()]; ok {
 		return false
 	}
 	others, wait := false, false
@@ -95,7 +101,7 @@ func (s *State) move(d time.Duration) {
 	if d == 0 {
 		return
 	}
-	for p := range maps.Values(s.Pools) {
+	for _, p := range s.Pools {
 		p.shift(d)
 		p.Account.shift(d)
 	}
@@ -115,7 +121,7 @@ func (s *State) Local(of Process, at time.Time) time.Time {
 	if at.IsZero() || machine == "" || machine == s.here.machine() {
 		return at
 	}
-	return at.Add(time.Duration(s.Ahead[machine])*time.Millisecond - s.ahead)
+	return at.Add(s.before(of.Host) - s.ahead)
 }
 
 func (a *Account) shift(d time.Duration) {
@@ -141,13 +147,13 @@ func (p *Pool) Fades(k Key) time.Time {
 	if i < 0 {
 		return time.Time{}
 	}
-	return p.Queue[i].Seen.Add(renew + time.Duration(min(i+1, 30))*time.Second)
+	return p.Queue[i].Seen.Add(renew + time.Duration(min(i, 30))*time.Second)
 }
 
-// renew writes a sign of life of all that wait on the host, where one is due. Those that are gone were swept away.
+// renew writes a sign of life of all that wait on the host, where one is due soon. Those that are gone were swept away.
 func (p *Pool) renew(now time.Time, host Host) {
 	for i := range p.Queue {
-		if q := &p.Queue[i]; q.Waiter.Host == host && now.Sub(q.Seen) >= renew {
+		if q := &p.Queue[i]; q.Waiter.Host == host && now.Sub(q.Seen) >= renew/2 {
 			q.Seen = now
 		}
 	}

@@ -2,6 +2,8 @@ package turn
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -101,7 +103,7 @@ func TestMachinesTakeTurns(t *testing.T) {
 					p := st.Pool("p")
 					p.Sweep(now, x.alive)
 					p.Admit(now, strict)
-					_, waits := p.Place(Key{Session: x.session}, strict)
+					waits := slices.ContainsFunc(p.Queue, func(t Ticket) bool { return t.Session == x.session })
 					if p.Granted(Key{Session: x.session}, "e") || !waits {
 						t.Fatalf("after %g s %s is let go or dropped: %s", s, x.session, *a.disk)
 					}
@@ -224,6 +226,35 @@ func TestWhoCannotBeLookedAt(t *testing.T) {
 	}
 }
 
+// Twenty that wait on one host, who came a second after the other, write their signs of life together.
+func TestSignsOfLifeAreWrittenTogether(t *testing.T) {
+	a, b := sites(t, 0)
+	b.ask(at(0), "holder", Rules{Most: 1})
+	names := strings.Fields("a b c d e f g h i j k l m n o p q r s t")
+	for i, session := range names {
+		a.ask(at(float64(i)), session, Rules{Most: 1})
+	}
+	written := 0
+	for s := 20.0; s < 140; s += 0.25 {
+		for _, session := range names {
+			st := a.read(at(s))
+			p := st.Pool("p")
+			if !a.now(at(s)).Before(p.Fades(Key{Session: session})) {
+				a.update(at(s), func(now time.Time, st *State) {
+					st.Pool("p").Ask(now, Ticket{Key: Key{Session: session}, Event: "e", Waiter: a.process(2)})
+				})
+				written++
+			}
+		}
+	}
+	if written > 10 {
+		t.Errorf("%d signs of life in two minutes, want two in half a minute at most", written)
+	}
+	if q := b.read(at(140)).Pool("p").Queue; slices.ContainsFunc(q, func(t Ticket) bool { return at(140).Sub(t.Seen) > lease/2 }) {
+		t.Errorf("some gave none: %+v", q)
+	}
+}
+
 // What is here is looked at, and needs no sign of life: a machine may sleep for a night.
 func TestTicketsOutliveASleep(t *testing.T) {
 	strict := Rules{Most: 1}
@@ -236,5 +267,20 @@ func TestTicketsOutliveASleep(t *testing.T) {
 	p.Sweep(at(8*3600), a.alive)
 	if len(p.Queue) != 2 || p.Queue[0].Session != "b" {
 		t.Errorf("in line after the night: %+v", p.Queue)
+	}
+}
+
+// Whatever the file says of clocks, times stay those that a clock shows, and the state can be written.
+func TestClocksThatCannotBe(t *testing.T) {
+	for _, ms := range []int64{1 << 62, -1 << 62, 1 << 53, -1 << 53, 1e12, -1e12} {
+		a, _ := sites(t, 0)
+		a.ask(at(0), "s", Rules{})
+		a.update(at(1), func(_ time.Time, st *State) { st.Clocks = map[string]int64{"a": ms} })
+		for s := 2.0; s < 5; s++ {
+			a.ask(at(s), "t", Rules{})
+		}
+		if st := a.read(at(5)); st.Pool("p").SetBack(at(5)) {
+			t.Errorf("%d ms: the pool is of %v", ms, st.Pool("p").At)
+		}
 	}
 }

@@ -36,8 +36,8 @@ type State struct {
 	Salt     string              `json:"salt,omitempty"`
 	Pools    map[string]*Pool    `json:"pools,omitempty"`
 	Sessions map[string]*Session `json:"sessions,omitempty"`
-	// Ahead is by how many milliseconds the times in the file are before the clock of a machine. See [State.Arrive].
-	Ahead map[string]int64 `json:"ahead,omitempty"`
+	// Clocks is by how many milliseconds the times in the file go before a machine's clock. See [State.Arrive].
+	Clocks map[string]int64 `json:"clocks,omitempty"`
 
 	here  Host          // where this is read
 	ahead time.Duration // of here's clock
@@ -135,7 +135,7 @@ func NewState() *State {
 // they had in any pool, and pools of which there is nothing to remember.
 func (s *State) Forget(now time.Time, alive func(Process) bool) {
 	for id, one := range s.Sessions {
-		if !lives(one.Process, alive) || one.Process.Host != "" && one.Process.Host != s.here && now.Sub(one.Seen) > away {
+		if !lives(one.Process, alive) || one.Process.Host != "" && one.Process.Host != s.here && now.Sub(one.Seen).Abs() > away {
 			delete(s.Sessions, id)
 			for _, p := range s.Pools {
 				p.forget(now, id)
