@@ -416,8 +416,8 @@ func TestRealDemo(t *testing.T) {
 	}
 	t.Parallel()
 	for args, answers := range map[string]int{
-		"--sessions 2 --calls 2 --rpm 120 --burst 2 --gateway --cut":      4,
-		"--sessions 1 --calls 2 --subagents 2 --itpm 120000 --ttft 100ms": 6,
+		"--sessions 2 --calls 2 --rpm 120 --burst 2 --gateway --cut":                                                    4,
+		"--sessions 1 --calls 2 --subagents 2 --itpm 120000 --ttft 100ms --speed 100 --server no-headers,unnamed-limit": 6,
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
