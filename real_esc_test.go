@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -12,26 +13,30 @@ import (
 // silent answers nothing until the client goes.
 func silent(fakeapi.Request) fakeapi.Answer { return fakeapi.Answer{Cut: fakeapi.Silent} }
 
-// escape presses Esc once the server has the call, and waits for the prompt to come back to the input box.
+// escape presses Esc once the server has the call, and sends the prompt again when it is back in the input box.
 func (m *machine) escape(terminal *realclaude.Terminal, calls int, prompt string) {
 	m.t.Helper()
 	m.until("the call", func(log []fakeapi.Request) bool { return len(log) == calls })
 	if err := terminal.Send([]byte("\x1b")); err != nil {
 		m.t.Fatal(err)
 	}
-	m.idle(terminal, prompt)
-}
-
-// idle waits until the input box shows the prompt, and Claude Code no work.
-func (m *machine) idle(terminal *realclaude.Terminal, prompt string) {
-	m.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		screen := terminal.Screen()
-		if strings.HasSuffix(strings.TrimSpace(boxOf(screen)), prompt) && !strings.Contains(screen, "esc to interrupt") {
-			return
+	back := func(screen string) bool {
+		return strings.HasSuffix(boxOf(screen), prompt) && !strings.Contains(screen, "esc to interrupt")
+	}
+	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	defer cancel()
+	if err := terminal.WaitUntil(ctx, "the prompt in the input box", back); err != nil {
+		m.t.Fatal(err)
+	}
+	for gone := false; !gone; { // Enter may come too early for 2.1.186
+		if err := terminal.Send([]byte("\r")); err != nil {
+			m.t.Fatal(err)
 		}
-		if time.Now().After(deadline) {
-			m.t.Fatalf("the prompt does not come back; the screen:\n%s", screen)
+		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
+		gone = terminal.WaitUntil(soon, "the prompt to go", func(screen string) bool { return !back(screen) }) == nil
+		cancel()
+		if ctx.Err() != nil {
+			m.t.Fatalf("the prompt is not sent; the screen:\n%s", terminal.Screen())
 		}
 	}
 }
@@ -57,9 +62,6 @@ func TestRealEscIsNoRejection(t *testing.T) {
 	m.ask(terminal, "hello")
 	for calls := 1; calls <= 3; calls++ {
 		m.escape(terminal, calls, "hello")
-		if err := terminal.Send([]byte("\r")); err != nil {
-			t.Fatal(err)
-		}
 	}
 	m.until("the last call", func(log []fakeapi.Request) bool { return len(log) == 4 })
 	// Whoever comes next reads what the first wrote, its last request too.
@@ -82,9 +84,6 @@ func TestRealTheSamePromptAfterEscIsAnotherCall(t *testing.T) {
 	terminal := m.open(m.session("impatient"))
 	m.ask(terminal, "hello")
 	m.escape(terminal, 1, "hello")
-	if err := terminal.Send([]byte("\r")); err != nil {
-		t.Fatal(err)
-	}
 	m.waits(0, 1)
 	if log := m.api.Log(); len(log) != 1 {
 		t.Errorf("%d calls, want 1: %+v", len(log), log)
