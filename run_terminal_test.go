@@ -276,7 +276,7 @@ func TestRealCtrlCEndsALoopAsWithout(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]fakeapi.AnswerFunc{
 		"in a call":   prompted(fakeapi.Slow(time.Hour, fakeapi.Agentic(1))),
-		"at its wait": prompted(func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(time.Hour) }),
+		"at its wait": prompted(func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(10 * time.Second) }), // after more than a minute it ends by itself without us
 	} {
 		for shell, flags := range map[string]string{"a script": "-c", "with job control": "-mc"} {
 			t.Run(name+", "+shell, func(t *testing.T) {
