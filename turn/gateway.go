@@ -13,7 +13,7 @@ const (
 	distrustMost = 32 * distrusted
 	// unsure is how much longer than the one after it a call may be under way to the server: two calls that were sent at the
 	// right distance come too close to each other then. At a limit without burst it is lost with every call.
-	unsure = 15 * time.Millisecond
+	unsure = 10 * time.Millisecond
 	// slop is how much earlier or later than we a server may count a call.
 	slop = 100 * time.Millisecond
 	// moved is by how much the headers' limit must change to mean something.
