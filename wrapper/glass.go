@@ -1,9 +1,11 @@
 package wrapper
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -215,7 +217,11 @@ func (s *Session) copyInput(l *latch) {
 	buf := make([]byte, chunk)
 	for {
 		if len(s.typed) > 0 {
+			t, gone := getTermios(s.master) // before the program can react
 			n, err := s.write(s.typed, l)
+			if gone == nil {
+				s.notePressed(s.typed[:n], t)
+			}
 			s.typed = s.typed[n:]
 			if err != nil {
 				return
@@ -240,6 +246,19 @@ func (s *Session) copyInput(l *latch) {
 		if _, gone := getTermios(s.in); gone != nil || err == unix.EIO {
 			s.terminalGone()
 			return
+		}
+	}
+}
+
+// notePressed looks for ^C and ^\ in what was typed, if the pty made signals of them. From a terminal a script in our
+// process group would have got them too, and minds them when the program has ended, however late: none is forgotten.
+func (s *Session) notePressed(p []byte, t unix.Termios) {
+	if t.Lflag&unix.ISIG == 0 {
+		return
+	}
+	for key, sig := range map[int]syscall.Signal{unix.VINTR: syscall.SIGINT, unix.VQUIT: syscall.SIGQUIT} {
+		if c := t.Cc[key]; c != noKey && bytes.IndexByte(p, c) >= 0 {
+			s.pressed |= 1 << sig
 		}
 	}
 }

@@ -38,7 +38,6 @@ type Session struct {
 	masterClosed  bool
 	input         *inputCopy     // nil: keys are left in the terminal
 	hurry         *time.Ticker   // looks for a terminal that takes nothing; nil: nobody wants an end
-	forwarded     syscall.Signal // the last one that was passed on
 	stuck         uint64         // shows, at the last tick
 
 	reports     chan message  // closed when the monitor is gone
@@ -55,6 +54,7 @@ type Session struct {
 
 	writing chan struct{} // holds a token while somebody writes to master: keys and typed text never mix
 	typed   []byte        // read from the terminal, not yet written to master; copyInput's, kept over its restarts
+	pressed uint64        // bit n: a key that sends the program signal n was typed; copyInput's, and keep's after stopInput
 	closing *latch        // ends Type
 
 	status Status
@@ -215,16 +215,15 @@ func (s *Session) reported(r message) {
 		s.stopping = sig
 		s.askShown()
 	case reportExited, reportKilled:
+		s.stopInput()
 		if r.Kind == reportExited {
 			s.status = Status{Code: int(r.Value)}
 		} else {
 			sig := syscall.Signal(r.Value)
-			key := sig == syscall.SIGINT || sig == syscall.SIGQUIT
-			s.status = Status{Signal: sig, typed: key && s.raw && s.forwarded != sig}
+			s.status = Status{Signal: sig, typed: s.pressed&(1<<sig) != 0}
 			s.endSoon()
 		}
 		s.ended, s.stopping = true, 0
-		s.stopInput()
 		s.askShown()
 	}
 }
