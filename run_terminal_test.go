@@ -246,15 +246,17 @@ echo over`
 	}
 }
 
-// 1. A limit ends the run, and the launcher waits to run it again. 2. ^C ends the wait, and the loop.
+// 1. A limit ends the run, and the launcher waits to run it again. 2. ^C ends the wait, and the loop; what the run held back
+// is shown.
 func TestCtrlCEndsTheWaitToRunAgain(t *testing.T) {
 	p := newPerson(t)
 	p.claudeIs("2.0.76", `while [ $# -gt 0 ]; do [ "$1" = --session-id ] && id=$2; shift; done
 mkdir -p "$HOME/.claude/projects/x"
 echo '{"type":"assistant","isApiErrorMessage":true,"apiErrorStatus":429,"timestamp":"'"$(date -u +%Y-%m-%dT%H:%M:%S.999Z)"'","message":{"content":[{"type":"text","text":"API Error: Request rejected (429)"}]}}' > "$HOME/.claude/projects/x/$id.jsonl"
+echo '{"type":"result","is_error":true}'
 exit 1
 `)
-	d := p.sit(false, "bash", "-mc", `while :; do "$@"; echo "ended $?"; done`, "bash", afteryou, "run", "--gateway", "off", "--", "-p", "hello")
+	d := p.sit(false, "bash", "-mc", `while :; do "$@"; echo "ended $?"; done`, "bash", afteryou, "run", "--gateway", "off", "--", "-p", "--output-format", "json", "hello")
 	d.until("the wait", func() bool { // 1
 		logs, _ := filepath.Glob(filepath.Join(p.home, ".local/state/afteryou/*log*"))
 		for _, path := range logs {
@@ -266,8 +268,8 @@ exit 1
 	})
 	d.types("\x03") // 2
 	d.end()
-	if text := d.text(); strings.Contains(text, "ended") {
-		t.Errorf("the loop goes on:\n%s", text)
+	if text := d.text(); strings.Contains(text, "ended") || strings.Count(text, `"is_error":true`) != 1 {
+		t.Errorf("the loop goes on, or what was held back is not shown once:\n%s", text)
 	}
 }
 

@@ -36,9 +36,9 @@ type Session struct {
 	outputOver    bool           // copyOutput has ended
 	hungUp        bool
 	masterClosed  bool
-	input         *inputCopy     // nil: keys are left in the terminal
-	hurry         *time.Ticker   // looks for a terminal that takes nothing; nil: nobody wants an end
-	stuck         uint64         // shows, at the last tick
+	input         *inputCopy   // nil: keys are left in the terminal
+	hurry         *time.Ticker // looks for a terminal that takes nothing; nil: nobody wants an end
+	stuck         uint64       // shows, at the last tick
 
 	reports     chan message  // closed when the monitor is gone
 	terminalErr chan struct{} // the terminal is gone; holds one token
