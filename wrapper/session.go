@@ -37,8 +37,9 @@ type Session struct {
 	hungUp        bool
 	masterClosed  bool
 	input         *inputCopy   // nil: keys are left in the terminal
-	hurry         *time.Ticker // looks for a terminal that takes nothing; nil: nobody wants an end
-	stuck         uint64       // shows, at the last tick
+	stallTicker   *time.Ticker // looks for a terminal that takes nothing; nil: nobody wants an end
+	ticksLeft     int          // until it stops
+	writesAtTick  uint64       // writes, at the last tick
 
 	reports     chan message  // closed when the monitor is gone
 	terminalErr chan struct{} // the terminal is gone; holds one token
@@ -47,7 +48,7 @@ type Session struct {
 	// asked is the number of the last question put to copyOutput: is everything shown that was printed until now? It sends
 	// the number on answered when it is. quitAsked tells it to end. A byte in pokeW wakes it.
 	asked        atomic.Uint64
-	shows        atomic.Uint64 // counts the beginnings and the ends of writes to the terminal: odd in a write
+	writes       atomic.Uint64 // counts the beginnings and the ends of writes to the terminal: odd in a write
 	answered     chan uint64
 	pokeR, pokeW *os.File
 	poke         int // pokeR's descriptor
@@ -367,11 +368,14 @@ func (s *Session) finish(sigs caught) {
 	s.closing.trip()
 	s.asked.Store(quitAsked)
 	s.wakeOutput()
-	if s.hurry != nil {
-		s.hurry.Stop()
+	if s.stallTicker != nil {
+		s.stallTicker.Stop()
 	}
 	if !s.outputOver {
-		<-s.outputDone
+		select {
+		case <-s.outputDone:
+		case <-time.After(stallGrace): // what a grandchild prints hangs in a write: given up, as in checkStalled
+		}
 	}
 	s.restore()
 	s.closeMaster()

@@ -34,7 +34,7 @@ func (s *Session) begin(cmd Command) error {
 	s.watch, s.keys = newSideCopy(s.options.Watch, s.options.Failed), newSideCopy(s.options.Keys, s.options.Failed)
 	guard.Go(func() {
 		defer close(s.outputDone)
-		s.lasts(s.copyOutput)
+		s.persist(s.copyOutput)
 	}, s.options.Failed)
 	if s.raw {
 		s.order(orderGuard, 0, s.user, s.rawMode)
@@ -95,7 +95,7 @@ func (s *Session) start(cmd Command, tty *os.File) error {
 	guard.Go(func() {
 		defer close(told)
 		defer reports.Close()
-		s.lasts(func() { s.readReports(reports, told) })
+		s.persist(func() { s.readReports(reports, told) })
 	}, s.options.Failed)
 	return nil
 }
