@@ -40,7 +40,7 @@ var faults = map[string][]string{
 	"observe":   {"Callers", "Read"},
 	"ratelimit": {"Header", "Output", "Spends", "Stream.Feed"},
 	"turn":      {"Class", "Pool.Accepted", "Pool.Admit", "Pool.Ask", "Pool.Ended", "Pool.Headers", "Pool.Sweep", "Session.Resume", "Session.Stopped"},
-	"wrapper":   {"Session.copyInput", "Session.copyOutput", "Session.readReports", "Session.resize", "sideCopy.run"},
+	"wrapper":   {"Session.copyInput", "Session.copyOutput", "Session.readReports", "Session.resize", "Session.startInput", "sideCopy.run"},
 }
 
 // faultEnv names the function that panics: at its first call, or with ! behind it at every call. With "throws" behind it
@@ -393,6 +393,19 @@ while read -r line; do echo "got $line"; [ "$line" = bye ] && exit 7; done
 				t.Errorf("the terminal shows\n%s", text)
 			}
 		})
+	}
+}
+
+// Once Claude Code has started behind the glass no second one starts beside it.
+func TestAPanicBehindTheGlassStartsNoSecondClaude(t *testing.T) {
+	t.Parallel()
+	p, program := faultyPerson(t)
+	p.claudeIs("2.1.330", "exec sleep 1000\n")
+	const site = "wrapper.Session.startInput"
+	p.env = append(p.env, faultEnv+"="+site)
+	d := p.sit(false, program, "run", "--", "hello")
+	if status, text := d.end(), d.text(); status.ExitStatus() != 1 || !strings.Contains(text, "panic: injected into "+site) || strings.Contains(text, "the terminal itself") {
+		t.Errorf("it ends with %#x and says\n%s", status, text)
 	}
 }
 

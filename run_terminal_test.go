@@ -151,6 +151,19 @@ exit 7
 	}
 }
 
+// What can't be started at all is no matter of the terminal, and is tried once.
+func TestAClaudeThatCannotBeStartedIsNoMatterOfThePty(t *testing.T) {
+	p := newPerson(t)
+	p.env = append(p.env, "AFTERYOU_GATEWAY=off")
+	p.write(filepath.Join(p.bin, "claude"), "#!/nowhere/sh\n", 0o700)
+	d := p.sit(false, afteryou, "run", "--", "hello")
+	status := d.end()
+	text := d.text()
+	if status.ExitStatus() != 1 || strings.Contains(text, "the terminal itself") || strings.Count(text, "afteryou: starting ") != 1 {
+		t.Errorf("it ends with %#x and says\n%swant 1, and once that it can't be started", status, text)
+	}
+}
+
 // stays are the ways to run -p in which the launcher outlives the start of Claude Code, and the version that it is.
 var stays = map[string]struct{ version, env string }{
 	"gateway":   {"2.1.330", "AFTERYOU_GATEWAY=on"},

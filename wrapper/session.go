@@ -66,7 +66,8 @@ type Session struct {
 // Start starts the program behind the user's terminal. The terminal must be one and the same for In and Out.
 // Until the program has ended the terminal belongs to the session, and so do all signals that a program can catch, except
 // SIGCHLD, SIGURG, SIGPROF and SIGTSTP: they are the program's. Only one session at a time makes sense.
-func Start(cmd Command, o Options) (*Session, error) {
+// Where no process has been started, and the program may still be started otherwise, the error is a [NotBegunError].
+func Start(cmd Command, o Options) (_ *Session, err error) {
 	s := &Session{
 		options:     o,
 		reports:     make(chan message, 1),
@@ -76,7 +77,11 @@ func Start(cmd Command, o Options) (*Session, error) {
 		writing:     make(chan struct{}, 1),
 		done:        make(chan struct{}),
 	}
-	var err error
+	defer func() {
+		if err != nil && s.monitor == 0 {
+			err = NotBegunError{err}
+		}
+	}()
 	if s.in, err = descriptor(o.In); err != nil {
 		return nil, fmt.Errorf("input %s: %w", o.In.Name(), err)
 	}
@@ -119,6 +124,11 @@ func Start(cmd Command, o Options) (*Session, error) {
 	}
 	return s, nil
 }
+
+// NotBegunError says why there is no glass, with nothing started and the terminal as it was.
+type NotBegunError struct{ error }
+
+func (e NotBegunError) Unwrap() error { return e.error }
 
 // PID is the program's.
 func (s *Session) PID() int { return s.pid }
