@@ -320,6 +320,8 @@ func TestAPanicBeforeTheStartLeavesAPlainStart(t *testing.T) {
 			}
 		case !slices.Equal(o.args, []string{"-p", "hello"}) || strings.Count(o.errs, "panic: injected into "+site+"; in ") != 1 || !strings.Contains(o.errs, "hint: "):
 			t.Errorf("%s: Claude Code gets %q, and the person is told\n%s", site, o.args, o.errs)
+		case o.env[hook.WarnedEnv] != "1" && site != "main.loadSettings": // the hooks load them anew
+			t.Errorf("%s: the hooks in the user's own settings may tell it again", site)
 		}
 	}
 }

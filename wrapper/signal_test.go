@@ -316,6 +316,9 @@ func fill(t *testing.T, tty *os.File) {
 	if err := setTermios(fd, was); err != nil {
 		t.Fatal(err)
 	}
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0); n != 0 || err != nil {
+		t.Fatalf("the terminal is not full: %d, %v", n, err)
+	}
 }
 
 // A terminal that is read loses nothing of what a program prints when it is told to end.
