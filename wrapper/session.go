@@ -125,11 +125,6 @@ func Start(cmd Command, o Options) (_ *Session, err error) {
 	return s, nil
 }
 
-// NotBegunError says why there is no glass, with nothing started and the terminal as it was.
-type NotBegunError struct{ error }
-
-func (e NotBegunError) Unwrap() error { return e.error }
-
 // PID is the program's.
 func (s *Session) PID() int { return s.pid }
 

@@ -13,6 +13,11 @@ import (
 	"afteryou/guard"
 )
 
+// NotBegunError says why there is no glass, with nothing started and the terminal as it was.
+type NotBegunError struct{ error }
+
+func (e NotBegunError) Unwrap() error { return e.error }
+
 // begin makes the pty and starts the program. On an error the terminal may be raw, and nothing else is left.
 func (s *Session) begin(cmd Command) error {
 	ptmx, tty, err := pty.Open()
