@@ -86,7 +86,7 @@ func (l Launch) Run() (wrapper.Status, error) {
 	// While nothing has started a panic costs the turns, and not the session.
 	guard.Run(func() { start, err = l.plan(bin, cmd) }, func(text string) {
 		l.failed(text)
-		l.Warn(fmt.Errorf("%s\nhint: this session takes no turns", text))
+		l.takesNoTurns(&cmd, errors.New(text))
 	})
 	if err != nil {
 		return wrapper.Status{}, err
@@ -113,8 +113,7 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 		cmd.Env = with(cmd.Env, watchdogEnv, "1")
 	}
 	if err := l.prepare(&cmd, version); err != nil {
-		l.Warn(fmt.Errorf("%w\nhint: this session takes no turns", err))
-		cmd.Env = with(cmd.Env, hook.WarnedEnv, "1")
+		l.takesNoTurns(&cmd, err)
 	}
 	g, err := l.gateway(&cmd)
 	if err != nil {
@@ -134,8 +133,8 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 			return again.start()
 		}
 		if kind != claude.Print && l.Screen {
-			status, ok, err := l.session(cmd, version, g != nil)
-			if ok {
+			status, err := l.session(cmd, version, g != nil)
+			if !errors.As(err, new(wrapper.NotBegunError)) {
 				return status, err
 			}
 			l.Warn(fmt.Errorf("starting Claude Code on the terminal itself, where its screen is not read: %w", err))
@@ -153,6 +152,12 @@ func (l Launch) forgetSettings() {
 	if l.Store != nil {
 		guard.Run(func() { os.Remove(l.Store.Settings()) }, l.failed)
 	}
+}
+
+// takesNoTurns says so, and has hooks that stand in the user's own settings not say it again.
+func (l Launch) takesNoTurns(cmd *wrapper.Command, why error) {
+	l.Warn(fmt.Errorf("%w\nhint: this session takes no turns", why))
+	cmd.Env = with(cmd.Env, hook.WarnedEnv, "1")
 }
 
 // failed writes a panic down.
