@@ -293,7 +293,7 @@ func TestRealCtrlCEndsALoopAsWithout(t *testing.T) {
 		"in a call": prompted(fakeapi.Slow(time.Hour, fakeapi.Agentic(1))),
 		// Long enough that no ^C comes after it, for our second run waits for it too; after more than a minute it ends by itself
 		// without us.
-		"at its wait": prompted(func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(30 * time.Second) }),
+		"at its wait": prompted(func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(15 * time.Second) }),
 	} {
 		for shell, flags := range map[string]string{"a script": "-c", "with job control": "-mc"} {
 			t.Run(name+", "+shell, func(t *testing.T) {
