@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 
 	"afteryou/install"
 )
@@ -75,6 +77,11 @@ func writeConfig(path string, s settings, errs io.Writer) (int, error) {
 		return exitUsage, err
 	}
 	missing := slices.DeleteFunc(slices.Clone(names[:]), func(name string) bool { return file.from[name] != "" })
+	for _, name := range missing {
+		if !utf8.ValidString(s.get(name)) {
+			return exitUsage, fmt.Errorf("setting %s, from %s: %q is not UTF-8, which is all that a file can say", name, s.origin(name), s.get(name))
+		}
+	}
 	c, err := install.Append(path, s.lines(missing))
 	if err != nil {
 		return exitFailure, fmt.Errorf("reading settings: %w", err)
@@ -95,7 +102,7 @@ func (s settings) lines(names []string) string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, name := range names {
-		value := `"` + printable(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.get(name))) + `"`
+		value := quoted(s.get(name))
 		if name == "off" {
 			value = s.get(name)
 		}
@@ -103,6 +110,22 @@ func (s settings) lines(names []string) string {
 	}
 	t.Flush() // to memory
 	return b.String()
+}
+
+// quoted is text as a basic string of TOML, of characters that a terminal shows.
+func quoted(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteString(`\` + string(r))
+		case unicode.IsGraphic(r):
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, `\U%08X`, r)
+		}
+	}
+	return `"` + b.String() + `"`
 }
 
 // origin is where a setting was made.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func TestConfigWritesWhatTheFileLacks(t *testing.T) {
 		{name: "a file and a variable", before: mine, env: "AFTERYOU_RPM=20", mode: 0o600},
 		{name: "a file and a variable that it makes too", before: mine, env: "AFTERYOU_GAP=9s", mode: 0o600},
 		{name: "a link to a file of dotfiles", before: mine, link: true, mode: 0o644},
-		{name: "a path that needs escapes", env: "AFTERYOU_CLAUDE=/a\\b\"c\x1bd", mode: 0o600},
+		{name: "a path that needs escapes", env: "AFTERYOU_CLAUDE=/a\\b\"c\x1bd\U000E0061", mode: 0o600},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSomeone(t, "", tt.env)
@@ -121,9 +122,26 @@ func TestConfigWritesWhatTheFileLacks(t *testing.T) {
 			t.Errorf("of %q: exit %d, says %q, and the file is %q", broken, code, errs, s.read(file))
 		}
 	}
-	s := newSomeone(t, "")
+	s := newSomeone(t, "", "AFTERYOU_CLAUDE=/a\xff")
+	if _, errs, code := s.afteryou("config", "--write"); code != exitUsage || !strings.Contains(errs, "is not UTF-8") {
+		t.Errorf("--write of what no TOML can say: exit %d, says %q", code, errs)
+	}
+	s = newSomeone(t, "")
 	if _, errs, code := s.afteryou("config", "--write", "--json"); code != exitUsage || !strings.Contains(errs, "exclude each other") {
 		t.Errorf("--write --json: exit %d, says %q", code, errs)
+	}
+}
+
+// A file of settings that is none would hold every hook up for as long as nobody writes to it.
+func TestSettingsAreARegularFile(t *testing.T) {
+	file := filepath.Join(".config", "afteryou", "config.toml")
+	s := newSomeone(t, "")
+	mkdir(filepath.Dir(s.path(file)))
+	if err := syscall.Mkfifo(s.path(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := s.afteryou("config"); code != exitUsage || !strings.Contains(errs, "is no file of at most") {
+		t.Errorf("exit %d, says %q", code, errs)
 	}
 }
 

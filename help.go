@@ -63,7 +63,7 @@ func allCommands() []command {
 		},
 		{
 			name: "statusline", args: "[--] [COMMAND [ARGS…]]", summary: "a segment for Claude Code's status line: turn 2 of 4 · limit 34s",
-			about:   "COMMAND is the status line that you have: it gets its input, and the segment comes behind what it prints. It is run as it stands, without a shell; for a line with a pipe in it COMMAND is sh -c 'LINE'. Without a turn or limit to wait for there is no segment. Without a refreshInterval Claude Code asks for a new line when the conversation goes on, and not while it waits.",
+			about:   "COMMAND is the status line that you have: it gets its input, and the segment comes behind what it prints. It is run as it stands, without a shell; but one word that names no program is a line for /bin/sh. Without a turn or limit to wait for there is no segment. Without a refreshInterval Claude Code asks for a new line when the conversation goes on, and not while it waits.",
 			example: `{"statusLine":{"type":"command","command":"afteryou statusline -- ~/line.sh","refreshInterval":1}}`,
 			run:     runStatusline,
 		},

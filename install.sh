@@ -170,7 +170,7 @@ program() {
 # left prints what calls afteryou at the places where install puts something: hooks and status line in the settings, an alias
 # (one that was written by hand too) in the start-up files of shells, a link named claude.
 left() {
-	grep -EHno '"command" *: *"([^"\\]|\\.)*afteryou(\\"|'"'"')*("| hook| statusline)' "${CLAUDE_CONFIG_DIR:-$HOME/.claude}/settings.json" 2>/dev/null || true
+	grep -EHno '"command" *: *"(([^"\\]|\\.)*afteryou(\\"|'"'"')* (hook|statusline)|(exec )?(\\"|'"'"')*([~/$]([^"\\]|\\.)*/)?afteryou(\\"|'"'"')*")' "${CLAUDE_CONFIG_DIR:-$HOME/.claude}/settings.json" 2>/dev/null || true
 	for each in "$HOME/.bashrc" "$HOME/.bash_aliases" "$HOME/.bash_profile" "$HOME/.profile" "${ZDOTDIR:-$HOME}/.zshrc" "${XDG_CONFIG_HOME:-$HOME/.config}/fish/config.fish"; do
 		grep -EHn '^[^#]*alias[[:space:]]+claude[=[:space:]].*afteryou.* run' "$each" 2>/dev/null || true
 	done

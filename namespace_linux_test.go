@@ -95,7 +95,7 @@ func TestTurnsAcrossPidNamespaces(t *testing.T) {
 			until("first ", "second third ")
 
 			replaced, last := 0, uint64(0)
-			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Microsecond) {
+			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 				fi, err := os.Stat(filepath.Join(store.Dir(), "state.json"))
 				if err != nil {
 					t.Fatal(err)

@@ -40,7 +40,7 @@ var faults = map[string][]string{
 	"observe":   {"Callers", "Read"},
 	"ratelimit": {"Header", "Output", "Spends", "Stream.Feed"},
 	"turn":      {"Class", "Pool.Accepted", "Pool.Admit", "Pool.Ask", "Pool.Ended", "Pool.Headers", "Pool.Sweep", "Session.Resume", "Session.Stopped"},
-	"wrapper":   {"Session.copyInput", "Session.copyOutput", "Session.readReports", "Session.resize", "sideCopy.run"},
+	"wrapper":   {"Session.copyInput", "Session.copyOutput", "Session.readReports", "Session.resize", "Session.startInput", "sideCopy.run"},
 }
 
 // faultEnv names the function that panics: at its first call, or with ! behind it at every call. With "throws" behind it
@@ -320,6 +320,8 @@ func TestAPanicBeforeTheStartLeavesAPlainStart(t *testing.T) {
 			}
 		case !slices.Equal(o.args, []string{"-p", "hello"}) || strings.Count(o.errs, "panic: injected into "+site+"; in ") != 1 || !strings.Contains(o.errs, "hint: "):
 			t.Errorf("%s: Claude Code gets %q, and the person is told\n%s", site, o.args, o.errs)
+		case o.env[hook.WarnedEnv] != "1" && site != "main.loadSettings": // the hooks load them anew
+			t.Errorf("%s: the hooks in the user's own settings may tell it again", site)
 		}
 	}
 }
@@ -393,6 +395,19 @@ while read -r line; do echo "got $line"; [ "$line" = bye ] && exit 7; done
 				t.Errorf("the terminal shows\n%s", text)
 			}
 		})
+	}
+}
+
+// Once Claude Code has started behind the glass no second one starts beside it.
+func TestAPanicBehindTheGlassStartsNoSecondClaude(t *testing.T) {
+	t.Parallel()
+	p, program := faultyPerson(t)
+	p.claudeIs("2.1.330", "exec sleep 1000\n")
+	const site = "wrapper.Session.startInput"
+	p.env = append(p.env, faultEnv+"="+site)
+	d := p.sit(false, program, "run", "--", "hello")
+	if status, text := d.end(), d.text(); status.ExitStatus() != 1 || !strings.Contains(text, "panic: injected into "+site) || strings.Contains(text, "the terminal itself") {
+		t.Errorf("it ends with %#x and says\n%s", status, text)
 	}
 }
 

@@ -75,7 +75,7 @@ func TestNothingPrintedSteersTheTerminal(t *testing.T) {
 		{args: []string{"usage"}, says: `owned`},
 		{args: []string{"usage", "--json"}},
 		{args: []string{"log"}, says: `session /e\u001b]0;owned`},
-		{args: []string{"config"}, env: "AFTERYOU_CLAUDE=" + evil, says: `"/e\u001b]0;owned`},
+		{args: []string{"config"}, env: "AFTERYOU_CLAUDE=" + evil, says: `"/e\U0000001B]0;owned`},
 		{args: []string{"config", "--json"}, env: "AFTERYOU_CLAUDE=" + evil},
 		{args: []string{"doctor"}, env: "AFTERYOU_CLAUDE=" + evil, says: `owned`},
 		{args: []string{"doctor", "--json"}, env: "AFTERYOU_CLAUDE=" + evil},

@@ -151,6 +151,19 @@ exit 7
 	}
 }
 
+// What can't be started at all is no matter of the terminal, and is tried once.
+func TestAClaudeThatCannotBeStartedIsNoMatterOfThePty(t *testing.T) {
+	p := newPerson(t)
+	p.env = append(p.env, "AFTERYOU_GATEWAY=off")
+	p.write(filepath.Join(p.bin, "claude"), "#!/nowhere/sh\n", 0o700)
+	d := p.sit(false, afteryou, "run", "--", "hello")
+	status := d.end()
+	text := d.text()
+	if status.ExitStatus() != 1 || strings.Contains(text, "the terminal itself") || strings.Count(text, "afteryou: starting ") != 1 {
+		t.Errorf("it ends with %#x and says\n%swant 1, and once that it can't be started", status, text)
+	}
+}
+
 // stays are the ways to run -p in which the launcher outlives the start of Claude Code, and the version that it is.
 var stays = map[string]struct{ version, env string }{
 	"gateway":   {"2.1.330", "AFTERYOU_GATEWAY=on"},
@@ -246,15 +259,17 @@ echo over`
 	}
 }
 
-// 1. A limit ends the run, and the launcher waits to run it again. 2. ^C ends the wait, and the loop.
+// 1. A limit ends the run, and the launcher waits to run it again. 2. ^C ends the wait, and the loop; what the run held back
+// is shown.
 func TestCtrlCEndsTheWaitToRunAgain(t *testing.T) {
 	p := newPerson(t)
 	p.claudeIs("2.0.76", `while [ $# -gt 0 ]; do [ "$1" = --session-id ] && id=$2; shift; done
 mkdir -p "$HOME/.claude/projects/x"
 echo '{"type":"assistant","isApiErrorMessage":true,"apiErrorStatus":429,"timestamp":"'"$(date -u +%Y-%m-%dT%H:%M:%S.999Z)"'","message":{"content":[{"type":"text","text":"API Error: Request rejected (429)"}]}}' > "$HOME/.claude/projects/x/$id.jsonl"
+echo '{"type":"result","is_error":true}'
 exit 1
 `)
-	d := p.sit(false, "bash", "-mc", `while :; do "$@"; echo "ended $?"; done`, "bash", afteryou, "run", "--gateway", "off", "--", "-p", "hello")
+	d := p.sit(false, "bash", "-mc", `while :; do "$@"; echo "ended $?"; done`, "bash", afteryou, "run", "--gateway", "off", "--", "-p", "--output-format", "json", "hello")
 	d.until("the wait", func() bool { // 1
 		logs, _ := filepath.Glob(filepath.Join(p.home, ".local/state/afteryou/*log*"))
 		for _, path := range logs {
@@ -266,8 +281,8 @@ exit 1
 	})
 	d.types("\x03") // 2
 	d.end()
-	if text := d.text(); strings.Contains(text, "ended") {
-		t.Errorf("the loop goes on:\n%s", text)
+	if text := d.text(); strings.Contains(text, "ended") || strings.Count(text, `"is_error":true`) != 1 {
+		t.Errorf("the loop goes on, or what was held back is not shown once:\n%s", text)
 	}
 }
 
@@ -275,8 +290,10 @@ exit 1
 func TestRealCtrlCEndsALoopAsWithout(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]fakeapi.AnswerFunc{
-		"in a call":   prompted(fakeapi.Slow(time.Hour, fakeapi.Agentic(1))),
-		"at its wait": prompted(func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(10 * time.Second) }), // after more than a minute it ends by itself without us
+		"in a call": prompted(fakeapi.Slow(time.Hour, fakeapi.Agentic(1))),
+		// Long enough that no ^C comes after it, for our second run waits for it too; after more than a minute it ends by itself
+		// without us.
+		"at its wait": prompted(func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(15 * time.Second) }),
 	} {
 		for shell, flags := range map[string]string{"a script": "-c", "with job control": "-mc"} {
 			t.Run(name+", "+shell, func(t *testing.T) {
@@ -300,11 +317,11 @@ func TestRealCtrlCEndsALoopAsWithout(t *testing.T) {
 							}
 							calls := 0
 							for _, r := range log {
-								if r.Tools > 0 && strings.Contains(r.LastText, "hello") {
+								if r.Tools > 0 && strings.Contains(r.LastText, "hello") && (name == "in a call" || !r.Ended.IsZero()) {
 									calls++
 								}
 							}
-							return over || calls == n
+							return over || calls >= n
 						})
 						if over {
 							break

@@ -248,12 +248,21 @@ func TestSettingsEndWithTheirSession(t *testing.T) {
 	if err := os.Chtimes(other, old, old); err != nil {
 		t.Fatal(err)
 	}
+	ends := func(after string) {
+		t.Helper()
+		left, _ := filepath.Glob(filepath.Join(filepath.Dir(taken), "settings-*"))
+		if !slices.Equal(left, []string{other}) {
+			t.Errorf("after %s there are %q, want %q", after, left, other)
+		}
+	}
+	p.run("run", "-p", "hello")
+	ends("a session whose hooks stand on its command line")
 	p.env = append(p.env, "CLAUDE_CODE_RETRY_WATCHDOG=0") // then the launcher stays, to run it again
 	p.run("run", "--", "--settings", file, "-p", "hello")
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(taken), "settings-*"))
-	if !slices.Equal(left, []string{other}) {
-		t.Errorf("after both sessions there are %q, want %q", left, other)
-	}
+	ends("one that we outlived")
+	p.env = append(p.env, "CLAUDE_CODE_USE_BEDROCK=1")
+	p.run("run", "--gateway", "on", "--", "--settings", file, "-p", "hello")
+	ends("one that got no gateway")
 }
 
 func TestBadSettingsOfTheUserAreSaidAndLeft(t *testing.T) {

@@ -72,11 +72,22 @@ func loadSettings(path string, getenv func(string) string) (settings, error) {
 	return s, wrong
 }
 
+// mostSettings bounds a file of settings, in bytes.
+const mostSettings = 1 << 20
+
 // readFile takes what is good of the file at path, and says what is wrong first. No file is no error.
 func (s *settings) readFile(path string) error {
-	data, err := os.ReadFile(path)
+	fi, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	var data []byte
+	switch {
+	case err != nil:
+	case !fi.Mode().IsRegular() || fi.Size() > mostSettings: // a read might never end, and a hook would wait for it
+		err = fmt.Errorf("%s is no file of at most %d bytes", path, mostSettings)
+	default:
+		data, err = os.ReadFile(path)
 	}
 	if err != nil {
 		return fmt.Errorf("reading settings: %w", err)

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"afteryou/guard"
 	"afteryou/lockfile"
 	"afteryou/turn"
 )
@@ -63,18 +64,21 @@ func runStatusline(args []string, in, out, errs *os.File) (int, error) {
 	}
 	ours := ""
 	if store, err := lockfile.Open(stateDir()); err == nil {
-		if v, err := store.View(); err == nil {
-			v.Close()
-			now := time.Now()
-			v.State.Forget(now, lockfile.Alive)
-			ours = segment(v.State, e.Session, now, wishes())
-		}
+		guard.Run(func() {
+			if v, err := store.View(); err == nil {
+				v.Close()
+				now := time.Now()
+				v.State.Forget(now, lockfile.Alive)
+				ours = segment(v.State, e.Session, now, wishes())
+			}
+		}, func(text string) { store.Log("statusline: %s", text) })
 	}
+	var broken error
 	if cmd != nil {
-		if err := cmd.Wait(); cmd.ProcessState == nil || err != nil && cmd.ProcessState.ExitCode() < 0 {
-			return exitFailure, fmt.Errorf("running your status line: %w", err)
+		err := cmd.Wait()
+		if code = cmd.ProcessState.ExitCode(); err != nil && code < 0 {
+			code, broken = exitFailure, fmt.Errorf("running your status line: %w", err)
 		}
-		code = cmd.ProcessState.ExitCode()
 	}
 	line := strings.TrimRight(own.String(), "\r\n")
 	switch {
@@ -86,7 +90,7 @@ func runStatusline(args []string, in, out, errs *os.File) (int, error) {
 	if line != "" {
 		fmt.Fprintln(out, line)
 	}
-	return code, nil
+	return code, broken
 }
 
 // isProgram is whether text names a program or file as it stands, spaces and all.

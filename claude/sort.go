@@ -24,7 +24,7 @@ const (
 	leave          // with this flag it is no chat session here
 )
 
-// flags are those of 2.1.330: its --help, and the hidden ones that its code declares for the same command, with those of
+// flags are those of 2.1.332: its --help, and the hidden ones that its code declares for the same command, with those of
 // 2.1.332 that must stand first. Releases bring new ones almost daily: see walk.
 var flags = map[string]arity{
 	"--ablation": one, "--add-dir": many, "--advisor": one, "--agent": one, "--agent-color": one, "--agent-id": one,
@@ -61,7 +61,7 @@ var flags = map[string]arity{
 	"--handle-uri": leave, "--preload": leave, "--update": leave, "--upgrade": leave,
 }
 
-// commands are the subcommands of 2.1.330, of its --help and hidden ones, and those of its documentation. Before most of
+// commands are the subcommands of 2.1.332, of its --help and hidden ones, and those of its documentation. Before most of
 // them a --settings changes nothing; but attach, daemon, logs, rc, remote-control, respawn, rm, self-hosted-runner, stop
 // and kill are known in the first place only, and are a prompt, or refused, behind it (2.1.332). Any other word is a prompt
 // to Claude Code, and so it is here.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,7 +74,7 @@ func TestALateAnswerIsNoLateCall(t *testing.T) {
 		mu.Unlock()
 		time.Sleep(400 * time.Millisecond)
 	})
-	least := time.Hour
+	var late []time.Duration
 	for i := range 5 {
 		s.do(s.call(s.gateway.URL(), "a", `{}`))
 		s.settles(0, 0)
@@ -83,13 +84,14 @@ func TestALateAnswerIsNoLateCall(t *testing.T) {
 		}
 		for _, p := range v.State.Pools {
 			if n := len(p.Pace.Log); n > 0 {
-				least = min(least, p.Pace.Log[n-1].Sub(came[i]))
+				late = append(late, p.Pace.Log[n-1].Sub(came[i]))
 			}
 		}
 		v.Close()
 	}
-	if least > 50*time.Millisecond {
-		t.Errorf("calls count from %v after they came at the least, want from when they were sent", least)
+	slices.Sort(late)
+	if len(late) != 5 || late[2].Abs() > 50*time.Millisecond {
+		t.Errorf("calls count from %v after they came, want from when they were sent", late)
 	}
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,7 +138,7 @@ func (l *line) due(waiting []*place) bool {
 		if pool.Granted(p.key, p.event) {
 			continue
 		}
-		if _, ok := pool.Place(p.key, l.Rules); !ok {
+		if !pool.Waits(p.key) {
 			return true // somebody dropped the ticket: ask again
 		}
 		if !now.Before(pool.Fades(p.key)) {
@@ -164,13 +165,12 @@ func (l *line) due(waiting []*place) bool {
 // plan notes when there is something to do for the class: at next, and every now and then, the later the further back
 // in the line its first call stands.
 func (l *line) plan(pool *turn.Pool, class string, waiting []*place, now, next time.Time) {
-	first := 0
+	ours := make(map[turn.Key]bool, len(waiting))
 	for _, p := range waiting {
-		if n, ok := pool.Place(p.key, l.Rules); ok && p.class == class && (first == 0 || n < first) {
-			first = n
-		}
+		ours[p.key] = ours[p.key] || p.class == class
 	}
-	lag := time.Duration(max(first-1, 0)) * stepIn
+	first := slices.IndexFunc(pool.Line(l.Rules), func(t turn.Ticket) bool { return ours[t.Key] })
+	lag := time.Duration(max(first, 0)) * stepIn
 	at := now.Add(tendEvery + lag)
 	// By the monotonic clock: should the wall clock be put back, next is asked for anew soon.
 	if due := now.Add(next.Sub(now) + lag); !next.IsZero() && due.Before(at) {
@@ -204,6 +204,7 @@ func (l *line) update(todo []change, waiting []*place) {
 			return pools[p.class]
 		}
 		for _, c := range todo {
+			s.Called(now, c.of.key.Session)
 			c.do(now, of(c.of))
 		}
 		for _, p := range waiting {

@@ -120,8 +120,11 @@ func (p *place) rejected(retryAfter time.Duration, status int, sent time.Time, l
 	p.tell(func(now time.Time, pool *turn.Pool) {
 		pool.Sent(now, p.key, sent)
 		if pool.Rejected(now, p.key, turn.Rejection{Sent: sent, In: retryAfter, Limit: status == http.StatusTooManyRequests, Limits: l}) {
-			p.line.log(fmt.Sprintf("a call was rejected though the headers say that %g of %g requests a minute remain; rejections count from here on",
-				l.Requests.Remaining, l.Requests.Limit))
+			said := fmt.Sprintf("say that %g of %g requests a minute remain", l.Requests.Remaining, l.Requests.Limit)
+			if l == (turn.Limits{}) {
+				said = "of the last answer said that there was room"
+			}
+			p.line.log("a call was rejected though the headers " + said + "; rejections count from here on")
 		}
 	})
 }

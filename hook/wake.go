@@ -103,7 +103,7 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 		if err == nil { // else whoever writes the state next sets it right, or says what is wrong
 			v.Close()
 			// Asked even where the session went on meanwhile: its prompt waits in line, as blindly.
-			if pool = v.State.Pool(w.poolID); pool.SetBack(time.Now()) || w.mayAsk(pool, stopped) {
+			if pool = v.State.Pool(w.poolID); v.State.Guessed() || w.mayAsk(pool, stopped) {
 				if pool, err = w.ask(ctx, pool, stopped); err != nil {
 					return false, err
 				}
@@ -195,13 +195,13 @@ func (w *waiter) inLine(ctx context.Context, died time.Time) bool {
 		if w.Rules.Quiet.Holds(now) {
 			continue
 		}
-		if p.SetBack(now) {
+		if v.State.Guessed() {
 			return true
 		}
 		// What would change is tried on a copy.
 		p.Sweep(now, lockfile.Alive)
 		p.Admit(now, w.Rules)
-		if _, waits := p.Place(k, w.Rules); !waits || !now.Before(p.Fades(k)) {
+		if !p.Waits(k) || !now.Before(p.Fades(k)) {
 			return true
 		}
 	}

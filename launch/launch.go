@@ -86,7 +86,7 @@ func (l Launch) Run() (wrapper.Status, error) {
 	// While nothing has started a panic costs the turns, and not the session.
 	guard.Run(func() { start, err = l.plan(bin, cmd) }, func(text string) {
 		l.failed(text)
-		l.Warn(fmt.Errorf("%s\nhint: this session takes no turns", text))
+		l.takesNoTurns(&cmd, errors.New(text))
 	})
 	if err != nil {
 		return wrapper.Status{}, err
@@ -113,11 +113,11 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 		cmd.Env = with(cmd.Env, watchdogEnv, "1")
 	}
 	if err := l.prepare(&cmd, version); err != nil {
-		l.Warn(fmt.Errorf("%w\nhint: this session takes no turns", err))
-		cmd.Env = with(cmd.Env, hook.WarnedEnv, "1")
+		l.takesNoTurns(&cmd, err)
 	}
 	g, err := l.gateway(&cmd)
 	if err != nil {
+		l.forgetSettings()
 		return nil, err
 	}
 	var again *print
@@ -128,16 +128,13 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 		if g != nil {
 			defer g.Close()
 		}
-		if l.Store != nil {
-			// Where another program takes our place, the next session does it.
-			defer guard.Run(func() { os.Remove(l.Store.Settings()) }, l.failed)
-		}
+		defer l.forgetSettings()
 		if again != nil {
 			return again.start()
 		}
 		if kind != claude.Print && l.Screen {
-			status, ok, err := l.session(cmd, version, g != nil)
-			if ok {
+			status, err := l.session(cmd, version, g != nil)
+			if !errors.As(err, new(wrapper.NotBegunError)) {
 				return status, err
 			}
 			l.Warn(fmt.Errorf("starting Claude Code on the terminal itself, where its screen is not read: %w", err))
@@ -147,6 +144,20 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 		}
 		return wrapper.Status{}, wrapper.Exec(cmd)
 	}, nil
+}
+
+// forgetSettings removes the file that settings may have written for this session. Where another program takes our place,
+// the next session does it.
+func (l Launch) forgetSettings() {
+	if l.Store != nil {
+		guard.Run(func() { os.Remove(l.Store.Settings()) }, l.failed)
+	}
+}
+
+// takesNoTurns says so, and has hooks that stand in the user's own settings not say it again.
+func (l Launch) takesNoTurns(cmd *wrapper.Command, why error) {
+	l.Warn(fmt.Errorf("%w\nhint: this session takes no turns", why))
+	cmd.Env = with(cmd.Env, hook.WarnedEnv, "1")
 }
 
 // failed writes a panic down.
@@ -183,7 +194,8 @@ func (l Launch) prepare(cmd *wrapper.Command, version claude.Version) error {
 	case err != nil:
 		return err
 	}
-	args, err := l.inject(version)
+	l.Store.Sweep()
+	args, err := l.settings(version)
 	if err != nil {
 		return err
 	}
@@ -191,8 +203,9 @@ func (l Launch) prepare(cmd *wrapper.Command, version claude.Version) error {
 	return nil
 }
 
-// inject puts our hooks into the settings of the command line.
-func (l Launch) inject(version claude.Version) ([]string, error) {
+// settings returns the command line with our hooks in its settings. It writes a file of this session's own where they may not
+// stand on the command line.
+func (l Launch) settings(version claude.Version) ([]string, error) {
 	merged, err := claude.MergeSettings(l.Args, claude.Hooks(l.Self, version), os.ReadFile)
 	if err != nil || merged.Settings == nil {
 		return merged.Args, err
@@ -200,8 +213,6 @@ func (l Launch) inject(version claude.Version) ([]string, error) {
 	if merged.Inline(version) {
 		return merged.With(string(merged.Settings)), nil
 	}
-	// A file of this session alone, which ends with it.
-	l.Store.Sweep()
 	path := l.Store.Settings()
 	if err := os.WriteFile(path+".tmp", merged.Settings, 0o600); err != nil {
 		return nil, fmt.Errorf("writing merged settings: %w", err)

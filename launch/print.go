@@ -27,8 +27,8 @@ const exitTempFail = 75
 const goOn = "The API limit that stopped you is over. Go on with the task from where you stopped, and do not repeat what is done already."
 
 // print is a session with -p that is run again, where it stopped, when a limit ends it: for versions that can't wait by
-// themselves, and where the person switched that off. What a run that died writes on standard output is held back. Its standard input is the first run's alone:
-// by the time a run can die, the transcript has what stood in it.
+// themselves, and where the person switched that off. What a run that died writes on standard output is held back. Its
+// standard input is the first run's alone: by the time a run can die, the transcript has what stood in it.
 type print struct {
 	Launch
 	cmd   wrapper.Command
@@ -79,8 +79,9 @@ func (p *print) loop() (wrapper.Status, error) {
 		if p.status, err = p.child(args, in, &p.out); err != nil {
 			return p.status, err
 		}
+		toBoth := len(sigs) > 0
 		stopped, ok := p.stopped(p.status)
-		if !ok || len(sigs) > 0 {
+		if !ok || toBoth {
 			return p.status, p.out.flush()
 		}
 		until, err := p.cool(stopped.Limit)
@@ -90,19 +91,41 @@ func (p *print) loop() (wrapper.Status, error) {
 		if err == nil {
 			err = session.Resume(time.Now(), stopped.At, stopped.Answered, p.Rules)
 		}
+		if sig := arrived(sigs); sig != 0 {
+			return p.givesUp(wrapper.Status{Signal: sig})
+		}
 		if err != nil {
 			p.Warn(fmt.Errorf("the session did not end: %w; go on with --resume %s", err, p.run.Session))
-			if p.run.Format == "text" {
-				return wrapper.Status{Code: exitTempFail}, nil
-			}
-			return wrapper.Status{Code: exitTempFail}, p.out.flush()
+			return p.givesUp(wrapper.Status{Code: exitTempFail})
 		}
 		p.Store.Log("session %s stopped by a %v; goes on after %s", p.run.Session, stopped.Limit.Kind, p.Rules.Quiet.After(until.Local()).Format("Jan 2 15:04:05"))
 		if sig := p.sleep(turn.NewWait(time.Now(), until, !stopped.Limit.ResetsAt.IsZero()), sigs); sig != 0 {
-			return wrapper.Status{Signal: sig}, nil
+			return p.givesUp(wrapper.Status{Signal: sig})
 		}
 		p.Store.Log("session %s run again %v after its %v", p.run.Session, time.Since(stopped.At).Round(time.Second), stopped.Limit.Kind)
+		if sig := arrived(sigs); sig != 0 {
+			return p.givesUp(wrapper.Status{Signal: sig})
+		}
 		args, in = p.run.Again(goOn), nil
+	}
+}
+
+// givesUp ends a session that a limit has stopped. What the last run held back tells of the limit, in a form that can't be
+// taken for an answer, but for text.
+func (p *print) givesUp(status wrapper.Status) (wrapper.Status, error) {
+	if p.run.Format == "text" {
+		return status, nil
+	}
+	return status, p.out.flush()
+}
+
+// arrived is a signal that has come already, or 0.
+func arrived(sigs <-chan os.Signal) syscall.Signal {
+	select {
+	case sig := <-sigs:
+		return sig.(syscall.Signal)
+	default:
+		return 0
 	}
 }
 
@@ -189,6 +212,9 @@ func (l Launch) cool(limit ratelimit.Limit) (time.Time, error) {
 // sleep waits, over quiet hours too, or until a signal comes.
 func (l Launch) sleep(wait *turn.Wait, sigs <-chan os.Signal) syscall.Signal {
 	for {
+		if sig := arrived(sigs); sig != 0 {
+			return sig
+		}
 		now := time.Now()
 		left := wait.Left(now)
 		if left <= 0 && !l.Rules.Quiet.Holds(now) {

@@ -13,9 +13,8 @@ import (
 	"afteryou/wrapper"
 )
 
-// session runs Claude Code behind the glass and shares what its screen says of limits. It reports false and why where it
-// can't, with nothing started and the terminal as it was.
-func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway bool) (wrapper.Status, bool, error) {
+// session runs Claude Code behind the glass and shares what its screen says of limits.
+func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway bool) (wrapper.Status, error) {
 	o := wrapper.Options{In: l.In, Out: l.Out, Err: l.Err, Failed: l.failed}
 	t := l.typist(&cmd, version)
 	var w *watcher
@@ -34,7 +33,7 @@ func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway boo
 	}
 	s, err := wrapper.Start(cmd, o)
 	if err != nil {
-		return wrapper.Status{}, false, err
+		return wrapper.Status{}, err
 	}
 	if t != nil {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -45,8 +44,7 @@ func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway boo
 		guard.Run(func() { w.process = lockfile.Identify(s.PID()) }, l.failed)
 		close(w.started)
 	}
-	status, err := s.Wait()
-	return status, true, err
+	return s.Wait()
 }
 
 // watcher reads the copy of the screen. All of it runs in the goroutine that the wrapper gives to the copy.

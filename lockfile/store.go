@@ -269,10 +269,11 @@ func (s *Store) setAside() (string, error) {
 }
 
 // replace puts data in the place of the state file and returns it open. The lock must be held: it makes the temporary
-// file's fixed name safe, and one that a crash left behind is written over.
+// file's fixed name safe, and one that a crash left behind is removed.
 func (s *Store) replace(data []byte) (*os.File, error) {
 	name := filepath.Join(s.dir, "state.tmp")
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)
+	os.Remove(name) // whatever it is
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("writing state: %w", err)
 	}

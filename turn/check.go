@@ -25,10 +25,10 @@ const (
 // the methods here leave behind.
 //
 // It takes no time of day: a clock is not a corruption. Each pool is held against its own [Pool.At], from which a cool-down
-// ends in 10 minutes at the latest and than which nothing that happened is later; where At is in the future, because the
-// clock was put back or another machine's goes before, the pool is brought up to date by moving it back as a whole. Only
-// what no clock shows, before 1970 or after 2199, is wrong by itself. What is kept beside the pools (sessions, what calls
-// took, when a usage limit resets) holds nobody back for longer than it should wherever in this time it is.
+// ends in 10 minutes at the latest and than which nothing that happened is later; where At is in the future, because a
+// clock was put back or differs, [State.Arrive] moves the whole state. Only what no clock shows, before 1970 or after 2199, is
+// wrong by itself. What is kept beside the pools (sessions, what calls took, when a usage limit resets) holds nobody back
+// for longer than it should wherever in this time it is.
 func (s *State) Check() error {
 	if max(len(s.Pools), len(s.Sessions)) > crowd {
 		return fmt.Errorf("%d pools and %d sessions", len(s.Pools), len(s.Sessions))

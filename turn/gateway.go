@@ -92,8 +92,12 @@ func (p *Pool) Rejected(now time.Time, k Key, r Rejection) (contradicted bool) {
 		wait = max(wait, min(backOffMost, backOff<<min(times-1, 10)))
 		switch {
 		case lies:
+			theirs := p.Pace.Rate
 			p.Pace.distrust()
-			p.Pace.refused(now, sent, wait.Seconds(), false)
+			p.Pace.refused(now, sent, wait.Seconds(), false) // it was the headers that let it go, not the pace
+			if theirs > 0 {                                  // what a rejection tells is no reason to go faster
+				p.Pace.Rate = min(p.Pace.Rate, theirs)
+			}
 		case r.tokens() && p.Pace.Distrust == 0:
 			p.Pace.Level = min(1, p.Pace.Level+1)
 			c.Costs.Input = max(c.Costs.Input, p.Tokens.lacked(wait))

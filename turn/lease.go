@@ -79,9 +79,10 @@ func (p *Pool) seen(at time.Time, k Key) {
 	}
 }
 
-// Sweep clears away what nobody will come back for: tickets whose waiter or session is gone, or whose waiter can't be
-// looked at and gave no sign of life for a lease, turns whose session is gone or whose lease lapsed, announced retries of sessions that are gone, and what was learned before the pool fell
-// quiet. It is for whoever has the pool in hand anyway, before Admit.
+// Sweep clears away what nobody will come back for: tickets whose waiter or session is gone, or whose waiter can't be looked at
+// and gave no sign of life for a lease; turns whose session is gone or whose lease lapsed; announced retries of sessions
+// that are gone; and what was learned before the pool fell quiet. It is for whoever has the pool in hand anyway, before
+// Admit.
 func (p *Pool) Sweep(now time.Time, alive func(Process) bool) {
 	now = p.advance(now)
 	p.Queue = slices.DeleteFunc(p.Queue, func(t Ticket) bool {

@@ -39,7 +39,9 @@ func (p *Pool) elsewhere(of Process) bool { return of.Host != "" && of.Host != p
 // The times in the file are those of one clock that never goes back. Whoever reads times that are to come takes its own
 // clock to be so much behind: it was put back, or is not the one that wrote them. How long ago they were written nobody
 // knows; a moment, it is assumed, so that a wait may become longer by that, once. The next writer's times set that right.
-// Of a clock that is before the others only one who comes anew, while others wait or have the turn, can tell.
+// Of a clock that is before the others only one who comes anew, while others wait or have the turn, can tell; and only up to a
+// lease, for what is older may just be long ago: the machine may have been started anew. Who is farther before takes what
+// the others have for lapsed, once: from its first write on they know it.
 func (s *State) Arrive(now time.Time, here Host) {
 	s.here, s.ahead = here, s.before(here)
 	var last time.Time
@@ -47,7 +49,7 @@ func (s *State) Arrive(now time.Time, here Host) {
 		last = latest(last, p.At)
 	}
 	if !last.IsZero() {
-		if lead := last.Sub(stamp(now).Add(s.ahead)); lead > skew || lead < -skew && s.meets(here) {
+		if lead := last.Sub(stamp(now).Add(s.ahead)); lead > skew || lead < -skew && lead > -lease && s.meets(here) {
 			s.ahead += lead
 		}
 	}
@@ -59,16 +61,22 @@ func (s *State) before(h Host) time.Duration {
 	return time.Duration(s.Clocks[h.machine()]) * time.Millisecond
 }
 
+// Guessed reports that the clock of here was taken to be another's, or to be put back, and that nobody wrote so yet. Until
+// somebody does, each look takes the state for just written, and no time passes in it.
+func (s *State) Guessed() bool { return s.ahead != s.before(s.here) }
+
 // Encode is the state as it goes into the file.
 func (s *State) Encode() ([]byte, error) {
 	if machine := s.here.machine(); s.ahead.Milliseconds() != s.Clocks[machine] {
-		if len(s.Clocks) >= mostClocks {
-			s.Clocks = nil // who is forgotten learns it anew
-		}
 		if s.Clocks == nil {
 			s.Clocks = make(map[string]int64)
 		}
 		s.Clocks[machine] = s.ahead.Milliseconds()
+		for other := range s.Clocks {
+			if len(s.Clocks) > mostClocks && other != machine {
+				delete(s.Clocks, other) // it learns it anew
+			}
+		}
 	}
 	s.move(s.ahead)
 	defer s.move(-s.ahead)
@@ -112,6 +120,14 @@ func (s *State) move(d time.Duration) {
 			move(&at, d)
 			one.Asked[k] = at
 		}
+	}
+}
+
+// Called notes, every now and then, that a session of which no hooks tell makes calls: it is remembered for that by those that
+// can't look at it.
+func (s *State) Called(now time.Time, session string) {
+	if one := s.Sessions[session]; one != nil && now.Sub(one.Seen) > away/4 {
+		one.Seen = stamp(now)
 	}
 }
 

@@ -2,6 +2,7 @@ package turn
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -78,7 +79,43 @@ func sites(t *testing.T, clock time.Duration) (a, b site) {
 
 var clocks = map[string]time.Duration{
 	"the same": 0, "a second behind": -time.Second, "six seconds behind": -6 * time.Second, "hours behind": -3 * time.Hour,
-	"six seconds ahead": 6 * time.Second, "a minute ahead": time.Minute, "hours ahead": 3 * time.Hour,
+	"six seconds ahead": 6 * time.Second, "a minute ahead": time.Minute,
+}
+
+// A clock that is hours ahead can't be told from hours that passed: what is there counts as lapsed, once. From then on the
+// machines share.
+func TestAClockThatIsHoursAheadIsKnownFromItsFirstWriteOn(t *testing.T) {
+	a, b := sites(t, 3*time.Hour)
+	strict := Rules{Most: 1}
+	a.ask(at(0), "first", strict)
+	if !b.ask(at(2), "second", strict) {
+		t.Errorf("a turn of three hours ago holds: %s", *a.disk)
+	}
+	if a.ask(at(3), "third", strict) || b.ask(at(4), "fourth", strict) || b.ask(at(60), "fourth", strict) {
+		t.Errorf("not one turn for one: %s", *a.disk)
+	}
+	b.update(at(61), func(now time.Time, st *State) { st.Pool("p").Succeeded(now, Key{Session: "second"}) })
+	if !a.ask(at(62), "third", strict) {
+		t.Errorf("the third has no turn: %s", *a.disk)
+	}
+}
+
+// A machine that is started anew in the morning, with a cool-down and a turn of the evening in the file, waits for neither.
+func TestWhatWasLeftBeforeANightHoldsNobody(t *testing.T) {
+	a, b := sites(t, 0)
+	strict := Rules{Most: 1}
+	a.ask(at(0), "first", strict)
+	a.update(at(1), func(now time.Time, st *State) { st.Pool("p").Limited(now, now.Add(9*time.Minute), "x") })
+	const morning = 8 * 3600
+	if until, cools := b.read(at(morning)).Pool("p").Cooling(at(morning)); cools {
+		t.Errorf("it cools until %v", until)
+	}
+	if !b.ask(at(morning), "second", strict) {
+		t.Errorf("it waits: %s", *a.disk)
+	}
+	if n := len(b.read(at(morning + 1)).Sessions); n != 1 {
+		t.Errorf("%d sessions, want the new one", n)
+	}
 }
 
 // 1. On one machine a session has the turn, and a second waits. 2. On another one, whose clock may say anything, a third asks.
@@ -197,6 +234,50 @@ func TestAClockThatIsPutBackMovesNothing(t *testing.T) {
 		until, ok := a.read(at(s)).Pool("p").Cooling(a.now(at(s)))
 		if left := until.Sub(a.now(at(s))).Seconds(); !ok || left < 31-s || left > 33-s {
 			t.Errorf("%g s on %g s are left", s, left)
+		}
+	}
+}
+
+// Until a clock that was put back is written down, each look says that it is guessed: whoever waits writes.
+func TestAGuessedClockIsToldUntilItIsWritten(t *testing.T) {
+	a, _ := sites(t, 0)
+	a.ask(at(100), "s", Rules{})
+	a.clock = -time.Hour
+	for range 3 {
+		if !a.read(at(101)).Guessed() {
+			t.Fatal("it is not told")
+		}
+	}
+	a.update(at(102), func(now time.Time, st *State) { st.Pool("p").SeenAlive(now, Key{Session: "s"}) })
+	if a.read(at(103)).Guessed() {
+		t.Error("it is told when it was written down")
+	}
+}
+
+// A session behind a gateway, of which no hooks tell, lives for another machine as long as it calls.
+func TestASessionThatCallsIsNotForgottenElsewhere(t *testing.T) {
+	a, b := sites(t, 0)
+	a.ask(at(0), "calls", Rules{})
+	a.ask(at(0), "silent", Rules{})
+	for s := 600.0; s <= 7200; s += 600 {
+		a.update(at(s), func(now time.Time, st *State) { st.Called(now, "calls") })
+	}
+	b.ask(at(7300), "new", Rules{})
+	if st := b.read(at(7301)); st.Sessions["calls"] == nil || st.Sessions["silent"] != nil {
+		t.Errorf("the sessions are %s", *b.disk)
+	}
+}
+
+// When there are more clocks than are remembered, one's own stays.
+func TestOnesOwnClockIsRemembered(t *testing.T) {
+	a, b := sites(t, -time.Minute)
+	a.ask(at(0), "s", Rules{})
+	for i := range 2 * mostClocks {
+		b.host = Host(fmt.Sprintf("m%d/1", i))
+		b.ask(at(float64(i+1)), "t", Rules{})
+		st := b.read(at(float64(i + 1)))
+		if n := len(st.Clocks); n > mostClocks || st.before(b.host) == 0 {
+			t.Fatalf("after %d machines %d clocks are remembered, one's own as %v", i+1, n, st.before(b.host))
 		}
 	}
 }

@@ -178,6 +178,11 @@ func (p *Pool) Line(r Rules) []Ticket {
 	return line
 }
 
+// Waits reports whether the key stands in the line.
+func (p *Pool) Waits(k Key) bool {
+	return slices.ContainsFunc(p.Queue, func(t Ticket) bool { return t.Key == k })
+}
+
 // Place is where the key stands in the line; 1 is the first.
 func (p *Pool) Place(k Key, r Rules) (place int, ok bool) {
 	i := slices.IndexFunc(p.Line(r), func(t Ticket) bool { return t.Key == k })

@@ -693,6 +693,12 @@ func TestRejections(t *testing.T) {
 			s.Succeeded(at(1), a)
 			s.askFromGateway(2, a)
 			s.admit(2, Rules{}, 0)
+			rate := s.Pace.Rate
+			defer func() {
+				if s.Pace.Rate > rate {
+					s.Errorf("the rejection raises the pace from %g to %g", rate, s.Pace.Rate)
+				}
+			}()
 			if !s.Rejected(at(2.1), a, Rejection{Sent: at(2), In: time.Second, Limit: true}) {
 				s.Error("it does not")
 			}

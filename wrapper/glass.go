@@ -1,9 +1,11 @@
 package wrapper
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -64,9 +66,9 @@ func (s *Session) copyOutput() {
 // show returns false when the terminal is gone or the end was asked for.
 func (s *Session) show(p []byte) bool {
 	for len(p) > 0 {
-		s.shows.Add(1)
+		s.writes.Add(1)
 		n, err := unix.Write(s.out, p)
-		s.shows.Add(1)
+		s.writes.Add(1)
 		switch {
 		case s.asked.Load() == quitAsked:
 			return false
@@ -74,9 +76,9 @@ func (s *Session) show(p []byte) bool {
 			p = p[n:]
 		case err == unix.EINTR:
 		case err == unix.EAGAIN: // somebody left O_NONBLOCK on the terminal that we all share
-			s.shows.Add(1)
+			s.writes.Add(1)
 			woken, err := waitWritable(s.out, s.poke)
-			s.shows.Add(1)
+			s.writes.Add(1)
 			if err != nil {
 				return false
 			}
@@ -108,36 +110,46 @@ func (s *Session) askShown() {
 	s.wakeOutput()
 }
 
-// stallGrace is how long a terminal may take nothing, once the end is wanted, before it is given up.
-const stallGrace = 2 * time.Second
+const (
+	// stallGrace is how long a terminal may take nothing, once the end is wanted, before it is given up.
+	stallGrace = 2 * time.Second
+
+	// So often that is looked at. A program that has not ended then, has survived the signal, and a stall is no longer its end.
+	stallTicks = 5
+)
 
 // endSoon is for when the end is wanted: we were told to end, or the program was killed. A terminal that nobody reads then
 // holds nobody up, as it would not hold up the program run directly.
 func (s *Session) endSoon() {
-	if s.hurry == nil {
-		s.hurry, s.stuck = time.NewTicker(stallGrace), s.shows.Load()
+	s.ticksLeft = stallTicks
+	if s.stallTicker == nil {
+		s.stallTicker, s.writesAtTick = time.NewTicker(stallGrace), s.writes.Load()
 	}
 }
 
 func (s *Session) ticks() <-chan time.Time {
-	if s.hurry == nil || s.outputOver {
+	if s.stallTicker == nil || s.outputOver {
 		return nil
 	}
-	return s.hurry.C
+	return s.stallTicker.C
 }
 
 // checkStalled gives the terminal up if one and the same write to it has lasted for stallGrace. copyOutput stays behind
 // in that write, and touches nothing of ours when it comes back. A program that hangs in a write of its own, deaf to
 // the signal, is freed by the hang-up.
 func (s *Session) checkStalled() {
-	shows := s.shows.Load()
-	if shows%2 == 1 && shows == s.stuck {
+	writes := s.writes.Load()
+	if writes%2 == 1 && writes == s.writesAtTick {
 		s.stopInput()
 		s.restore()
 		s.asked.Store(quitAsked)
 		s.outputEnded()
 	}
-	s.stuck = shows
+	s.writesAtTick = writes
+	if s.ticksLeft--; s.ticksLeft <= 0 && !s.ended {
+		s.stallTicker.Stop()
+		s.stallTicker = nil
+	}
 }
 
 // doneOutput is nil once outputEnded has been called.
@@ -181,13 +193,13 @@ func (s *Session) startInput() {
 	s.input = in
 	guard.Go(func() {
 		defer close(in.done)
-		s.lasts(func() { s.copyInput(l) })
+		s.persist(func() { s.copyInput(l) })
 	}, s.options.Failed)
 }
 
-// lasts runs the loop of a goroutine to its end, and again where it panics: bytes must go on. One that panics without
+// persist runs the loop of a goroutine to its end, and again where it panics: bytes must go on. One that panics without
 // end is given up.
-func (s *Session) lasts(loop func()) {
+func (s *Session) persist(loop func()) {
 	for range 100 {
 		if guard.Run(loop, s.options.Failed) {
 			return
@@ -215,7 +227,11 @@ func (s *Session) copyInput(l *latch) {
 	buf := make([]byte, chunk)
 	for {
 		if len(s.typed) > 0 {
+			t, gone := getTermios(s.master) // before the program can react
 			n, err := s.write(s.typed, l)
+			if gone == nil {
+				s.notePressed(s.typed[:n], t)
+			}
 			s.typed = s.typed[n:]
 			if err != nil {
 				return
@@ -240,6 +256,19 @@ func (s *Session) copyInput(l *latch) {
 		if _, gone := getTermios(s.in); gone != nil || err == unix.EIO {
 			s.terminalGone()
 			return
+		}
+	}
+}
+
+// notePressed looks for ^C and ^\ in what was typed, if the pty made signals of them. From a terminal a script in our
+// process group would have got them too, and minds them when the program has ended, however late: none is forgotten.
+func (s *Session) notePressed(p []byte, t unix.Termios) {
+	if t.Lflag&unix.ISIG == 0 {
+		return
+	}
+	for key, sig := range map[int]syscall.Signal{unix.VINTR: syscall.SIGINT, unix.VQUIT: syscall.SIGQUIT} {
+		if c := t.Cc[key]; c != noKey && bytes.IndexByte(p, c) >= 0 {
+			s.pressed |= 1 << sig
 		}
 	}
 }

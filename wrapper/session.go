@@ -36,10 +36,10 @@ type Session struct {
 	outputOver    bool           // copyOutput has ended
 	hungUp        bool
 	masterClosed  bool
-	input         *inputCopy     // nil: keys are left in the terminal
-	hurry         *time.Ticker   // looks for a terminal that takes nothing; nil: nobody wants an end
-	forwarded     syscall.Signal // the last one that was passed on
-	stuck         uint64         // shows, at the last tick
+	input         *inputCopy   // nil: keys are left in the terminal
+	stallTicker   *time.Ticker // looks for a terminal that takes nothing; nil: nobody wants an end
+	ticksLeft     int          // until it stops
+	writesAtTick  uint64       // writes, at the last tick
 
 	reports     chan message  // closed when the monitor is gone
 	terminalErr chan struct{} // the terminal is gone; holds one token
@@ -48,13 +48,14 @@ type Session struct {
 	// asked is the number of the last question put to copyOutput: is everything shown that was printed until now? It sends
 	// the number on answered when it is. quitAsked tells it to end. A byte in pokeW wakes it.
 	asked        atomic.Uint64
-	shows        atomic.Uint64 // counts the beginnings and the ends of writes to the terminal: odd in a write
+	writes       atomic.Uint64 // counts the beginnings and the ends of writes to the terminal: odd in a write
 	answered     chan uint64
 	pokeR, pokeW *os.File
 	poke         int // pokeR's descriptor
 
 	writing chan struct{} // holds a token while somebody writes to master: keys and typed text never mix
 	typed   []byte        // read from the terminal, not yet written to master; copyInput's, kept over its restarts
+	pressed uint64        // bit n: a key that sends the program signal n was typed; copyInput's, and keep's after stopInput
 	closing *latch        // ends Type
 
 	status Status
@@ -65,7 +66,8 @@ type Session struct {
 // Start starts the program behind the user's terminal. The terminal must be one and the same for In and Out.
 // Until the program has ended the terminal belongs to the session, and so do all signals that a program can catch, except
 // SIGCHLD, SIGURG, SIGPROF and SIGTSTP: they are the program's. Only one session at a time makes sense.
-func Start(cmd Command, o Options) (*Session, error) {
+// Where no process has been started, and the program may still be started otherwise, the error is a [NotBegunError].
+func Start(cmd Command, o Options) (_ *Session, err error) {
 	s := &Session{
 		options:     o,
 		reports:     make(chan message, 1),
@@ -75,7 +77,11 @@ func Start(cmd Command, o Options) (*Session, error) {
 		writing:     make(chan struct{}, 1),
 		done:        make(chan struct{}),
 	}
-	var err error
+	defer func() {
+		if err != nil && s.monitor == 0 {
+			err = NotBegunError{err}
+		}
+	}()
 	if s.in, err = descriptor(o.In); err != nil {
 		return nil, fmt.Errorf("input %s: %w", o.In.Name(), err)
 	}
@@ -215,16 +221,15 @@ func (s *Session) reported(r message) {
 		s.stopping = sig
 		s.askShown()
 	case reportExited, reportKilled:
+		s.stopInput()
 		if r.Kind == reportExited {
 			s.status = Status{Code: int(r.Value)}
 		} else {
 			sig := syscall.Signal(r.Value)
-			key := sig == syscall.SIGINT || sig == syscall.SIGQUIT
-			s.status = Status{Signal: sig, typed: key && s.raw && s.forwarded != sig}
+			s.status = Status{Signal: sig, typed: s.pressed&(1<<sig) != 0}
 			s.endSoon()
 		}
 		s.ended, s.stopping = true, 0
-		s.stopInput()
 		s.askShown()
 	}
 }
@@ -368,11 +373,14 @@ func (s *Session) finish(sigs caught) {
 	s.closing.trip()
 	s.asked.Store(quitAsked)
 	s.wakeOutput()
-	if s.hurry != nil {
-		s.hurry.Stop()
+	if s.stallTicker != nil {
+		s.stallTicker.Stop()
 	}
 	if !s.outputOver {
-		<-s.outputDone
+		select {
+		case <-s.outputDone:
+		case <-time.After(stallGrace): // what a grandchild prints hangs in a write: given up, as in checkStalled
+		}
 	}
 	s.restore()
 	s.closeMaster()

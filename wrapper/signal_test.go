@@ -34,6 +34,30 @@ func TestDeathBySignal(t *testing.T) {
 	}
 }
 
+// A script that runs us goes on after a SIGINT that only the program got, or got through us, as it does without us: also if
+// ^C was typed before as a mere character.
+func TestSIGINTOfTheProgramAloneLeavesTheScriptAlone(t *testing.T) {
+	for name, c := range map[string]struct{ program, keys string }{
+		"by itself":         {"kill -INT $$", ""},
+		"through us":        {"kill -INT $(($(ps -o ppid= -p $PPID))); exec sleep 100", ""},
+		"^C a character":    {"stty -isig; printf ready; read x; kill -INT $$", "\x03\r"},
+		"another key typed": {"printf ready; read x; kill -INT $$", "x\r"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScreen(t)
+			s.start(append([]string{"bash", "-c", `"$@"; echo "after $?"`, "bash"}, as("wrap", "sh", "-c", c.program)...))
+			go s.read()
+			if c.keys != "" {
+				s.expect("ready")
+				s.typeKeys(c.keys)
+			}
+			if code := s.exit(); code != 0 || !bytes.Contains(s.all(), []byte("after 130")) {
+				t.Errorf("the script ends with %d and prints %q, want 0 and that it went on after 130", code, s.all())
+			}
+		})
+	}
+}
+
 func TestSignalsReachTheProgram(t *testing.T) {
 	s := wrapped(t, as("signals")...)
 	if line := s.said(); !strings.HasPrefix(line, "ready ") {
@@ -291,6 +315,9 @@ func fill(t *testing.T, tty *os.File) {
 	}
 	if err := setTermios(fd, was); err != nil {
 		t.Fatal(err)
+	}
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0); n != 0 || err != nil {
+		t.Fatalf("the terminal is not full: %d, %v", n, err)
 	}
 }
 

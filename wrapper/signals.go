@@ -47,7 +47,6 @@ func (s *Session) forward(sig syscall.Signal) {
 	if sig == syscall.SIGTERM || sig == syscall.SIGHUP {
 		s.endSoon()
 	}
-	s.forwarded = sig
 	group := sig == syscall.SIGHUP || !s.raw && (sig == syscall.SIGINT || sig == syscall.SIGQUIT)
 	if group {
 		s.order(orderGroup, int(sig))

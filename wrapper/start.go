@@ -13,6 +13,11 @@ import (
 	"afteryou/guard"
 )
 
+// NotBegunError says why there is no glass, with nothing started and the terminal as it was.
+type NotBegunError struct{ error }
+
+func (e NotBegunError) Unwrap() error { return e.error }
+
 // begin makes the pty and starts the program. On an error the terminal may be raw, and nothing else is left.
 func (s *Session) begin(cmd Command) error {
 	ptmx, tty, err := pty.Open()
@@ -34,7 +39,7 @@ func (s *Session) begin(cmd Command) error {
 	s.watch, s.keys = newSideCopy(s.options.Watch, s.options.Failed), newSideCopy(s.options.Keys, s.options.Failed)
 	guard.Go(func() {
 		defer close(s.outputDone)
-		s.lasts(s.copyOutput)
+		s.persist(s.copyOutput)
 	}, s.options.Failed)
 	if s.raw {
 		s.order(orderGuard, 0, s.user, s.rawMode)
@@ -95,7 +100,7 @@ func (s *Session) start(cmd Command, tty *os.File) error {
 	guard.Go(func() {
 		defer close(told)
 		defer reports.Close()
-		s.lasts(func() { s.readReports(reports, told) })
+		s.persist(func() { s.readReports(reports, told) })
 	}, s.options.Failed)
 	return nil
 }

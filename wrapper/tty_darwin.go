@@ -9,6 +9,7 @@ import (
 const (
 	getTermiosRequest = unix.TIOCGETA
 	setTermiosRequest = unix.TIOCSETA
+	noKey             = 0xff // in Termios.Cc: no key does this
 	lastSignal        = 31
 )
 

@@ -11,6 +11,7 @@ import (
 const (
 	getTermiosRequest = unix.TCGETS
 	setTermiosRequest = unix.TCSETS
+	noKey             = 0 // in Termios.Cc: no key does this
 	lastSignal        = 64
 )
 

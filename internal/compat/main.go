@@ -71,6 +71,9 @@ func run() error {
 	if err := write(old.with(results), cells, keep); err != nil {
 		return err
 	}
+	if lack := len(cells) - len(results); lack > 0 {
+		return fmt.Errorf("%d of %d cells could not be measured; the next run measures them", lack, len(cells))
+	}
 	return os.RemoveAll(keep.path)
 }
 
