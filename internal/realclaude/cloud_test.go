@@ -1,9 +1,6 @@
 package realclaude
 
 import (
-	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,18 +20,7 @@ func TestRealClouds(t *testing.T) {
 			api := serve(t, fakeapi.Config{Answer: fakeapi.Script(
 				fakeapi.AgenticCommand(2, func(int) string { return "echo ran > proof" }), fakeapi.RateLimited(time.Minute))})
 			s, home := fresh(t, api, Cloud(name, api.URL())...)
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			r, err := Print(ctx, s, "hello", "--permission-mode", "bypassPermissions")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.Code != 0 || strings.TrimSpace(r.Stdout) != "done" {
-				t.Errorf("Print = %+v, want done", r)
-			}
-			if proof, err := os.ReadFile(filepath.Join(s.Dir, "proof")); err != nil || string(proof) != "ran\n" {
-				t.Errorf("the tool left %q, %v", proof, err)
-			}
+			printsAfterItsTool(t, s)
 			log := api.Log()
 			if len(log) != 3 || log[0].Status != 429 || log[0].RetryAfter != 0 || !strings.HasPrefix(log[2].Path, c.path) || log[2].Model == "" || !log[2].Stream {
 				t.Fatalf("log = %+v, want a rejection and two streamed answers under %s", log, c.path)

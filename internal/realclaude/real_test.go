@@ -84,9 +84,9 @@ func TestRealInstallAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-func TestRealPrintRunsATool(t *testing.T) {
-	api := serve(t, fakeapi.Config{Answer: fakeapi.AgenticCommand(2, func(int) string { return "echo ran > proof" })})
-	s, home := fresh(t, api)
+// printsAfterItsTool runs -p before a server that has it run `echo ran > proof` first, and sees both.
+func printsAfterItsTool(t *testing.T, s Session) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	r, err := Print(ctx, s, "hello", "--permission-mode", "bypassPermissions")
@@ -99,6 +99,12 @@ func TestRealPrintRunsATool(t *testing.T) {
 	if proof, err := os.ReadFile(filepath.Join(s.Dir, "proof")); err != nil || string(proof) != "ran\n" {
 		t.Errorf("the tool left %q, %v", proof, err)
 	}
+}
+
+func TestRealPrintRunsATool(t *testing.T) {
+	api := serve(t, fakeapi.Config{Answer: fakeapi.AgenticCommand(2, func(int) string { return "echo ran > proof" })})
+	s, home := fresh(t, api)
+	printsAfterItsTool(t, s)
 	log := api.Log()
 	if len(log) != 2 || log[0].Session == "" || log[1].Session != log[0].Session || log[1].Results != 1 || log[0].LastText != "hello" {
 		t.Errorf("log = %+v", log)
