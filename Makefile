@@ -21,15 +21,15 @@ build:
 # What passed is summed up, with the tests that drove the real Claude Code by name, and what was not tested for want of a
 # program; what failed is shown whole.
 test: lint
-	@{ go test -race -timeout 15m -parallel 6 -v ./... && (cd bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
+	@{ go test -race -timeout 15m -parallel 6 -v ./... && (cd tools/bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|.*not tested: |panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status
 
 # Measures what the table lacks; a run that was interrupted goes on where it was. With -again REGEXP the command measures
 # those cells anew.
 compat:
-	nice go run ./internal/compat
-	go test ./ratelimit -run TestEveryVersionIsRead -update
+	nice go run ./tools/compat
+	go test ./internal/ratelimit -run TestEveryVersionIsRead -update
 
 fuzz:
 	@for pkg in $$(go list ./...); do \
@@ -43,7 +43,7 @@ demo: build
 	./afteryou demo
 
 picture: build
-	go run ./internal/picture -o docs/demo.svg -cols 100 -rows 36 -speed 8 \
+	go run ./tools/picture -o docs/demo.svg -cols 100 -rows 36 -speed 8 \
 		-title "afteryou demo: six Claude Code sessions on one rate limit, each for itself and then taking turns" -- ./afteryou demo
 
 # The program that measures and draws is a module of its own, so that nothing it needs is in afteryou's. script, of
@@ -52,18 +52,18 @@ SIZE = full
 
 bench:
 	{ command -v script && command -v nginx; } >/dev/null || { apt-get update -qq; apt-get install -y -qq --no-install-recommends bsdutils nginx-light; }
-	cd bench && go run . -size $(SIZE)
+	cd tools/bench && go run . -size $(SIZE)
 
 bench-docs:
-	cd bench && go run . -render
+	cd tools/bench && go run . -render
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	go vet ./...
 	GOOS=darwin go vet ./...
-	cd bench && go vet ./...
+	cd tools/bench && go vet ./...
 	go run $(STATICCHECK) ./...
-	cd bench && go run $(STATICCHECK) ./...
+	cd tools/bench && go run $(STATICCHECK) ./...
 	go run $(SHFMT) -ln posix -d install.sh plugin/hook.sh .ci/run .ci/snapshot
 
 snapshot:

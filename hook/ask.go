@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"afteryou/claude"
+	"afteryou/internal/claude"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
-	"afteryou/ratelimit"
-	"afteryou/turn"
 )
 
 // over is when the limit that stopped a session ends, as far as the pool knows.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"afteryou/ratelimit"
-	"afteryou/turn"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/turn"
 )
 
 // asked is the row of a request to a model.

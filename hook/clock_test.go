@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"afteryou/turn"
+	"afteryou/internal/turn"
 )
 
 // putClock puts the clock by d, as far as waiters can tell: it is the same whether the clock goes back or all that was

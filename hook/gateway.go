@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
-	"afteryou/turn"
 )
 
 // GatewayEnv is set by a launcher whose gateway stands between Claude Code and its API: the gateway's URL and, behind a

@@ -18,10 +18,10 @@ import (
 	"strings"
 	"time"
 
+	"afteryou/internal/observe"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
-	"afteryou/observe"
-	"afteryou/ratelimit"
-	"afteryou/turn"
 )
 
 // Hook is one run of the hook.

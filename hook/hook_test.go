@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
-	"afteryou/turn"
 )
 
 // patience bounds the wait for what must happen some time, on any machine.

@@ -9,8 +9,8 @@ import (
 	"time"
 	"unicode"
 
-	"afteryou/ratelimit"
-	"afteryou/turn"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/turn"
 )
 
 // worth is how long a wait must be for a line in the log and a word to the person.

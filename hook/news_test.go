@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"afteryou/turn"
+	"afteryou/internal/turn"
 )
 
 // says delivers an event and returns what the hook has the terminal told.

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
-	"afteryou/turn"
 )
 
 var eventNames = []string{"SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolBatch", "PreCompact", "PostCompact",

@@ -9,11 +9,11 @@ import (
 	"syscall"
 	"time"
 
-	"afteryou/claude"
+	"afteryou/internal/claude"
+	"afteryou/internal/observe"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
-	"afteryou/observe"
-	"afteryou/ratelimit"
-	"afteryou/turn"
 )
 
 // How often a waiter looks. The first in line wakes for the pace, reads the transcripts of those who have the turn, and

@@ -8,11 +8,11 @@ import (
 	"io"
 	"time"
 
-	"afteryou/claude"
+	"afteryou/internal/claude"
+	"afteryou/internal/observe"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
-	"afteryou/observe"
-	"afteryou/ratelimit"
-	"afteryou/turn"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"afteryou/turn"
+	"afteryou/internal/turn"
 )
 
 // died is the row with which a turn ends, with more fields, such as `"apiErrorStatus":429,`.

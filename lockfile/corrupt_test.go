@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"afteryou/turn"
+	"afteryou/internal/turn"
 )
 
 func TestACorruptStateIsSetAsideAndSaid(t *testing.T) {

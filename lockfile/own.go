@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"afteryou/turn"
+	"afteryou/internal/turn"
 )
 
 // own begins the name of a file that belongs to one process; the rest of it names the process, as the state does.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"afteryou/turn"
+	"afteryou/internal/turn"
 )
 
 func TestSettingsOfTheDeadAreSweptAway(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"os"
 	"sync"
 
-	"afteryou/turn"
+	"afteryou/internal/turn"
 )
 
 // Self names the process that runs this.

@@ -26,7 +26,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"afteryou/turn"
+	"afteryou/internal/turn"
 )
 
 // lockWait bounds how long Update waits for the lock. It is held for well under a millisecond at a time, so that

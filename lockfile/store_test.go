@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"afteryou/turn"
+	"afteryou/internal/turn"
 )
 
 // The test binary, started again with one of these in ROLE, is another process that uses the same store.

@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"afteryou/turn"
+	"afteryou/internal/turn"
 )
 
 // View is one state, as it stood in the file at one moment.

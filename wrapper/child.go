@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"afteryou/guard"
+	"afteryou/internal/guard"
 )
 
 // Child runs the program beside this process, in our process group, with these descriptors as its first three and all

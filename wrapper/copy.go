@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"afteryou/guard"
+	"afteryou/internal/guard"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"afteryou/guard"
+	"afteryou/internal/guard"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"afteryou/guard"
+	"afteryou/internal/guard"
 )
 
 // The monitor and its parent, the session, talk over two pipes: orders go down, reports come up. All messages are of one

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"afteryou/guard"
+	"afteryou/internal/guard"
 )
 
 // A Session is one program behind the user's terminal.

@@ -10,7 +10,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
-	"afteryou/guard"
+	"afteryou/internal/guard"
 )
 
 // NotBegunError says why there is no glass, with nothing started and the terminal as it was.

@@ -1,0 +1,137 @@
+package claude
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"afteryou/internal/ratelimit"
+)
+
+// tail is how much of a transcript's end is looked at for how a session stopped. The row that says so is among the last.
+const tail = 4 << 20
+
+// Stopped is how the main conversation of a session came to a stop.
+type Stopped struct {
+	// Limit is the limit that ended the turn; of Kind ratelimit.None where another error did.
+	Limit ratelimit.Limit
+	At    time.Time
+	// Answered is when the model answered last before that; zero where that is too long ago to be seen.
+	Answered time.Time
+	// Prompted is when the prompt came that it died over; zero where that is too long ago to be seen.
+	Prompted time.Time
+	// Model is what was called last; "" where that is too long ago to be seen.
+	Model string
+	// next is where the transcript continues behind the error.
+	next int64
+}
+
+// ReadStopped finds out from a transcript whether the main conversation stopped with an error and did nothing since: no
+// prompt, command, request or answer came behind it. Bookkeeping rows do not count, nor do subagents'.
+func ReadStopped(path string) (Stopped, bool, error) {
+	var s Stopped
+	ok := false
+	from := int64(0)
+	if fi, err := os.Stat(path); err == nil {
+		from = max(0, fi.Size()-tail)
+	}
+	err := rows(path, from, func(line []byte, end int64) {
+		var r idleRow
+		if !r.read(line) {
+			return
+		}
+		switch {
+		case r.Type == "assistant" && r.IsError:
+			ok = true
+			s.At, s.next = r.Timestamp, end
+			s.Limit, _, _ = ratelimit.Row(line, time.Local) // not ok is no limit
+		case r.goesOn():
+			ok = false
+			switch {
+			case r.Type == "api-request":
+				s.Model = r.Params.Model
+			case r.Type == "assistant":
+				s.Answered, s.Model = r.Timestamp, r.Message.Model
+			case r.Type == "user" && !bytes.Contains(line, toolMark):
+				s.Prompted = r.Timestamp
+			}
+		}
+	})
+	return s, ok, err
+}
+
+// WentOn is whether the conversation went on since: by the person, or by Claude Code itself.
+func (s Stopped) WentOn(path string) (bool, error) {
+	on := false
+	err := rows(path, s.next, func(line []byte, _ int64) {
+		var r idleRow
+		on = on || r.read(line) && (r.goesOn() || r.IsError)
+	})
+	return on, err
+}
+
+// toolMark stands in the row of a tool's result, which is of type user too; in a text its quotes would be escaped.
+var toolMark = []byte(`"tool_result"`)
+
+// idleRow is a row of a transcript as far as it tells whether a session does anything.
+type idleRow struct {
+	Type        string    `json:"type"`
+	Operation   string    `json:"operation"`
+	Timestamp   time.Time `json:"timestamp"`
+	AgentID     string    `json:"agentId"`
+	QuerySource string    `json:"querySource"`
+	IsSidechain bool      `json:"isSidechain"`
+	IsMeta      bool      `json:"isMeta"`
+	IsError     bool      `json:"isApiErrorMessage"`
+	Params      modelled  `json:"params"`
+	Message     modelled  `json:"message"`
+}
+
+type modelled struct {
+	Model string `json:"model"`
+}
+
+func (r *idleRow) read(line []byte) bool {
+	return json.Unmarshal(line, r) == nil && !r.IsSidechain && r.AgentID == ""
+}
+
+func (r *idleRow) goesOn() bool {
+	switch r.Type {
+	case "user":
+		return !r.IsMeta
+	case "assistant":
+		return !r.IsError
+	case "api-request":
+		return r.QuerySource == "" || r.QuerySource == "sdk" || strings.HasPrefix(r.QuerySource, "repl_main_thread")
+	case "queue-operation":
+		return r.Operation == "enqueue"
+	}
+	return false
+}
+
+// rows calls f with the whole lines of a file from offset on, and where each ends. The first one may be the rest of a
+// line, which is no JSON.
+func rows(path string, offset int64, f func(line []byte, end int64)) error {
+	file, _, err := open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.NewSectionReader(file, offset, 4*tail))
+	if err != nil {
+		return fmt.Errorf("reading transcript: %w", err)
+	}
+	for {
+		i := bytes.IndexByte(data, '\n')
+		if i < 0 {
+			return nil
+		}
+		offset += int64(i) + 1
+		f(data[:i], offset)
+		data = data[i+1:]
+	}
+}

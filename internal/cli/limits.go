@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"afteryou/hook"
+	"afteryou/internal/claude"
+	"afteryou/internal/probe"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/turn"
+	"afteryou/lockfile"
+)
+
+// standing is what limits tells. It is what --json prints.
+type standing struct {
+	Account string         `json:"account"` // whose limits: the base URL and the kind of credential
+	Model   string         `json:"model"`
+	At      time.Time      `json:"at"`
+	Limits  []rateReport   `json:"limits"`
+	Windows []windowReport `json:"windows"` // of a subscription
+	Limited *limitedReport `json:"limited"` // null: the API answers
+}
+
+type rateReport struct {
+	Name      string  `json:"name"`
+	Limit     float64 `json:"limit"` // per minute
+	Remaining float64 `json:"remaining"`
+	reset
+}
+
+type windowReport struct {
+	Name   string  `json:"name"`
+	Status string  `json:"status"`
+	Used   float64 `json:"used"` // 0 to 1
+	reset
+}
+
+type limitedReport struct {
+	Why     string  `json:"why"`
+	Message string  `json:"message,omitempty"`
+	Waiting bool    `json:"waiting_helps"`
+	Shared  bool    `json:"shared"` // the sessions of the same account wait for it
+	Until   *string `json:"until,omitempty"`
+	Seconds float64 `json:"seconds,omitempty"` // until then
+}
+
+// reset is when a limit is whole again; both are missing where nothing says so.
+type reset struct {
+	ResetsAt *string  `json:"resets_at,omitempty"`
+	ResetsIn *float64 `json:"resets_in_seconds,omitempty"`
+}
+
+// runLimits asks the API how its limits stand, and lets the sessions wait where it is limited.
+func runLimits(args []string, out, errs io.Writer) (int, error) {
+	flags := flag.NewFlagSet("limits", flag.ContinueOnError)
+	model := flags.String("model", "", "ask for the limits of this `MODEL`")
+	asJSON := flags.Bool("json", false, "print JSON")
+	if code, ok := parse(flags, args, errs); !ok {
+		return code, nil
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer stop()
+	getenv := claude.WithSettings(hook.Direct(os.Getenv))
+	account, secret := claude.PoolKey(getenv)
+	answer, err := probe.Ask(ctx, getenv, cmp.Or(*model, probe.Model(getenv)), userAgent())
+	var refused *probe.RefusedError
+	switch {
+	case errors.Is(err, probe.ErrNoCredential):
+		return exitFailure, fmt.Errorf("%w\nhint: set ANTHROPIC_API_KEY; for a subscription, put what claude setup-token prints into CLAUDE_CODE_OAUTH_TOKEN", err)
+	case errors.As(err, &refused) && refused.Status == 401:
+		return exitFailure, fmt.Errorf("%w\nhint: the key or token is not valid for %s", err, account)
+	case errors.As(err, &refused) && refused.Status == 404:
+		return exitFailure, fmt.Errorf("%w\nhint: --model takes a name as the API knows it, such as %s", err, probe.Model(func(string) string { return "" }))
+	case err != nil:
+		return exitFailure, err
+	}
+	r := standingOf(account, answer)
+	if until := answer.Until(); r.Limited != nil && !until.IsZero() {
+		if err := share(ctx, account, secret, answer, until); err != nil {
+			say(errs, err) // the answer is worth printing all the same
+		} else {
+			r.Limited.Shared = true
+		}
+	}
+	code := 0
+	if r.Limited != nil {
+		code = exitLimited
+	}
+	if *asJSON {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		return code, e.Encode(r)
+	}
+	return code, r.write(out, answer)
+}
+
+// share lets the sessions of the account wait until the limit ends: those that hooks make take turns, and those behind a
+// gateway that call the same class of models.
+func share(ctx context.Context, account, secret string, a probe.Answer, until time.Time) error {
+	store, err := lockfile.Open(stateDir())
+	if err != nil {
+		return err
+	}
+	v, err := store.Update(ctx, func(s *turn.State) error {
+		id := s.PoolID(secret)
+		s.Pool(id).Name = account
+		pools := []*turn.Pool{s.Pool(id)}
+		if p := s.Pools[turn.ClassPool(id, turn.Class(a.Model))]; p != nil {
+			pools = append(pools, p)
+		}
+		for _, p := range pools {
+			p.Limited(time.Now(), until, a.Limit.Kind.String())
+		}
+		return nil
+	})
+	if v != nil {
+		v.Close()
+	}
+	return err
+}
+
+func standingOf(account string, a probe.Answer) standing {
+	r := standing{Account: account, Model: a.Model, At: a.At.UTC().Truncate(time.Second), Limits: []rateReport{}, Windows: []windowReport{}}
+	at := func(t time.Time) (z reset) {
+		if !t.IsZero() {
+			text, in := t.UTC().Format(time.RFC3339), max(0, t.Sub(a.At).Seconds())
+			z = reset{&text, &in}
+		}
+		return z
+	}
+	for _, l := range a.Rates {
+		r.Limits = append(r.Limits, rateReport{l.Name, l.Limit, l.Remaining, at(l.ResetsAt)})
+	}
+	for _, w := range a.Windows {
+		r.Windows = append(r.Windows, windowReport{w.Name, w.Status, w.Used, at(w.ResetsAt)})
+	}
+	if l := a.Limit; l.Kind != ratelimit.None {
+		r.Limited = &limitedReport{Why: l.Kind.String(), Message: l.Message, Waiting: l.Wait}
+		if z := at(a.Until()); z.ResetsAt != nil {
+			r.Limited.Until, r.Limited.Seconds = z.ResetsAt, *z.ResetsIn
+		}
+	}
+	return r
+}
+
+// write prints the standing for a person.
+func (r standing) write(out io.Writer, a probe.Answer) error {
+	fmt.Fprintf(out, "account    %s\nmodel      %s\n", printable(r.Account), printable(r.Model))
+	switch l := r.Limited; {
+	case l == nil:
+		fmt.Fprintln(out, "limited    no")
+	case !l.Waiting:
+		fmt.Fprintf(out, "limited    %s: %s\n", l.Why, printable(cmp.Or(l.Message, "waiting does not lift it")))
+	case l.Until == nil:
+		fmt.Fprintf(out, "limited    %s, and nothing says until when\n", l.Why)
+	default:
+		shared := ""
+		if l.Shared {
+			shared = "; your sessions wait for it"
+		}
+		fmt.Fprintf(out, "limited    %s until %s, in %s%s\n", l.Why, clock(a.Until(), a.At), span(l.Seconds), shared)
+	}
+	if len(r.Limits)+len(r.Windows) == 0 {
+		fmt.Fprintln(out, "limits     the API tells none")
+		return nil
+	}
+	fmt.Fprintln(out)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "LIMIT\tPER MINUTE\tREMAINING\tRESETS")
+	resets := func(z reset, at time.Time) string {
+		if z.ResetsIn == nil {
+			return ""
+		}
+		return clock(at, a.At) + ", in " + span(*z.ResetsIn)
+	}
+	for i, l := range r.Limits {
+		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%s\n", printable(strings.ReplaceAll(l.Name, "-", " ")), l.Limit, l.Remaining, resets(l.reset, a.Rates[i].ResetsAt))
+	}
+	for i, w := range r.Windows {
+		fmt.Fprintf(t, "%s window\t\t%.0f %%, %s\t%s\n", printable(w.Name), 100*max(0, 1-w.Used), printable(strings.ReplaceAll(w.Status, "_", " ")), resets(w.reset, a.Windows[i].ResetsAt))
+	}
+	return t.Flush()
+}

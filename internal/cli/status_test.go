@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"afteryou/internal/turn"
+)
+
+// What is waited for, since when, until when, and by whom.
+func TestStatusTellsWhatIsWaitedFor(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.Local)
+	clock := func(d time.Duration) string { return now.Add(d).Format("15:04:05") }
+	s := turn.NewState()
+	one := func(id string, stop turn.Stop) turn.Key {
+		if s.Sessions == nil {
+			s.Sessions = make(map[string]*turn.Session)
+		}
+		s.Sessions[id] = &turn.Session{Pool: "p", Dir: "/" + id, Stop: stop}
+		return turn.Key{Session: id}
+	}
+	p := s.Pool("p")
+	p.Name = "the account"
+	p.Limited(now, time.Time{}, "rate limit")
+	p.Limited(now, now.Add(2*time.Hour), "usage limit")
+	one("dead", turn.Stop{Since: now.Add(-10 * time.Second), Until: now.Add(75 * time.Second), Why: "rate limit"})
+	one("gone-on", turn.Stop{Since: now.Add(-time.Minute), Until: now.Add(-time.Second), Why: "rate limit"})
+	one("idle", turn.Stop{})
+	p.Retrying(now, one("native", turn.Stop{Since: now.Add(-5 * time.Second), Until: now.Add(20 * time.Second), Why: "API error"}),
+		turn.Retry{Rejected: now.Add(-5 * time.Second), In: 25 * time.Second, Attempt: 1})
+	p.Ask(now, turn.Ticket{Key: one("inline", turn.Stop{Since: now, Until: now.Add(30 * time.Second), Why: "rate limit"}), Event: "e"})
+
+	var out bytes.Buffer
+	if err := reportOf(s, now, turn.Rules{}).write(&out, now); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(strings.FieldsFunc(out.String(), func(r rune) bool { return r == '\n' }), "\n")
+	for _, want := range []string{
+		"cool-down  until " + clock(30*time.Second) + ", in 30s: rate limit (a guess: nothing says until when)\n",
+		"usage      limit reached, resets ", ", in 2h0m0s\n",
+		"rejected  native   0    /native    " + clock(-5*time.Second) + "  tries again in 20s\n",
+		"stopped   dead     0    /dead      " + clock(-10*time.Second) + "  rate limit, goes on in 1m15s\n",
+		"1         inline   0    /inline    " + clock(0) + "  waits for 0s",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("status lacks %q:\n%s", want, got)
+		}
+	}
+	if n := strings.Count(got, "\nstopped "); n != 1 {
+		t.Errorf("%d sessions are stopped, want one:\n%s", n, got)
+	}
+	// Once somebody was told a time, it is none of ours.
+	p.Limited(now, now.Add(time.Minute), "rate limit")
+	if c := reportOf(s, now, turn.Rules{}).Pools[0].CoolDown; c == nil || c.Guess || c.Seconds != 60 {
+		t.Errorf("the cool-down is %+v, want one that was said", c)
+	}
+}
+
+// The place that is shown is the one in which the turn comes: calls of -p let interactive ones pass.
+func TestPlacesAreThoseOfPriority(t *testing.T) {
+	s := newSomeone(t, "2.1.330", "AFTERYOU_PRIORITY=interactive", "AFTERYOU_TURNS=strict")
+	pid := turn.Process{PID: s.session()}
+	s.state(func(st *turn.State) error {
+		p := st.Pool("p")
+		p.Name = "the account"
+		st.Sessions = make(map[string]*turn.Session)
+		now := time.Now()
+		for _, id := range []string{"holder", "print-1", "print-2", "typed-1", "typed-2", "typed-3", "typed-4"} {
+			st.Sessions[id] = &turn.Session{Pool: "p", Process: pid, Since: now, Seen: now}
+			p.Ask(now, turn.Ticket{Key: turn.Key{Session: id}, Event: "e", Process: pid, Print: strings.HasPrefix(id, "print")})
+			p.Admit(now, turn.Rules{Most: 1, Interactive: true})
+		}
+		return nil
+	})
+	const want = "typed-1 typed-2 typed-3 print-1 typed-4 print-2"
+	out, errs, code := s.afteryou("status", "--json")
+	var r report
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 || len(r.Pools) != 1 {
+		t.Fatalf("status --json: exit %d, %v, %s%s", code, err, out, errs)
+	}
+	var got []string
+	for i, c := range r.Pools[0].Waiting {
+		if got = append(got, c.Session); c.Place != i+1 {
+			t.Errorf("%s has place %d, as number %d", c.Session, c.Place, i+1)
+		}
+	}
+	if strings.Join(got, " ") != want {
+		t.Errorf("status shows %s, want %s", strings.Join(got, " "), want)
+	}
+	cmd := exec.Command(afteryou, "statusline")
+	cmd.Env, cmd.Stdin = s.env, strings.NewReader(`{"session_id":"print-1"}`)
+	if line, err := cmd.Output(); err != nil || string(line) != "turn 4 of 6\n" {
+		t.Errorf("the status line of print-1 says %q, %v; want turn 4 of 6", line, err)
+	}
+}

@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"afteryou/internal/turn"
+)
+
+// A panic over the state lets go all who wait, without turns; calls that come while it lasts pass, and once it is over
+// turns are taken again.
+func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
+	var falls atomic.Bool
+	arrived := make(chan string, 10)
+	free := make(chan struct{})
+	s := newStand(t, func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- r.Header.Get("X-Claude-Code-Session-Id")
+		<-free
+	}, func(c *Config) {
+		c.Rules = turn.Rules{Most: 1}
+		c.Pool = func() (string, string) {
+			if falls.Load() {
+				panic("the pool fell")
+			}
+			return "the limit", key
+		}
+	})
+	end := sync.OnceFunc(func() { close(free) })
+	t.Cleanup(end)
+	var calls sync.WaitGroup
+	call := func(name, model string) {
+		calls.Go(func() {
+			if status, _, err := s.do(s.call(s.gateway.URL(), name, `{"model":"`+model+`"}`)); status != 200 || err != nil {
+				t.Errorf("%s: %d, %v", name, status, err)
+			}
+		})
+	}
+	call("first", "claude-opus-4-6")
+	if got := <-arrived; got != "first" {
+		t.Fatalf("%s arrives first", got)
+	}
+	s.settles(1, 0)
+	call("second", "claude-opus-4-6")
+	s.settles(1, 1)
+	falls.Store(true)
+	if got := <-arrived; got != "second" {
+		t.Fatalf("%s arrives second", got)
+	}
+	call("third", "claude-opus-4-6")
+	if got := <-arrived; got != "third" {
+		t.Fatalf("%s arrives third", got)
+	}
+	falls.Store(false)
+	call("fourth", "claude-haiku-4-5") // of another class, where nobody has a turn
+	if got := <-arrived; got != "fourth" {
+		t.Fatalf("%s arrives fourth", got)
+	}
+	v, err := s.store.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	took := false
+	for _, p := range v.State.Pools {
+		took = took || len(p.Grants) == 1 && p.Grants[0].Key.Session == "fourth"
+	}
+	if !took {
+		t.Error("the fourth has no turn")
+	}
+	end()
+	calls.Wait()
+	data, err := os.ReadFile(filepath.Join(s.store.Dir(), "log"))
+	if n := strings.Count(string(data), "gateway: panic: the pool fell; in "); err != nil || n == 0 || n != strings.Count(string(data), "\n") {
+		t.Errorf("the log says %q, %v; want lines that tell of the panic", data, err)
+	}
+}
+
+// Our own way to break off a connection is no panic to be told of.
+func TestABrokenConnectionIsNoPanic(t *testing.T) {
+	s := newStand(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	if status, _, err := s.do(s.call(s.gateway.URL(), "a", `{}`)); err == nil {
+		t.Errorf("the client is answered %d", status)
+	}
+	s.settles(0, 0)
+	data, _ := os.ReadFile(filepath.Join(s.store.Dir(), "log"))
+	if said := string(data); strings.Contains(said, "panic") || !strings.Contains(said, "no answer of ") {
+		t.Errorf("the log says %q", said)
+	}
+}

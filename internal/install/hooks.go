@@ -1,0 +1,191 @@
+package install
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"afteryou/internal/claude"
+)
+
+// Settings is the user's settings file of Claude Code.
+func (u User) Settings() string {
+	if dir := u.Getenv("CLAUDE_CONFIG_DIR"); dir != "" {
+		return filepath.Join(dir, "settings.json")
+	}
+	return filepath.Join(u.home(), ".claude", "settings.json")
+}
+
+// backupOf is where the settings without our hooks are kept: beside the name that the person knows, not beside what a
+// link there points to, which may be under version control.
+func backupOf(path string) string { return path + ".before-afteryou" }
+
+// The variable by which every session waits out a retry-after of any length, and our mark beside it: what has none was
+// set by the person, and is left alone.
+const (
+	watchdog = "CLAUDE_CODE_RETRY_WATCHDOG"
+	mark     = "AFTERYOU_SET"
+)
+
+// Hooks puts the hooks for version v of Claude Code into the user's settings, in place of any that an afteryou put there;
+// with long also the variable that makes sessions wait for as long as they are told to. Once there it stays.
+func (u User) Hooks(v claude.Version, long bool) (Change, error) {
+	path := u.Settings()
+	c := Change{Path: path, mode: 0o600, home: u.home()}
+	wanted := claude.Hooks(u.Self, v)
+	if string(wanted) == "{}" {
+		return c, fmt.Errorf("writing hooks: Claude Code %v is too old for them", v)
+	}
+	var err error
+	if c.was, err = read(path); err != nil {
+		return c, err
+	}
+	c.will = c.was
+	found, base, err := u.without(path, c.was)
+	if err != nil {
+		return c, err
+	}
+	marked := environment(c.was)[mark] != ""
+	value, theirs := environment(base)[watchdog]
+	if long && theirs {
+		c.Note = fmt.Sprintf("%s sets %s to %q already: it stays", path, watchdog, value)
+	}
+	long = (long || marked) && !theirs
+	if same(found, wanted) && long == marked {
+		return c, nil
+	}
+	if c.will, err = claude.AddHooks(base, wanted); err == nil && long {
+		c.will, err = addWatchdog(c.will)
+	}
+	if err != nil {
+		return c, broken(path, err)
+	}
+	if base != nil && string(found) == "{}" && !marked {
+		c.backup = backupOf(path)
+	}
+	return c, nil
+}
+
+// environment is what settings give their sessions.
+func environment(settings []byte) map[string]string {
+	var s claude.Settings
+	// What is of another type is none of ours, and a broken file is told of elsewhere.
+	_ = json.Unmarshal(bytes.TrimPrefix(settings, []byte("\ufeff")), &s)
+	return s.Env
+}
+
+// addWatchdog adds the variable with our mark.
+func addWatchdog(settings []byte) ([]byte, error) {
+	return claude.AddEnv(settings, claude.Variable{Name: watchdog, Value: "1"}, claude.Variable{Name: mark, Value: watchdog})
+}
+
+// NoHooks takes our hooks out of the user's settings.
+func (u User) NoHooks() (Change, error) {
+	path := u.Settings()
+	c := Change{Path: path, mode: 0o600, home: u.home()}
+	var err error
+	if c.was, err = read(path); err != nil {
+		return c, err
+	}
+	if _, c.will, err = u.without(path, c.was); err != nil {
+		return c, err
+	}
+	if kept, err := read(backupOf(path)); err == nil && kept != nil {
+		c.drop = backupOf(path)
+	}
+	return c, nil
+}
+
+// without finds our hooks in the settings, and what the file is without them; nil is no file.
+func (u User) without(path string, settings []byte) (hooks, rest []byte, err error) {
+	list, err := claude.Handlers(settings)
+	if err != nil {
+		return nil, nil, broken(path, err)
+	}
+	hooks = u.ours(list)
+	env := environment(settings)
+	marked := env[mark] != ""
+	if string(hooks) == "{}" && !marked {
+		return hooks, settings, nil
+	}
+	before, err := read(backupOf(path))
+	if err != nil {
+		return nil, nil, err
+	}
+	// What nobody touched since becomes what it was, to the last space.
+	added, err := claude.AddHooks(before, hooks)
+	if err == nil && marked {
+		added, err = addWatchdog(added)
+	}
+	if err == nil && bytes.Equal(added, settings) {
+		return hooks, before, nil
+	}
+	rest, err = claude.RemoveHooks(settings, before, u.isOurs)
+	if err == nil && marked {
+		names := []string{mark}
+		if env[watchdog] == "1" { // else the person changed it since
+			names = append(names, watchdog)
+		}
+		rest, err = claude.RemoveEnv(rest, before, names...)
+	}
+	if err != nil {
+		return nil, nil, broken(path, err)
+	}
+	return hooks, rest, nil
+}
+
+// same reports whether two "hooks" objects hold the same handlers, in whatever order.
+func same(a, b []byte) bool {
+	sorted := func(hooks []byte) []string {
+		list, err := claude.Handlers([]byte(`{"hooks":` + string(hooks) + "}"))
+		if err != nil {
+			return nil // neither is the user's text
+		}
+		var all []string
+		for _, h := range list {
+			all = append(all, h.Event+string(h.Raw))
+		}
+		slices.Sort(all)
+		return all
+	}
+	return slices.Equal(sorted(a), sorted(b))
+}
+
+func (u User) isOurs(h claude.Handler) bool {
+	path, ok := h.Program()
+	return ok || path != "" && path == u.Self
+}
+
+// ours are our handlers of a settings file, in the shape in which claude.Hooks writes them.
+func (u User) ours(list []claude.Handler) []byte {
+	var b bytes.Buffer
+	var last claude.Handler
+	for _, h := range list {
+		switch {
+		case !u.isOurs(h):
+			continue
+		case b.Len() > 0 && h.Event == last.Event && h.Group == last.Group:
+			fmt.Fprintf(&b, ",%s", h.Raw)
+		case b.Len() > 0:
+			b.WriteString("]}],")
+			fallthrough
+		default:
+			name, err := json.Marshal(h.Event)
+			if err != nil {
+				continue // a string always encodes
+			}
+			fmt.Fprintf(&b, `%s:[{"hooks":[%s`, name, h.Raw)
+		}
+		last = h
+	}
+	if b.Len() == 0 {
+		return []byte("{}")
+	}
+	return []byte("{" + b.String() + "]}]}")
+}
+
+func broken(path string, err error) error {
+	return fmt.Errorf("reading %s: %w\nhint: Claude Code can't read it either; correct it, then try again", path, err)
+}

@@ -1,0 +1,239 @@
+// Package launch starts Claude Code the way its command line asks for: untouched where it is no chat session, with our
+// hooks and its own long wait switched on where it is one, and on a terminal behind the glass of package wrapper, with
+// an eye on what the screen says of limits.
+//
+// It decides nothing about turns and reads none of what is typed.
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"afteryou/hook"
+	"afteryou/internal/claude"
+	"afteryou/internal/guard"
+	"afteryou/internal/turn"
+	"afteryou/lockfile"
+	"afteryou/wrapper"
+)
+
+// Launch starts Claude Code the way its command line asks for.
+type Launch struct {
+	Self   string   // our own executable, absolute: what the hooks run, and what is never started as Claude Code
+	Args   []string // the command line for Claude Code, without the program's name
+	Env    []string
+	In     *os.File
+	Out    *os.File
+	Err    *os.File
+	Screen bool // In and Out are both a terminal
+	Store  *lockfile.Store
+	// Trouble says why there is no Store; the session takes no turns then.
+	Trouble error
+	Off     bool // be a plain exec
+	Pool    func() (name, secret string)
+	Resume  bool          // -p may be run again where a limit stopped it
+	MaxWait time.Duration // bounds how long it waits for that
+	Gateway Gateway
+	Rules   turn.Rules
+	Cache   string              // directory for what was found out about Claude Code
+	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal
+}
+
+// watchdogEnv makes Claude Code wait for as long as a retry-after says, in the turn (2.1.186 and later).
+const watchdogEnv = "CLAUDE_CODE_RETRY_WATCHDOG"
+
+// maxDepth is how many launchers may stand one in another without a Claude Code between: one for an alias, one for a
+// script on PATH that calls us again. More is a loop.
+const maxDepth = 3
+
+// Run starts Claude Code and returns how it ended. What is no chat session, what has no terminal, and what can't be given a
+// pty takes the place of this process, so that Run returns only if that was not possible.
+func (l Launch) Run() (wrapper.Status, error) {
+	getenv := func(name string) string { return lookup(l.Env, name) }
+	depth, nested := l.depth(getenv)
+	if !nested { // a Claude Code above may have a gateway, which is for its own calls
+		l = l.direct()
+	}
+	if depth > maxDepth {
+		return wrapper.Status{}, fmt.Errorf("starting Claude Code led back to afteryou %d times\nhint: set AFTERYOU_CLAUDE to the real claude", depth-1)
+	}
+	if nested {
+		// AFTERYOU_CLAUDE, where it is set, names the script that led here.
+		getenv = func(name string) string {
+			if name == "AFTERYOU_CLAUDE" {
+				return ""
+			}
+			return lookup(l.Env, name)
+		}
+	}
+	bin, err := claude.Find(l.Self, getenv)
+	if err != nil {
+		return wrapper.Status{}, err
+	}
+	// What is found may be a script that leads back to us, so that the mark is set whatever is started.
+	env := with(l.Env, hook.LauncherEnv, strconv.Itoa(depth)+":"+getenv("CLAUDE_PID"))
+	cmd := wrapper.Command{Path: bin.Path, Args: append([]string{"claude"}, l.Args...), Env: env}
+	start := func() (wrapper.Status, error) { return wrapper.Status{}, wrapper.Exec(cmd) }
+	if l.Off || nested {
+		return start()
+	}
+	// While nothing has started a panic costs the turns, and not the session.
+	guard.Run(func() { start, err = l.plan(bin, cmd) }, func(text string) {
+		l.failed(text)
+		l.takesNoTurns(&cmd, errors.New(text))
+	})
+	if err != nil {
+		return wrapper.Status{}, err
+	}
+	return start()
+}
+
+// plan makes ready what the command line asks for, and returns what starts it.
+func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.Status, error), error) {
+	exec := func() (wrapper.Status, error) { return wrapper.Status{}, wrapper.Exec(cmd) }
+	kind := claude.Sort(l.Args)
+	if kind == claude.Other {
+		return exec, nil
+	}
+	version, err := bin.Version(l.Cache)
+	if err != nil {
+		l.Warn(err)
+	}
+	getenv := func(name string) string { return lookup(cmd.Env, name) }
+	if account := claude.Account(claude.WithSettings(getenv)); account != "" {
+		cmd.Env = with(cmd.Env, claude.AccountEnv, account)
+	}
+	if lookup(cmd.Env, watchdogEnv) == "" {
+		cmd.Env = with(cmd.Env, watchdogEnv, "1")
+	}
+	if err := l.prepare(&cmd, version); err != nil {
+		l.takesNoTurns(&cmd, err)
+	}
+	g, err := l.gateway(&cmd)
+	if err != nil {
+		l.forgetSettings()
+		return nil, err
+	}
+	var again *print
+	if kind == claude.Print {
+		again = l.supervise(cmd, version)
+	}
+	return func() (wrapper.Status, error) {
+		if g != nil {
+			defer g.Close()
+		}
+		defer l.forgetSettings()
+		if again != nil {
+			return again.start()
+		}
+		if kind != claude.Print && l.Screen {
+			status, err := l.session(cmd, version, g != nil)
+			if !errors.As(err, new(wrapper.NotBegunError)) {
+				return status, err
+			}
+			l.Warn(fmt.Errorf("starting Claude Code on the terminal itself, where its screen is not read: %w", err))
+		}
+		if g != nil {
+			return wrapper.Child(cmd, l.In, l.Out, l.Err)
+		}
+		return wrapper.Status{}, wrapper.Exec(cmd)
+	}, nil
+}
+
+// forgetSettings removes the file that settings may have written for this session. Where another program takes our place,
+// the next session does it.
+func (l Launch) forgetSettings() {
+	if l.Store != nil {
+		guard.Run(func() { os.Remove(l.Store.Settings()) }, l.failed)
+	}
+}
+
+// takesNoTurns says so, and has hooks that stand in the user's own settings not say it again.
+func (l Launch) takesNoTurns(cmd *wrapper.Command, why error) {
+	l.Warn(fmt.Errorf("%w\nhint: this session takes no turns", why))
+	cmd.Env = with(cmd.Env, hook.WarnedEnv, "1")
+}
+
+// failed writes a panic down.
+func (l Launch) failed(text string) {
+	if l.Store != nil {
+		l.Store.Log("launcher: %s", text)
+	}
+}
+
+// depth is the number of launchers from here up to the next Claude Code, this one included, and whether there was one
+// before this: then that one has injected all that is needed, and this session takes no second turn.
+func (l Launch) depth(getenv func(string) string) (depth int, nested bool) {
+	above, claudePID, ok := strings.Cut(getenv(hook.LauncherEnv), ":")
+	n, err := strconv.Atoi(above)
+	if !ok || err != nil || claudePID != getenv("CLAUDE_PID") {
+		return 1, false
+	}
+	return n + 1, true
+}
+
+// prepare puts our hooks into the settings of the command line, once the state that they work on is seen to be usable.
+func (l Launch) prepare(cmd *wrapper.Command, version claude.Version) error {
+	if l.Store == nil {
+		return l.Trouble
+	}
+	v, err := l.Store.Update(context.Background(), func(*turn.State) error { return nil })
+	if v != nil {
+		v.Close()
+	}
+	var corrupt *lockfile.CorruptError
+	switch {
+	case errors.As(err, &corrupt): // set aside, and all is well again
+		l.Warn(corrupt)
+	case err != nil:
+		return err
+	}
+	l.Store.Sweep()
+	args, err := l.settings(version)
+	if err != nil {
+		return err
+	}
+	cmd.Args = append([]string{"claude"}, args...)
+	return nil
+}
+
+// settings returns the command line with our hooks in its settings. It writes a file of this session's own where they may not
+// stand on the command line.
+func (l Launch) settings(version claude.Version) ([]string, error) {
+	merged, err := claude.MergeSettings(l.Args, claude.Hooks(l.Self, version), os.ReadFile)
+	if err != nil || merged.Settings == nil {
+		return merged.Args, err
+	}
+	if merged.Inline(version) {
+		return merged.With(string(merged.Settings)), nil
+	}
+	path := l.Store.Settings()
+	if err := os.WriteFile(path+".tmp", merged.Settings, 0o600); err != nil {
+		return nil, fmt.Errorf("writing merged settings: %w", err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return nil, fmt.Errorf("writing merged settings: %w", err)
+	}
+	return merged.With(path), nil
+}
+
+// lookup is the value of name in env; the last one counts, as it does for exec.
+func lookup(env []string, name string) string {
+	for _, e := range slices.Backward(env) {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// with is env with name set to value.
+func with(env []string, name, value string) []string {
+	return append(without(env, name), name+"="+value)
+}

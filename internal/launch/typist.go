@@ -1,0 +1,222 @@
+package launch
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"afteryou/internal/claude"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/turn"
+	"afteryou/wrapper"
+)
+
+const (
+	// typistLooks is how often a typist looks at the transcript.
+	typistLooks = time.Second
+	// enterLater is how long after a prompt its Enter comes: Claude Code takes both at once for a paste.
+	enterLater = 400 * time.Millisecond
+	// submitted is how much later than its prompt's row the key may be seen that sent it.
+	submitted = 500 * time.Millisecond
+	// goesOnWithin is how soon a prompt that was typed must show in the transcript.
+	goesOnWithin = 30 * time.Second
+)
+
+// typist makes an interactive session that no hook of ours can wake go on after a limit: it types a prompt, as the person
+// would. That is one of an old version, and one whose hooks are switched off, which shows: none of them tells the state of
+// the session.
+//
+// It types only where it knows what it types into: the transcript says that a limit ended the turn and that nothing came
+// since, and the person has pressed no key since the prompt that died was sent. So no menu can be open and no draft can
+// stand there but those that Claude Code opens by itself; it does so at usage limits, so there nothing is typed.
+type typist struct {
+	Launch
+	name   string // of the session; empty where Claude Code says which one it runs
+	began  time.Time
+	getenv func(string) string
+	keys   atomic.Pointer[keys]
+	shown  atomic.Int64 // when anything was shown last, in ns since 1970
+}
+
+// keys are what the person pressed last.
+type keys struct {
+	at    time.Time
+	enter bool // the last of them was Enter
+}
+
+// typist looks after the session, which must have a name for that. Nil: none is wished for, or possible.
+func (l Launch) typist(cmd *wrapper.Command, version claude.Version) *typist {
+	if !l.Resume || l.Store == nil {
+		return nil
+	}
+	env := cmd.Env
+	t := &typist{Launch: l, began: time.Now(), getenv: func(name string) string { return lookup(env, name) }}
+	if claude.Wakes(version) {
+		return t
+	}
+	run, ok := claude.NameRun(cmd.Args[1:], uuid())
+	if !ok {
+		return nil
+	}
+	cmd.Args = append([]string{cmd.Args[0]}, run.Args...)
+	t.name = run.Session
+	return t
+}
+
+// key sees what the person types. That the window gets or loses the focus is no key.
+func (t *typist) key(p []byte) {
+	rest := bytes.ReplaceAll(bytes.ReplaceAll(p, []byte("\x1b[I"), nil), []byte("\x1b[O"), nil)
+	if p == nil || len(rest) > 0 { // nil: some were not seen
+		enter := bytes.HasSuffix(rest, []byte("\r")) || bytes.HasSuffix(rest, []byte("\x1b[13u"))
+		t.keys.Store(&keys{at: time.Now(), enter: enter})
+	}
+}
+
+// untouched is whether no key was pressed since the prompt that died was sent. Its row is older than what we know of the
+// Enter that sent it; what is pressed right after that, before we look, was pressed since.
+func (t *typist) untouched(s claude.Stopped) bool {
+	last := t.keys.Load()
+	switch {
+	case s.Prompted.IsZero():
+		return false
+	case last == nil:
+		return true
+	}
+	return last.at.Before(s.Prompted) || last.enter && last.at.Before(s.Prompted.Add(submitted))
+}
+
+// shows sees that the program shows something.
+func (t *typist) shows() { t.shown.Store(time.Now().UnixNano()) }
+
+// session is the session that the process runs, empty where that is not known; and whether a hook told of it, which then
+// looks after it.
+func (t *typist) session(pid int) (name string, hooked bool) {
+	if t.name != "" {
+		return t.name, false
+	}
+	name, ok := claude.SessionOf(t.getenv, pid)
+	if !ok {
+		return "", false
+	}
+	v, err := t.Store.View()
+	if err != nil {
+		return "", false // whoever writes the state next sets it right, or says what is wrong
+	}
+	v.Close()
+	_, hooked = v.State.Sessions[name]
+	return name, hooked
+}
+
+// loop looks after the session until ctx ends, or a hook does.
+func (t *typist) loop(ctx context.Context, s *wrapper.Session) {
+	var session turn.Session // its resumes
+	var last string          // the transcript at the last look
+	var size int64
+	var seen time.Time // the error that was dealt with last
+	for tick(ctx) {
+		name, hooked := t.session(s.PID())
+		if hooked {
+			return
+		}
+		path, ok := claude.FindTranscript(t.getenv, name)
+		if !ok {
+			continue
+		}
+		fi, err := os.Stat(path)
+		if err != nil || path == last && fi.Size() == size {
+			continue
+		}
+		last, size = path, fi.Size()
+		stopped, ok, err := claude.ReadStopped(path)
+		if err != nil || !ok || !stopped.At.After(seen) || stopped.At.Before(t.began) {
+			continue
+		}
+		seen = stopped.At
+		if stopped.Limit.Kind == ratelimit.None {
+			continue
+		}
+		if err := t.goOn(ctx, s, name, path, stopped, &session); err != nil {
+			t.Store.Log("session %s stays stopped: %v", name, err)
+		}
+	}
+}
+
+// goOn waits for the limit to end and types, once.
+func (t *typist) goOn(ctx context.Context, s *wrapper.Session, name, path string, stopped claude.Stopped, session *turn.Session) error {
+	limit := stopped.Limit
+	switch {
+	case !limit.Wait:
+		return fmt.Errorf("waiting does not lift its %v", limit.Kind)
+	case limit.Kind == ratelimit.UsageWindow:
+		return fmt.Errorf("a menu may be open at its %v", limit.Kind)
+	}
+	until, err := t.cool(limit)
+	if err != nil {
+		return err
+	}
+	if until.Sub(stopped.At) > t.MaxWait {
+		return fmt.Errorf("its %v lasts until %s, longer than max_wait", limit.Kind, until.Local().Format("Jan 2 15:04:05"))
+	}
+	t.Store.Log("session %s stopped by a %v; goes on after %s", name, limit.Kind, t.Rules.Quiet.After(until.Local()).Format("Jan 2 15:04:05"))
+	wait := turn.NewWait(time.Now(), until, false)
+	for {
+		if on, err := stopped.WentOn(path); on || err != nil {
+			return err
+		}
+		if !t.untouched(stopped) {
+			return fmt.Errorf("somebody is at the keyboard")
+		}
+		if now := time.Now(); wait.Left(now) <= 0 && !t.Rules.Quiet.Holds(now) {
+			break
+		}
+		if !tick(ctx) {
+			return nil
+		}
+	}
+	if err := session.Resume(time.Now(), stopped.At, stopped.Answered, t.Rules); err != nil {
+		return fmt.Errorf("it %w", err)
+	}
+	typed := time.Now()
+	if err := s.Type(goOn); err != nil {
+		return nil // the session ends
+	}
+	// A busy machine's Claude Code would find both at once, however long the pause.
+	for time.Unix(0, t.shown.Load()).Before(typed) {
+		if time.Since(typed) > goesOnWithin {
+			return fmt.Errorf("it does not show what is typed")
+		}
+		if !tick(ctx) {
+			return nil
+		}
+	}
+	time.Sleep(enterLater)
+	if !t.untouched(stopped) {
+		return fmt.Errorf("a key was pressed while its prompt was typed")
+	}
+	if err := s.Type("\r"); err != nil {
+		return nil // the session ends
+	}
+	for deadline := time.Now().Add(goesOnWithin); time.Now().Before(deadline); {
+		if on, err := stopped.WentOn(path); on || err != nil {
+			t.Store.Log("session %s goes on, typed %v after its %v", name, time.Since(stopped.At).Round(time.Second), limit.Kind)
+			return err
+		}
+		if !tick(ctx) {
+			return nil
+		}
+	}
+	return fmt.Errorf("it did not take the prompt that was typed")
+}
+
+// tick waits until the next look, and is false once ctx has ended.
+func tick(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(typistLooks):
+		return true
+	}
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"afteryou/internal/claude"
+	"afteryou/internal/fakeapi"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/realclaude"
+	"afteryou/internal/turn"
+)
+
+// homes is where the sessions' homes are made: it stands in the captures, so it says nothing about the machine.
+const homes = "/tmp/claude-compat"
+
+const (
+	// startup bounds what comes before the limit.
+	startup = 2 * time.Minute
+	// prompt is what every session is asked.
+	prompt = "hello"
+	// goOn begins what a session is told that is made to go on.
+	goOn = "The API limit that stopped you is over"
+)
+
+// lab is what all cells have in common.
+type lab struct {
+	afteryou string
+	binaries map[string]string // Claude Code by version
+}
+
+// bench is where one cell is measured.
+type bench struct {
+	cell
+	home    string
+	api     *fakeapi.Server
+	limit   *limit
+	session realclaude.Session
+	args    []string
+	hooked  bool   // set when the limit begins
+	met     func() // called then, if set
+	began   time.Time
+}
+
+// measure sees how a cell ends. The captures are by name.
+func (l lab) measure(ctx context.Context, c cell) (Result, map[string][]byte, error) {
+	b := &bench{cell: c, home: filepath.Join(homes, c.name()), began: time.Now()}
+	if err := os.RemoveAll(b.home); err != nil {
+		return Result{}, nil, err
+	}
+	defer os.RemoveAll(b.home)
+	work := filepath.Join(b.home, "work")
+	if err := realclaude.Home(b.home, work); err != nil {
+		return Result{}, nil, err
+	}
+	if !c.hooks {
+		if err := os.MkdirAll(filepath.Join(b.home, ".claude"), 0o700); err != nil {
+			return Result{}, nil, err
+		}
+		if err := os.WriteFile(filepath.Join(b.home, ".claude", "settings.json"), []byte(`{"disableAllHooks":true}`), 0o600); err != nil {
+			return Result{}, nil, err
+		}
+	}
+	b.limit = &limit{situation: c.situation, begins: b.limited}
+	api, err := fakeapi.Start(fakeapi.Config{Manner: fakeapi.Late(), Answer: b.limit.answer})
+	if err != nil {
+		return Result{}, nil, err
+	}
+	defer api.Close()
+	b.api = api
+	extra := []string{
+		"XDG_STATE_HOME=" + filepath.Join(b.home, "state"),
+		"XDG_CONFIG_HOME=" + filepath.Join(b.home, "config"),
+		"XDG_CACHE_HOME=" + filepath.Join(b.home, "cache"),
+		"AFTERYOU_CLAUDE=" + l.binaries[c.version],
+		"AFTERYOU_GATEWAY=off", // what users have whose base URL is the usual one
+	}
+	if c.login {
+		extra = append(extra, realclaude.Login)
+	}
+	b.session = realclaude.Session{Path: l.afteryou, Args: []string{"run", "--"}, Dir: work, Env: realclaude.Env(b.home, api.URL(), extra...)}
+	b.args = []string{"--permission-mode", "bypassPermissions"}
+	events := filepath.Join(b.home, "events")
+	if c.situation.name == settings.name {
+		b.args = append(b.args, "--settings", recorder(c.version, events))
+	}
+
+	r := Result{Version: c.version, Situation: c.situation.name, Mode: c.mode, Hooks: c.hooks, Measured: b.began.UTC().Format(time.DateOnly)}
+	var caught map[string][]byte
+	if c.mode == terminal {
+		caught, err = b.onTerminal(ctx, &r)
+	} else {
+		caught, err = b.print(ctx, &r)
+	}
+	if err != nil {
+		return Result{}, nil, err
+	}
+	r.Hooked, r.Took = b.hooked, seconds(time.Since(b.began))
+	ran, err := os.ReadFile(filepath.Join(work, "count"))
+	if err != nil {
+		return Result{}, nil, err
+	}
+	r.Ran = bytes.Count(ran, []byte("ran"))
+	b.calls(&r, caught)
+	if err := b.transcript(&r, caught); err != nil {
+		return Result{}, nil, err
+	}
+	if c.situation.name == settings.name {
+		r.Events, r.Gates, err = recorded(c.version, events)
+	}
+	return r, caught, err
+}
+
+// limited is called when the limit begins.
+func (b *bench) limited() {
+	b.hooked = b.registered()
+	if b.met != nil {
+		b.met()
+	}
+}
+
+// registered is whether a hook of the session has told the state of it.
+func (b *bench) registered() bool {
+	data, err := os.ReadFile(filepath.Join(b.home, "state", "afteryou", "state.json"))
+	var s turn.State
+	return err == nil && json.Unmarshal(data, &s) == nil && len(s.Sessions) > 0
+}
+
+// logged is afteryou's log.
+func (b *bench) logged() string {
+	data, err := os.ReadFile(filepath.Join(b.home, "state", "afteryou", "log"))
+	if err != nil {
+		return "" // nothing was said
+	}
+	return string(data)
+}
+
+// answered is the first call that came through after the limit began.
+func (b *bench) answered() (fakeapi.Request, bool) {
+	begun, ok := b.limit.at()
+	for _, r := range b.api.Log() {
+		if ok && !r.Arrived.Before(begun) && r.OK() && r.Results > 0 && r.Tools > 0 {
+			return r, true
+		}
+	}
+	return fakeapi.Request{}, false
+}
+
+// calls tells when the API was called, and what it and our log said.
+func (b *bench) calls(r *Result, caught map[string][]byte) {
+	begun, _ := b.limit.at()
+	var list bytes.Buffer
+	for _, call := range b.api.Log() {
+		after := call.Arrived.Sub(begun)
+		if after >= 0 && call.Tools > 0 {
+			r.Calls++
+		}
+		fmt.Fprintf(&list, "%8.1f  %d  retry-after %-4v  tools %d, results %d  %.60q\n", after.Seconds(), call.Status, call.RetryAfter, call.Tools, call.Results, call.LastText)
+	}
+	if call, ok := b.answered(); ok {
+		r.Late = seconds(call.Arrived.Sub(begun.Add(b.lasts)))
+	}
+	log := b.logged()
+	r.Woken = strings.Count(log, " woken ")
+	r.Typed = strings.Count(log, " goes on, typed ")
+	if b.mode != terminal {
+		r.Rerun = strings.Count(log, "; goes on after ")
+	}
+	caught["calls"] = append(list.Bytes(), log...)
+}
+
+// transcript reads how the turn died, and how often the session was made to go on.
+func (b *bench) transcript(r *Result, caught map[string][]byte) error {
+	paths, err := realclaude.Transcripts(b.home)
+	if err != nil {
+		return err
+	}
+	var kept bytes.Buffer
+	for _, path := range paths {
+		rows, err := realclaude.Rows(path)
+		if err != nil {
+			return err
+		}
+		for _, raw := range rows {
+			var row struct {
+				Type, Subtype     string
+				IsAPIErrorMessage bool
+				IsSidechain       bool
+			}
+			if json.Unmarshal(raw, &row) != nil || row.IsSidechain {
+				continue
+			}
+			if row.Type == "user" && bytes.Contains(raw, []byte(goOn)) {
+				r.Prompts++
+			}
+			if !row.IsAPIErrorMessage && row.Subtype != "api_error" {
+				continue
+			}
+			kept.Write(append(raw, '\n'))
+			if l, _, ok := ratelimit.Row(raw, time.UTC); ok {
+				r.Kind = l.Kind.String()
+			}
+		}
+	}
+	if kept.Len() > 0 {
+		caught["jsonl"] = kept.Bytes()
+	}
+	return nil
+}
+
+// died is what Claude Code said when the last turn ended with an error: of the transcript.
+func (b *bench) died() string {
+	paths, err := realclaude.Transcripts(b.home)
+	if err != nil {
+		return ""
+	}
+	said := ""
+	for _, path := range paths {
+		rows, err := realclaude.Rows(path)
+		if err != nil {
+			continue
+		}
+		for _, raw := range rows {
+			var row struct {
+				IsAPIErrorMessage bool
+				Message           struct{ Content []struct{ Text string } }
+			}
+			if json.Unmarshal(raw, &row) == nil && row.IsAPIErrorMessage && len(row.Message.Content) > 0 {
+				said = row.Message.Content[0].Text
+			}
+		}
+	}
+	return said
+}
+
+// recorder is a settings file of the user's, on the command line, that writes down which events happen: of those that
+// we hook in that version. It stands in one file with our hooks, which a version drops as a whole if it doesn't take it.
+func recorder(version, path string) string {
+	hooks := make(map[string]any)
+	for event := range ours(version) {
+		hooks[event] = []any{map[string]any{"hooks": []any{map[string]any{"type": "command", "command": "echo " + event + " >> " + path}}}}
+	}
+	data, err := json.Marshal(map[string]any{"hooks": hooks})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return string(data)
+}
+
+// ours is which events we hook in a version, and which of them are gates.
+func ours(version string) map[string]bool {
+	v, ok := claude.ParseVersion(version)
+	if !ok {
+		panic(version) // it was installed by that name
+	}
+	var events map[string][]struct {
+		Hooks []struct{ StatusMessage string }
+	}
+	if err := json.Unmarshal(claude.Hooks("afteryou", v), &events); err != nil {
+		panic(err) // our own
+	}
+	gates := make(map[string]bool)
+	for event, groups := range events {
+		gates[event] = groups[0].Hooks[0].StatusMessage != ""
+	}
+	return gates
+}
+
+// recorded is what the recorder wrote, each event once, in the order in which they happened first.
+func recorded(version, path string) (events, gates []string, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	seen := make(map[string]bool)
+	for _, event := range strings.Fields(string(data)) {
+		if seen[event] {
+			continue
+		}
+		seen[event] = true
+		events = append(events, event)
+		if ours(version)[event] {
+			gates = append(gates, event)
+		}
+	}
+	return events, gates, nil
+}
