@@ -26,10 +26,10 @@ func TestDesignTellsWhoImportsWhom(t *testing.T) {
 	var is []string
 	for line := range strings.Lines(string(out)) {
 		path, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
-		list := []string{strings.Replace(short(path), "afteryou", "main", 1)}
+		list := []string{strings.Replace(shortPath(path), "afteryou", "main", 1)}
 		for _, one := range strings.Fields(imports) {
 			if strings.HasPrefix(one, "afteryou/") || strings.Contains(one, ".") {
-				list = append(list, short(one))
+				list = append(list, shortPath(one))
 			}
 		}
 		slices.SortFunc(list[1:], func(a, b string) int { // ours first
@@ -59,7 +59,7 @@ func TestDesignTellsWhoImportsWhom(t *testing.T) {
 	}
 }
 
-// short is a package's import path as docs/design.md names it.
-func short(path string) string {
+// shortPath is a package's import path as docs/design.md names it.
+func shortPath(path string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(path, "afteryou/"), "internal/")
 }

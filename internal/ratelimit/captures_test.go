@@ -76,7 +76,7 @@ func TestEveryVersionIsRead(t *testing.T) {
 			t.Errorf("%s: neither row nor countdown found", at)
 		}
 	}
-	golden(t, "../../compat", got.String())
+	golden(t, "../compat", got.String())
 }
 
 func rowsRead(t *testing.T, file string, data []byte) (read []Limit) {
