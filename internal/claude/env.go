@@ -12,7 +12,7 @@ import (
 //
 // A project's settings are left out: they may be a stranger's, and name a base URL that no key of the user's must go to.
 func WithSettings(getenv func(string) string) func(string) string {
-	data, err := os.ReadFile(filepath.Join(configDir(getenv), "settings.json"))
+	data, err := os.ReadFile(filepath.Join(ConfigDir(getenv), "settings.json"))
 	var s struct {
 		Env map[string]string `json:"env"`
 	}

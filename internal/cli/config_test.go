@@ -10,14 +10,19 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/BurntSushi/toml"
 
+	"afteryou/internal/config"
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
-	"afteryou/internal/turn"
 )
+
+// setting is the one of that name.
+func setting(name string) config.Setting {
+	table := config.Table()
+	return table[slices.IndexFunc(table, func(s config.Setting) bool { return s.Name == name })]
+}
 
 func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
 	s := newSomeone(t, "", "AFTERYOU_GAP=3s", "AFTERYOU_OFF=1")
@@ -37,18 +42,18 @@ func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
 		}
 	}
 	// What it prints is a file that it takes.
-	var again settings
+	var again map[string]any
 	if err := toml.Unmarshal([]byte(out), &again); err != nil {
 		t.Errorf("config prints\n%s\nwhich is no TOML: %v", out, err)
 	}
-	for _, name := range names {
+	for _, name := range config.Names() {
 		if !strings.Contains(out, "\n"+name+" = ") {
 			t.Errorf("config does not print %s", name)
 		}
 	}
 	s.write(file, out, 0o600)
 	s.env = s.env[:len(s.env)-2]
-	if out, errs, code := s.afteryou("config"); code != 0 || !strings.Contains(out, `gap = "3s"`) || strings.Count(out, s.path(file)) != len(names)+1 {
+	if out, errs, code := s.afteryou("config"); code != 0 || !strings.Contains(out, `gap = "3s"`) || strings.Count(out, s.path(file)) != len(config.Names())+1 {
 		t.Errorf("its own output as file: exit %d, %s%s", code, out, errs)
 	}
 }
@@ -106,7 +111,7 @@ func TestConfigWritesWhatTheFileLacks(t *testing.T) {
 				t.Errorf("in force was %s and is %s: exit %d, %s", values(t, before), values(t, out), code, errs)
 			}
 			s.env = slices.DeleteFunc(s.env, func(e string) bool { return e == tt.env })
-			if out, errs, code := s.afteryou("config"); code != 0 || strings.Count(out, s.path(file)) != len(names)+1 || tt.env == "AFTERYOU_RPM=20" && !strings.Contains(out, `rpm = "20"`) {
+			if out, errs, code := s.afteryou("config"); code != 0 || strings.Count(out, s.path(file)) != len(config.Names())+1 || tt.env == "AFTERYOU_RPM=20" && !strings.Contains(out, `rpm = "20"`) {
 				t.Errorf("without the variable: exit %d, %s%s", code, out, errs)
 			}
 			if _, errs, code := s.afteryou("config", "--write"); code != 0 || !strings.Contains(errs, "has all settings already") || s.read(place) != now {
@@ -157,7 +162,7 @@ func values(t *testing.T, text string) string {
 
 func TestUnknownSettingsAreNamed(t *testing.T) {
 	for _, tt := range []struct{ file, env, want string }{
-		{file: "turn = 1", want: "no setting is called \"turn\"\nhint: did you mean \"turns\"?"},
+		{file: "turn = 1", want: "unknown setting \"turn\"\nhint: did you mean \"turns\"?"},
 		{file: "max-wait = \"1h\"", want: `did you mean "max_wait"?`},
 		{file: "gatway = \"on\"\nturns = \"strict\"", want: `did you mean "gateway"?`},
 		{file: "colour = 1", want: "there are claude, turns"},
@@ -181,67 +186,18 @@ func TestUnknownSettingsAreNamed(t *testing.T) {
 	}
 }
 
-func FuzzSettings(f *testing.F) {
-	f.Add("turns = 3\ngap = \"1s\"\nmax_wait = \"1h\"", "resume", "off")
-	f.Add("turns = -1\nnothing = {a = [1]}", "gap", "-2s")
-	f.Add("[table]\nx", "turns", "strict")
-	path := filepath.Join(f.TempDir(), "config.toml")
-	f.Fuzz(func(t *testing.T, file, name, value string) {
-		own := fmt.Sprintf("%s.%d", path, os.Getpid())
-		if err := os.WriteFile(own, []byte(file), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s, _ := loadSettings(own, func(n string) string {
-			if n == "AFTERYOU_"+strings.ToUpper(name) {
-				return value
-			}
-			return ""
-		})
-		// Whatever is wrong, what holds is good.
-		for _, name := range names {
-			if err := s.set(name, s.get(name)); err != nil {
-				t.Errorf("loadSettings(%q, %s=%q) leaves %v", file, name, value, err)
-			}
-		}
-	})
-}
-
-func TestQuietSetting(t *testing.T) {
-	none := func(string) string { return "" }
-	s, err := loadSettings("/nowhere", none)
-	if err != nil || s.rules().Quiet != (turn.Quiet{}) {
-		t.Errorf("by default quiet is %+v, %v; want none", s.rules().Quiet, err)
-	}
-	if err := s.set("quiet", "23:00-07:00"); err != nil || s.rules().Quiet != (turn.Quiet{From: 23 * 60, To: 7 * 60}) {
-		t.Errorf("quiet is %+v, %v", s.rules().Quiet, err)
-	}
-	if !s.rules().Quiet.Holds(time.Date(2026, 11, 23, 23, 30, 0, 0, time.UTC)) {
-		t.Error("half past eleven is not quiet")
-	}
-	for _, value := range []string{"", "night", "23-7", "25:00-07:00", "23:00-23:00"} {
-		err := s.set("quiet", value)
-		if want := `quiet is "` + value + `"; it takes hours such as "23:00-07:00", or "off"`; err == nil || err.Error() != want {
-			t.Errorf("quiet %q: %v, want %s", value, err, want)
-		}
-	}
-}
-
 // Each setting there is can be made in the file, in the environment and as a flag of run, the later before the earlier,
 // is printed with where it was made, and has its place in help and README.
 func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
-	for _, name := range names {
+	for _, name := range config.Names() {
 		t.Run(name, func(t *testing.T) {
 			p := newPerson(t)
 			variable, flag := "AFTERYOU_"+strings.ToUpper(name), "--"+strings.ReplaceAll(name, "_", "-")
-			built, err := loadSettings("/nowhere", func(string) string { return "" })
-			if err != nil {
-				t.Fatal(err)
-			}
+			built := setting(name)
 			// Three values that it takes and that are not built in, where it takes so many. A path must lead somewhere.
 			var values []string
 			for _, value := range []string{filepath.Join(p.bin, "claude"), "strict", "off", "on", "true", "interactive", "7s", "8s", "9s", "7", "8", "9", "23:00-07:00", "22:00-07:00"} {
-				var s settings
-				if err := s.set(name, value); err == nil && s.get(name) == value && value != built.get(name) && len(values) < 3 && (name != "claude" || len(values) == 0) {
+				if built.Accepts(value) && (name != "off" || value == "true") && value != built.Default && len(values) < 3 && (name != "claude" || len(values) == 0) {
 					values = append(values, value)
 				}
 			}
@@ -257,7 +213,7 @@ func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
 					t.Errorf("config says %+v, %v, %s; want %q from %s", all[name], err, o.errs, want, from)
 				}
 			}
-			in(built.get(name), "built in")
+			in(built.Default, "built in")
 			config := filepath.Join(p.home, ".config", "afteryou", "config.toml")
 			if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
 				t.Fatal(err)
@@ -272,7 +228,7 @@ func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
 					t.Errorf("run %q: exit %d, %s; the session has %s=%q", args, o.code, o.errs, variable, o.env[variable])
 				}
 			}
-			c, _ := lookup("run")
+			c, _ := find(commands(), "run")
 			if !strings.Contains(c.help(), "\n  "+flag+" ") {
 				t.Errorf("run --help does not tell of %s", flag)
 			}
@@ -329,6 +285,7 @@ func TestHooksRunWithTheFlagBeforeTheEnvironmentBeforeTheFile(t *testing.T) {
 	if err := os.Symlink(other, filepath.Join(p.bin, "claude")); err != nil {
 		t.Fatal(err)
 	}
+	names := config.Names()
 	config := filepath.Join(p.home, ".config", "afteryou", "config.toml")
 	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
 		t.Fatal(err)
@@ -339,8 +296,7 @@ func TestHooksRunWithTheFlagBeforeTheEnvironmentBeforeTheFile(t *testing.T) {
 			p.t = t
 			var values []string
 			for _, value := range []string{filepath.Join(p.bin, "claude"), other, "strict", "on", "off", "true", "false", "none", "interactive", "7s", "8s", "7", "8", "23:00-07:00"} {
-				var s settings
-				if err := s.set(name, value); err == nil && s.get(name) == value && (name != "claude" || value[0] == '/') {
+				if setting(name).Accepts(value) && (name != "off" || len(value) > 1) && (name != "claude" || value[0] == '/') {
 					values = append(values, value)
 				}
 			}

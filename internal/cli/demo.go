@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,48 +13,66 @@ import (
 	"afteryou/internal/demo"
 )
 
-// runDemo compares sessions without and with afteryou.
-func runDemo(args []string, out, errs *os.File) (int, error) {
-	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	c := demo.Config{Scenario: demo.Usual()}
-	flags.IntVar(&c.Sessions, "sessions", c.Sessions, "how many sessions run at once")
-	flags.IntVar(&c.Calls, "calls", c.Calls, "how many calls to the model each makes")
-	flags.IntVar(&c.Subagents, "subagents", 0, "how many subagents each session starts, which make the calls in its place")
-	flags.Float64Var(&c.RPM, "rpm", 0, "the limit, in calls a minute")
-	flags.Float64Var(&c.ITPM, "itpm", 0, "the limit, in input tokens a minute")
-	flags.Float64Var(&c.Burst, "burst", c.Burst, "how many calls the limit lets through at once")
-	flags.DurationVar(&c.Server.FirstToken, "ttft", c.Server.FirstToken, "when an answer begins, a quarter more or less")
-	flags.Float64Var(&c.Server.Speed, "speed", 0, "how many tokens a second come from then on; 0: all at once")
-	flags.Var(&c.Server, "server", "what else the server does, in words with commas")
-	flags.StringVar(&c.Cloud, "cloud", "", "the API that is spoken: vertex or bedrock")
-	flags.BoolVar(&c.Cut, "cut", false, "cut the limit to a third half-way, and restore it")
-	flags.BoolVar(&c.Gateway, "gateway", false, "take turns at the gateway, not by hooks alone")
-	asJSON := flags.Bool("json", false, "print the comparison as JSON")
-	if code, ok := parse(flags, args, errs); !ok {
-		return code, nil
+func demoCommand() command {
+	d := demo.Config{Scenario: demo.Usual()}
+	var asJSON bool
+	server := text(new(string), "server", "WORDS", "also no-headers or lying-headers, no-retry-after, unnamed-limit, at-admission")
+	server.words = []string{"no-headers", "lying-headers", "no-retry-after", "unnamed-limit", "at-admission"}
+	server.takes = "words with commas between them, of no-headers, lying-headers, no-retry-after, unnamed-limit and at-admission"
+	server.set = func(words string) bool { return d.Server.Set(words) == nil }
+	return command{
+		name: "demo", args: "[--sessions N] [--calls N] [--rpm N] …", summary: "real sessions on one small limit, without and with afteryou",
+		about: "The server is a stand-in on this machine; no account is needed. The ideal is what the limit alone makes the work take, " +
+			"so the time is from the first call that reaches the server to the end of the last answer (makespan_s in JSON); " +
+			"beside it stands the time from the start of the first process to the end of the last (wall_s). " +
+			"The first call of a conversation takes twice the input tokens of a later one. " +
+			"What the server does beside is said by --server, in words with commas between them: it has no headers of its limits, or " +
+			"headers that lie; a 429 does not say when to come again, or which limit it is; what remains is counted at admission, " +
+			"not when the answer begins.",
+		example: "afteryou demo --sessions 4 --rpm 30",
+		options: []option{
+			number(&d.Sessions, "sessions", 1, "how many sessions run at once"),
+			number(&d.Calls, "calls", 1, "how many calls to the model each makes"),
+			number(&d.Subagents, "subagents", 0, "how many subagents each session starts, to make the calls"),
+			number(&d.RPM, "rpm", 0, "the limit, in calls a minute; 60 unless there is one of tokens"),
+			number(&d.ITPM, "itpm", 0, "the limit, in input tokens a minute; a call takes 1000"),
+			number(&d.Burst, "burst", 1, "how many calls the limit lets through at once"),
+			number(&d.Server.FirstToken, "ttft", 0, "when an answer begins, a quarter more or less"),
+			number(&d.Server.Speed, "speed", 0, "how many tokens a second come from then on; all at once if not given"),
+			server,
+			choice(&d.Cloud, "cloud", "NAME", "the API that is spoken instead: vertex or bedrock", "vertex", "bedrock"),
+			toggle(&d.Cut, "cut", "cut the limit to a third half-way, and restore it"),
+			toggle(&d.Gateway, "gateway", "take turns at the gateway, not by hooks alone"),
+			jsonToggle(&asJSON),
+		},
+		run: func(c call) (int, error) { return compare(c, d, asJSON) },
 	}
-	if c.RPM == 0 && c.ITPM == 0 {
-		c.RPM = 60
+}
+
+// compare runs sessions without and with afteryou.
+func compare(c call, d demo.Config, asJSON bool) (int, error) {
+	if d.RPM == 0 && d.ITPM == 0 {
+		d.RPM = 60
 	}
-	err := c.Check()
+	err := d.Check()
 	if err != nil {
 		return exitUsage, err
 	}
-	if c.Self, err = os.Executable(); err != nil {
+	if d.Self, err = os.Executable(); err != nil {
 		return exitFailure, fmt.Errorf("finding our own executable: %w", err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	view := &demo.View{Out: out, Live: isatty.IsTerminal(out.Fd())}
-	if *asJSON {
+	view := &demo.View{Out: c.out, Live: isatty.IsTerminal(c.out.Fd())}
+	if asJSON {
 		view = &demo.View{Out: io.Discard}
 	}
-	result, err := demo.Compare(ctx, c, view)
-	if err != nil {
+	result, err := demo.Compare(ctx, d, view)
+	switch {
+	case err != nil:
 		return exitFailure, err
+	case asJSON:
+		return 0, c.json(result)
 	}
-	if *asJSON {
-		return 0, json.NewEncoder(out).Encode(result)
-	}
-	return 0, result.Table(out)
+	return 0, result.Table(c.out)
 }

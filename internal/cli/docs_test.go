@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/BurntSushi/toml"
+
+	"afteryou/internal/config"
 )
 
 // page is a Markdown file of the repository.
@@ -123,7 +125,7 @@ func checkSettings(t *testing.T, text string) error {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return err
 	}
-	_, err := loadSettings(path, func(string) string { return "" })
+	_, err := config.Load(path, func(string) string { return "" })
 	return err
 }
 
@@ -169,7 +171,7 @@ func checkCommand(t *testing.T, p page, words []string) {
 	if slices.Contains([]string{"--help", "--version", "COMMAND", "…"}, words[0]) {
 		return
 	}
-	c, ok := lookup(words[0])
+	c, ok := find(commands(), words[0])
 	if !ok {
 		t.Errorf("%s: afteryou has no command %q", p.path, words[0])
 		return
@@ -189,8 +191,8 @@ func checkCommand(t *testing.T, p page, words []string) {
 // A shell empties the file behind a > before the command reads it. So none that anybody is told to type, by a page, by help
 // or by the manual, leads its output to a file that it names or that afteryou reads.
 func TestNoCommandNamedWritesWhatItReads(t *testing.T) {
-	told := map[string][]string{"afteryou --help": {overview()}, "afteryou man": strings.Split(manual(), "\n")}
-	for _, c := range allCommands() {
+	told := map[string][]string{"afteryou --help": {overview(commands())}, "afteryou man": strings.Split(manual(commands()), "\n")}
+	for _, c := range commands() {
 		told["afteryou "+c.name+" --help"] = []string{c.example, c.about}
 	}
 	for _, p := range pages(t) {
@@ -235,7 +237,7 @@ func TestReadmeNamesTheCommands(t *testing.T) {
 	section, _, _ = strings.Cut(section, "\n## ")
 	var want []string
 	told := regexp.MustCompile("(?m)^\\| `.*$").FindAllString(section, -1)
-	for _, c := range allCommands() {
+	for _, c := range commands() {
 		want = append(want, "| `"+c.name+"` | "+c.summary+" |")
 	}
 	if got, want := strings.Join(told, "\n"), strings.Join(want, "\n"); got != want {
@@ -245,19 +247,15 @@ func TestReadmeNamesTheCommands(t *testing.T) {
 
 // The README's table has each setting, and no other, with its default.
 func TestReadmeNamesTheSettings(t *testing.T) {
-	built, err := loadSettings(filepath.Join(t.TempDir(), "none"), func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
 	_, section, _ := strings.Cut(read(t, "README.md"), "\n## Settings\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	told := make(map[string]string)
 	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (?:`([^`]*)`)? *\\|").FindAllStringSubmatch(section, -1) {
 		told[m[1]] = strings.Trim(m[2], `"`)
 	}
-	for _, name := range names {
-		if is, ok := told[name]; !ok || is != built.get(name) {
-			t.Errorf("the README says of the setting %q that it is %q, %v; it is %q", name, is, ok, built.get(name))
+	for _, name := range config.Names() {
+		if is, ok := told[name]; !ok || is != setting(name).Default {
+			t.Errorf("the README says of the setting %q that it is %q, %v; it is %q", name, is, ok, setting(name).Default)
 		}
 		delete(told, name)
 	}

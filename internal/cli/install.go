@@ -3,194 +3,182 @@ package cli
 import (
 	"bufio"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/adrg/xdg"
 	"github.com/mattn/go-isatty"
 
 	"afteryou/internal/claude"
 	"afteryou/internal/install"
 )
 
-// targets are what install puts somewhere; all is the first of them.
-var targets = [...]string{"hooks", "alias", "completions", "shim"}
+// targets are what install puts somewhere.
+func targets() []string { return []string{"hooks", "alias", "completions", "shim"} }
 
-// runInstall puts hooks, alias, completions or shim into place, or with away takes them from there.
-func runInstall(args []string, away bool, in, out, errs *os.File) (int, error) {
-	name := "install"
-	if away {
-		name = "uninstall"
-	}
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	dry := flags.Bool("dry-run", false, "show what would change, and change nothing")
-	yes := flags.Bool("yes", false, "do not ask")
-	dir := flags.String("dir", "", "directory for the shim")
-	long := false
-	if !away {
-		flags.BoolVar(&long, "watchdog", false, "with hooks: every session waits out a limit of any length")
-	}
-	what, code, ok := words(flags, asked(flags, args, errs))
-	if !ok {
-		return code, nil
-	}
-	if long && !slices.Contains(what, "hooks") && !slices.Contains(what, "all") {
+// installation is what is to be put into place, or taken from there.
+type installation struct {
+	call
+	name      string   // of the command
+	away      bool     // it is taken from there
+	what      []string // targets, or all
+	dir       string   // of the shim; empty: a good one
+	long      bool     // hooks come with the long wait
+	dry, sure bool     // change nothing; do not ask
+}
+
+func installCommand() command {
+	c, i := installer("install")
+	c.args, c.summary = "[hooks|alias|completions|shim|all] [--dry-run] [--yes]", "hooks for every session, and an alias"
+	c.about = "hooks go into Claude Code's settings, so that sessions take turns however they are started; --watchdog puts CLAUDE_CODE_RETRY_WATCHDOG there too, as run does for its sessions. " +
+		"alias makes claude mean afteryou run in bash, zsh and fish. shim does the same by a link named claude earlier on PATH. " +
+		"completions go to where bash, zsh and fish look for them. " +
+		"all, and nothing said, is hooks, alias and completions. The changes are shown, and made once you agree."
+	c.example = "afteryou install --dry-run"
+	c.options = append(c.options, toggle(&i.long, "watchdog", "with hooks: every session waits out a limit of any length, however it is started"))
+	return c
+}
+
+func uninstallCommand() command {
+	c, i := installer("uninstall")
+	i.away = true
+	c.args, c.summary = "[hooks|alias|completions|shim|all] [--dry-run] [--yes]", "take them away again"
+	c.about = "Every file is as it was before, to the byte, or as you changed it meanwhile."
+	c.example = "afteryou uninstall all --yes"
+	return c
+}
+
+// installer is what both commands have in common.
+func installer(name string) (command, *installation) {
+	i := &installation{name: name}
+	return command{
+		name: name, words: append(targets(), "all"),
+		options: []option{
+			toggle(&i.dry, "dry-run", "show what would change, and change nothing"),
+			toggle(&i.sure, "yes", "do not ask"),
+			text(&i.dir, "dir", "DIR", "directory of the shim; without it the first on PATH before the real claude's"),
+		},
+		run: func(c call) (int, error) {
+			i.call, i.what = c, c.args
+			if len(i.what) == 0 {
+				i.what = []string{"all"}
+			}
+			return i.run()
+		},
+	}, i
+}
+
+// has reports whether the person named a target, or all.
+func (i installation) has(target string) bool {
+	return slices.Contains(i.what, target) || slices.Contains(i.what, "all")
+}
+
+// run works the changes out, shows them, asks, and makes them.
+func (i installation) run() (int, error) {
+	if i.long && !i.has("hooks") {
 		return exitUsage, errors.New("--watchdog goes with hooks")
 	}
-	u, err := user()
+	changes, whole, err := i.changes()
 	if err != nil {
 		return exitFailure, err
 	}
-	var changes []install.Change
-	failed := false
-	for _, t := range targets {
-		// An alias and a shim do the same: all puts up one of them, and takes down both.
-		if !slices.Contains(what, t) && !(slices.Contains(what, "all") && (t != "shim" || away)) {
-			continue
-		}
-		list, err := plan(u, t, *dir, long, away)
-		switch {
-		case err != nil && away: // take away what can be
-			say(errs, err)
-			failed = true
-		case err != nil:
-			return exitFailure, err
-		}
-		changes = append(changes, list...)
+	code := 0
+	if !whole {
+		code = exitFailure
 	}
-	changes = slices.DeleteFunc(changes, install.Change.Empty)
 	if len(changes) == 0 {
-		if failed {
-			return exitFailure, nil
+		if whole {
+			i.note("nothing to %s: %s", i.name, strings.Join(i.what, ", "))
 		}
-		fmt.Fprintf(errs, "afteryou: nothing to %s: %s\n", name, strings.Join(what, ", "))
-		return 0, nil
+		return code, nil
 	}
 	for _, c := range changes {
-		fmt.Fprint(printing{out}, c.Diff())
+		fmt.Fprint(i.text(), c.Diff())
 		if c.Note != "" {
-			fmt.Fprintln(printing{errs}, "afteryou: note:", c.Note)
+			i.note("note: %s", c.Note)
 		}
 	}
-	switch {
-	case *dry:
+	if i.dry {
 		return 0, nil
-	case *yes:
-	case !isatty.IsTerminal(in.Fd()) || !isatty.IsTerminal(errs.Fd()):
-		return exitFailure, errors.New("nothing was changed: there is no terminal to ask\nhint: --yes makes these changes, --dry-run only shows them")
-	case !confirm(in, errs):
-		return exitFailure, errors.New("nothing was changed")
+	}
+	if err := i.ask(); err != nil {
+		return exitFailure, err
 	}
 	for _, c := range changes {
 		if err := c.Apply(); err != nil {
 			return exitFailure, err
 		}
-		fmt.Fprintln(printing{errs}, "afteryou:", c.Done())
+		i.note("%s", c.Done())
 	}
-	switch aliases := slices.Contains(what, "alias") || slices.Contains(what, "all"); {
-	case aliases && away:
-		fmt.Fprintln(errs, "hint: shells that are open keep the alias: unalias claude")
-	case aliases:
-		fmt.Fprintln(errs, "hint: the alias is there in every new shell")
+	switch {
+	case i.has("alias") && i.away:
+		fmt.Fprintln(i.errs, "hint: shells that are open keep the alias: unalias claude")
+	case i.has("alias"):
+		fmt.Fprintln(i.errs, "hint: the alias is there in every new shell")
 	}
-	if failed {
-		return exitFailure, nil
-	}
-	return 0, nil
+	return code, nil
 }
 
-// words reads flags and the targets among them, in any order.
-func words(flags *flag.FlagSet, args []string) (what []string, code int, ok bool) {
-	for {
-		if err := flags.Parse(args); err != nil {
-			return nil, flagCode(err), false
-		}
-		if flags.NArg() == 0 {
-			break
-		}
-		word := flags.Arg(0)
-		if word != "all" && !slices.Contains(targets[:], word) {
-			fmt.Fprintf(flags.Output(), "afteryou: %s takes no argument %q; there are %s, all\n", flags.Name(), word, strings.Join(targets[:], ", "))
-			return nil, exitUsage, false
-		}
-		what, args = append(what, word), flags.Args()[1:]
-	}
-	if len(what) == 0 {
-		what = []string{"all"}
-	}
-	return what, 0, true
-}
-
-// user is the person who calls us.
-func user() (install.User, error) {
-	self, err := executable()
+// changes works out what changes, and whether that is all: what can be taken away is, though something can't.
+func (i installation) changes() (changes []install.Change, whole bool, err error) {
+	u, err := user()
 	if err != nil {
-		return install.User{}, err
+		return nil, false, err
 	}
-	if home := os.Getenv("HOME"); !filepath.IsAbs(home) {
-		return install.User{}, fmt.Errorf("finding your home: HOME is %q", home)
-	}
-	return install.User{Self: self, Getenv: os.Getenv}, nil
-}
-
-// executable is our own program, as hooks name it. What Homebrew links from a folder that goes with the next version is
-// named by the link, which stays.
-func executable() (string, error) {
-	self, err := os.Executable()
-	if err != nil { // no /proc
-		if self, err = exec.LookPath(os.Args[0]); err == nil {
-			self, err = filepath.Abs(self)
+	if i.dir != "" {
+		if i.dir, err = filepath.Abs(i.dir); err != nil {
+			return nil, false, err
 		}
 	}
-	if err == nil {
-		self, err = filepath.EvalSymlinks(self)
-	}
-	if err != nil {
-		return "", fmt.Errorf("finding our own executable: %w", err)
-	}
-	if prefix, _, ok := strings.Cut(self, "/Cellar/"); ok {
-		link := filepath.Join(prefix, "bin", "afteryou")
-		if to, err := filepath.EvalSymlinks(link); err == nil && to == self {
-			return link, nil
+	whole = true
+	for _, target := range targets() {
+		// An alias and a shim do the same: all puts up one of them, and takes down both.
+		if !i.has(target) || target == "shim" && !i.away && !slices.Contains(i.what, target) {
+			continue
 		}
+		list, err := i.plan(u, target)
+		switch {
+		case err != nil && !i.away:
+			return nil, false, err
+		case err != nil:
+			i.say(err)
+			whole = false
+		}
+		changes = append(changes, list...)
 	}
-	return self, nil
+	return slices.DeleteFunc(changes, install.Change.Empty), whole, nil
 }
 
 // plan works out the changes for one target.
-func plan(u install.User, target, dir string, long, away bool) ([]install.Change, error) {
-	if dir != "" {
-		abs, err := filepath.Abs(dir)
-		if err != nil {
-			return nil, err
+func (i installation) plan(u install.User, target string) ([]install.Change, error) {
+	one := func(c install.Change, err error) ([]install.Change, error) { return []install.Change{c}, err }
+	if i.away {
+		switch target {
+		case "alias":
+			return u.NoAlias()
+		case "completions":
+			return u.NoCompletions()
+		case "shim":
+			return u.NoShim(i.dir), nil
 		}
-		dir = abs
+		return one(u.NoHooks())
 	}
-	switch {
-	case target == "alias" && away:
-		return u.NoAlias()
-	case target == "alias":
+	switch target {
+	case "alias":
 		return u.Alias()
-	case target == "completions" && away:
-		return u.NoCompletions()
-	case target == "completions":
-		return u.Completions(completions)
-	case target == "shim" && away:
-		return u.NoShim(dir), nil
-	case target == "shim":
-		c, err := u.Shim(dir)
-		return []install.Change{c}, err
-	case away:
-		c, err := u.NoHooks()
-		return []install.Change{c}, err
+	case "completions":
+		return u.Completions(func(shell string) string { return completions(shell, i.commands) })
+	case "shim":
+		return one(u.Shim(i.dir))
 	}
-	bin, err := findClaude(u.Self)
+	s, err := loadSettings()
+	if err != nil {
+		return nil, err
+	}
+	bin, err := claude.Find(u.Self, s.Getenv(os.Getenv))
 	if err != nil {
 		return nil, err
 	}
@@ -198,25 +186,21 @@ func plan(u install.User, target, dir string, long, away bool) ([]install.Change
 	if err != nil {
 		return nil, fmt.Errorf("%w\nhint: hooks are written for the version that is installed", err)
 	}
-	c, err := u.Hooks(v, long)
-	return []install.Change{c}, err
+	return one(u.Hooks(v, i.long))
 }
 
-// findClaude finds the real Claude Code as run does.
-func findClaude(self string) (claude.Binary, error) {
-	s, err := loadSettings(configPath(), os.Getenv)
-	if err != nil {
-		return claude.Binary{}, err
+// ask asks the person, unless told not to. An error is a no.
+func (i installation) ask() error {
+	switch {
+	case i.sure:
+		return nil
+	case !isatty.IsTerminal(i.in.Fd()) || !isatty.IsTerminal(i.errs.Fd()):
+		return errors.New("nothing was changed: there is no terminal to ask\nhint: --yes makes these changes, --dry-run only shows them")
+	case !confirm(i.in, i.errs):
+		return errors.New("nothing was changed")
 	}
-	return claude.Find(self, func(name string) string {
-		if name == "AFTERYOU_CLAUDE" && s.Claude != "" {
-			return s.Claude
-		}
-		return os.Getenv(name)
-	})
+	return nil
 }
-
-func cacheDir() string { return filepath.Join(xdg.CacheHome, "afteryou") }
 
 // confirm asks the person.
 func confirm(in io.Reader, errs io.Writer) bool {

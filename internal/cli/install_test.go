@@ -86,7 +86,7 @@ func TestInstallWithoutATerminal(t *testing.T) {
 		{args: []string{"install", "--dry-run", "hooks"}, out: `+    "SessionStart": [`, leaves: true},
 		{args: []string{"install", "everything"}, code: 64, errs: `takes no argument "everything"; there are hooks, alias, completions, shim, all`, leaves: true},
 		{args: []string{"install", "alias", "--watchdog"}, code: 64, errs: "--watchdog goes with hooks", leaves: true},
-		{args: []string{"uninstall", "--watchdog"}, code: 64, errs: "not defined: -watchdog", leaves: true},
+		{args: []string{"uninstall", "--watchdog"}, code: 64, errs: `unknown flag "--watchdog"`, leaves: true},
 		{args: []string{"uninstall", "--yes"}, errs: "nothing to uninstall: all", leaves: true},
 		{args: []string{"install", "hooks", "--yes", "alias", "completions"}, out: "@@", errs: "changed " + s.path(".claude/settings.json") + "; as it was: "},
 		{args: []string{"install", "--yes"}, errs: "nothing to install: all"},

@@ -3,9 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -62,48 +60,59 @@ type reset struct {
 	ResetsIn *float64 `json:"resets_in_seconds,omitempty"`
 }
 
-// runLimits asks the API how its limits stand, and lets the sessions wait where it is limited.
-func runLimits(args []string, out, errs io.Writer) (int, error) {
-	flags := flag.NewFlagSet("limits", flag.ContinueOnError)
-	model := flags.String("model", "", "ask for the limits of this `MODEL`")
-	asJSON := flags.Bool("json", false, "print JSON")
-	if code, ok := parse(flags, args, errs); !ok {
-		return code, nil
+func limitsCommand() command {
+	var model string
+	var asJSON bool
+	return command{
+		name: "limits", args: "[--model MODEL] [--json]", summary: "ask the API how its limits stand",
+		about: "One request, the smallest there is, with the key or token of the environment or of your Claude Code settings. " +
+			"It asks for Claude Code's cheapest model unless told otherwise; each class of models has limits of its own. " +
+			"Where it is limited, your sessions wait until that is over, and the exit code is 75.",
+		example: "afteryou limits --json",
+		options: []option{text(&model, "model", "MODEL", "ask for the limits of this model, named as the API does"), jsonToggle(&asJSON)},
+		run:     func(c call) (int, error) { return askLimits(c, model, asJSON) },
 	}
+}
+
+// askLimits asks the API how its limits stand, and lets the sessions wait where it is limited.
+func askLimits(c call, model string, asJSON bool) (int, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
 	getenv := claude.WithSettings(hook.Direct(os.Getenv))
 	account, secret := claude.PoolKey(getenv)
-	answer, err := probe.Ask(ctx, getenv, cmp.Or(*model, probe.Model(getenv)), userAgent())
+	answer, err := probe.Ask(ctx, getenv, cmp.Or(model, probe.Model(getenv)), userAgent())
+	if err != nil {
+		return exitFailure, withHint(err, account)
+	}
+	r, code := standingOf(account, answer), 0
+	if r.Limited != nil {
+		code = exitLimited
+		if until := answer.Until(); !until.IsZero() {
+			if err := share(ctx, account, secret, answer, until); err != nil {
+				c.say(err) // the answer is worth printing all the same
+			} else {
+				r.Limited.Shared = true
+			}
+		}
+	}
+	if asJSON {
+		return code, c.json(r)
+	}
+	return code, r.write(c.text(), answer)
+}
+
+// withHint adds to an error of asking what the person can do.
+func withHint(err error, account string) error {
 	var refused *probe.RefusedError
 	switch {
 	case errors.Is(err, probe.ErrNoCredential):
-		return exitFailure, fmt.Errorf("%w\nhint: set ANTHROPIC_API_KEY; for a subscription, put what claude setup-token prints into CLAUDE_CODE_OAUTH_TOKEN", err)
+		return fmt.Errorf("%w\nhint: set ANTHROPIC_API_KEY; for a subscription, put what claude setup-token prints into CLAUDE_CODE_OAUTH_TOKEN", err)
 	case errors.As(err, &refused) && refused.Status == 401:
-		return exitFailure, fmt.Errorf("%w\nhint: the key or token is not valid for %s", err, account)
+		return fmt.Errorf("%w\nhint: the key or token is not valid for %s", err, account)
 	case errors.As(err, &refused) && refused.Status == 404:
-		return exitFailure, fmt.Errorf("%w\nhint: --model takes a name as the API knows it, such as %s", err, probe.Model(func(string) string { return "" }))
-	case err != nil:
-		return exitFailure, err
+		return fmt.Errorf("%w\nhint: --model takes a name as the API knows it, such as %s", err, probe.Model(func(string) string { return "" }))
 	}
-	r := standingOf(account, answer)
-	if until := answer.Until(); r.Limited != nil && !until.IsZero() {
-		if err := share(ctx, account, secret, answer, until); err != nil {
-			say(errs, err) // the answer is worth printing all the same
-		} else {
-			r.Limited.Shared = true
-		}
-	}
-	code := 0
-	if r.Limited != nil {
-		code = exitLimited
-	}
-	if *asJSON {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return code, e.Encode(r)
-	}
-	return code, r.write(out, answer)
+	return err
 }
 
 // share lets the sessions of the account wait until the limit ends: those that hooks make take turns, and those behind a

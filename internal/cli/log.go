@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"io"
 	"io/fs"
 	"os"
@@ -12,13 +11,19 @@ import (
 	"afteryou/lockfile"
 )
 
-// runLog prints the end of our log: which sessions were stopped by which limit, when they went on, and what went wrong.
-func runLog(args []string, out, errs io.Writer) (int, error) {
-	flags := flag.NewFlagSet("log", flag.ContinueOnError)
-	last := flags.Int("lines", 40, "print the last `N` lines; 0 prints all")
-	if code, ok := parse(flags, args, errs); !ok {
-		return code, nil
+func logCommand() command {
+	lines := 40
+	return command{
+		name: "log", args: "[--lines N]", summary: "which sessions a limit stopped, and how they went on",
+		example: "afteryou log --lines 5",
+		options: []option{number(&lines, "lines", 0, "print the last N lines; 0 prints all")},
+		run:     func(c call) (int, error) { return printLog(c.text(), lines) },
 	}
+}
+
+// printLog prints the last lines of our log: which sessions were stopped by which limit, when they went on, and what went
+// wrong.
+func printLog(out io.Writer, last int) (int, error) {
 	store, err := lockfile.Open(stateDir())
 	if err != nil {
 		return exitFailure, err
@@ -35,8 +40,8 @@ func runLog(args []string, out, errs io.Writer) (int, error) {
 	if len(lines[len(lines)-1]) == 0 {
 		lines = lines[:len(lines)-1]
 	}
-	if n := *last; n > 0 && len(lines) > n {
-		lines = lines[len(lines)-n:]
+	if last > 0 && len(lines) > last {
+		lines = lines[len(lines)-last:]
 	}
 	_, err = out.Write(bytes.Join(lines, nil))
 	return 0, err

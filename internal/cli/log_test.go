@@ -21,13 +21,13 @@ func TestLogShowsItsEnd(t *testing.T) {
 		store.Log("%s", line)
 	}
 	for _, tt := range []struct {
-		args []string
+		last int
 		want int
-	}{{nil, 3}, {[]string{"--lines", "2"}, 2}, {[]string{"--lines", "0"}, 3}} {
-		var out, errs bytes.Buffer
-		code, err := runLog(tt.args, &out, &errs)
+	}{{40, 3}, {2, 2}, {0, 3}} {
+		var out bytes.Buffer
+		code, err := printLog(&out, tt.last)
 		if got := bytes.Count(out.Bytes(), []byte("\n")); code != 0 || err != nil || got != tt.want || !bytes.HasSuffix(out.Bytes(), []byte(" three\n")) {
-			t.Errorf("log %q: %d, %v, %q, %q; want %d lines", tt.args, code, err, &out, &errs, tt.want)
+			t.Errorf("the last %d lines: %d, %v, %q; want %d lines", tt.last, code, err, &out, tt.want)
 		}
 	}
 }

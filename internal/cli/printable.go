@@ -3,7 +3,10 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -14,12 +17,12 @@ import (
 // a line stays one line, and JSON stays JSON.
 func printable(text string) string { return escaped(text, "") }
 
-// printing writes whole text as [printable] does, but for the ends of lines and tabs. No write may begin or end within a
+// escaper writes whole text as [printable] does, but for the ends of lines and tabs. No write may begin or end within a
 // letter.
-type printing struct{ io.Writer }
+type escaper struct{ io.Writer }
 
-func (p printing) Write(data []byte) (int, error) {
-	if _, err := io.WriteString(p.Writer, escaped(string(data), "\n\t")); err != nil {
+func (e escaper) Write(data []byte) (int, error) {
+	if _, err := io.WriteString(e.Writer, escaped(string(data), "\n\t")); err != nil {
 		return 0, err
 	}
 	return len(data), nil
@@ -42,4 +45,58 @@ func escaped(text, keep string) string {
 		}
 	}
 	return b.String()
+}
+
+// clock is a time as a person reads it: the day only where it is not today.
+func clock(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04:05")
+	}
+	return t.Format("Jan 2 15:04")
+}
+
+// span is a number of seconds as a person reads it.
+func span(seconds float64) string {
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+// count is a number of things.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// shortID is the beginning of an id of Claude Code's.
+func shortID(id string) string { return printable(id[:min(8, len(id))]) }
+
+// tilde is a path as a shell shortens it in the person's home.
+func tilde(dir string) string {
+	h, err := os.UserHomeDir()
+	if rest, ok := strings.CutPrefix(dir, h+"/"); ok && err == nil {
+		dir = "~/" + rest
+	}
+	return printable(dir)
+}
+
+// clip cuts text to a width. All that we write is one column wide but perhaps the names of directories.
+func clip(text string, width int) string {
+	if r := []rune(text); len(r) > width {
+		return string(r[:max(0, width-1)]) + "…"
+	}
+	return text
+}
+
+// tail is the end of a path, within a width.
+func tail(path string, width int) string {
+	if len([]rune(path)) <= width {
+		return path
+	}
+	short := "…" + string(os.PathSeparator) + filepath.Base(path)
+	if len([]rune(short)) <= width {
+		return short
+	}
+	return clip(filepath.Base(path), width)
 }

@@ -161,7 +161,7 @@ func TestPrintable(t *testing.T) {
 	}
 	for _, text := range []string{evil, "\U000e0001\u2028", `"\`} {
 		var b strings.Builder
-		if err := json.NewEncoder(printing{&b}).Encode(text); err != nil {
+		if err := json.NewEncoder(escaper{&b}).Encode(text); err != nil {
 			t.Fatal(err)
 		}
 		var back string

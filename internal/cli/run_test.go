@@ -388,7 +388,7 @@ func TestSettingsFromEverywhere(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"--turns=many", `turns is "many"; it takes`},
 		{"--gap=-1s", `gap is "-1s"; it takes`},
-		{"--max-wait=soon", `max_wait is "soon"; it takes`},
+		{"--max-wait=soon", `--max-wait is "soon"; it takes`},
 		{"--off=perhaps", `off is "perhaps"; it takes`},
 	} {
 		if o := p.run("run", c.args, "--", "-p", "x"); o.code != exitUsage || !strings.Contains(o.errs, c.says) || o.args != nil {
@@ -405,10 +405,10 @@ func TestCommandLineErrors(t *testing.T) {
 		says string
 	}{
 		{nil, exitUsage, "usage:"},
-		{[]string{"go"}, exitUsage, `no command is called "go"`},
+		{[]string{"go"}, exitUsage, `unknown command "go"`},
 		{[]string{"status", "now"}, exitUsage, `status takes no argument "now"`},
 		{[]string{"run", "--turns"}, exitUsage, "--turns needs a value"},
-		{[]string{"demo", "--sessions", "0"}, exitUsage, "start at 1"},
+		{[]string{"demo", "--sessions", "0"}, exitUsage, `--sessions is "0"; it takes a whole number from 1`},
 	} {
 		if o := p.run(c.args...); o.code != c.code || !strings.Contains(o.errs, c.says) {
 			t.Errorf("afteryou %q: %+v; want %d, %q", c.args, o, c.code, c.says)

@@ -1,59 +1,50 @@
 package cli
 
 import (
-	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 	"unicode/utf8"
 
+	"afteryou/internal/claude"
 	"afteryou/internal/usage"
 )
 
-// mostRows is how many hours and sessions are shown to a person.
-const mostRows = 12
+// maxRows is how many hours and sessions are shown to a person.
+const maxRows = 12
 
-// runUsage prints what the requests of all sessions took.
-func runUsage(args []string, out, errs io.Writer) (int, error) {
-	flags := flag.NewFlagSet("usage", flag.ContinueOnError)
-	asJSON := flags.Bool("json", false, "print JSON")
-	since := flags.Duration("since", 24*time.Hour, "how far back it looks")
-	if code, ok := parse(flags, args, errs); !ok {
-		return code, nil
+func usageCommand() command {
+	since := 24 * time.Hour
+	var asJSON bool
+	return command{
+		name: "usage", args: "[--since DURATION] [--json]", summary: "requests and tokens by minute, hour and session, and what of them counts",
+		about:   "It reads the transcripts of all projects. Requests that Claude Code does not write down (titles, compactions) are not in it, nor are rejected ones.",
+		example: "afteryou usage --since 1h",
+		options: []option{number(&since, "since", time.Second, "how far back it looks"), jsonToggle(&asJSON)},
+		run:     func(c call) (int, error) { return printUsage(c, since, asJSON) },
 	}
-	if *since <= 0 {
-		return exitUsage, errors.New("--since takes a duration such as 24h")
-	}
-	config := os.Getenv("CLAUDE_CONFIG_DIR")
-	if config == "" {
-		dir, err := os.UserHomeDir()
-		if err != nil {
-			return exitFailure, fmt.Errorf("looking for transcripts: %w", err)
-		}
-		config = filepath.Join(dir, ".claude")
-	}
+}
+
+// printUsage prints what the requests of all sessions took.
+func printUsage(c call, since time.Duration, asJSON bool) (int, error) {
+	dir := claude.ConfigDir(os.Getenv)
 	now := time.Now()
-	calls, err := usage.Read(config, now.Add(-*since))
-	if err != nil && calls == nil {
-		return exitFailure, err
-	}
+	calls, err := usage.Read(dir, now.Add(-since))
 	code := 0
 	if err != nil {
-		code = exitFailure // what could be read is worth printing all the same
-		say(errs, err)
+		code = exitFailure
+		if calls == nil {
+			return code, err
+		}
+		c.say(err) // what could be read is worth printing all the same
 	}
-	r := usage.Of(calls, now.Add(-*since).UTC().Truncate(time.Second), now.UTC().Truncate(time.Second))
-	if *asJSON {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return code, e.Encode(r)
+	r := usage.Of(calls, now.Add(-since).UTC().Truncate(time.Second), now.UTC().Truncate(time.Second))
+	if asJSON {
+		return code, c.json(r)
 	}
-	if err := writeUsage(out, r, home(config), now); err != nil {
+	if err := writeUsage(c.text(), r, tilde(dir), now); err != nil {
 		return exitFailure, err
 	}
 	return code, nil
@@ -74,13 +65,13 @@ func writeUsage(out io.Writer, r usage.Report, config string, now time.Time) err
 		rows = append(rows, row{"busiest minute, " + clock(r.Busiest.Start, now), &r.Busiest.Sum})
 	}
 	rows = append(rows, row{"last hour", &r.LastHour}, row{"since " + clock(r.Since, now), &r.Total}, row{"HOUR", nil})
-	for i := max(0, len(r.Hours)-mostRows); i < len(r.Hours); i++ {
+	for i := max(0, len(r.Hours)-maxRows); i < len(r.Hours); i++ {
 		rows = append(rows, row{clock(r.Hours[i].Start, now), &r.Hours[i].Sum})
 	}
 	rows = append(rows, row{"SESSION", nil})
-	for i := range r.Sessions[:min(len(r.Sessions), mostRows)] {
+	for i := range r.Sessions[:min(len(r.Sessions), maxRows)] {
 		s := &r.Sessions[i]
-		who := short(s.ID) + " " + tail(home(s.Dir), 30)
+		who := shortID(s.ID) + " " + tail(tilde(s.Dir), 30)
 		if s.Unattended {
 			who += " (-p)"
 		}
@@ -104,7 +95,7 @@ func writeUsage(out io.Writer, r usage.Report, config string, now time.Time) err
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	if n := len(r.Sessions) - mostRows; n > 0 {
+	if n := len(r.Sessions) - maxRows; n > 0 {
 		fmt.Fprintf(out, "… and %s more\n", count(n, "session"))
 	}
 	fmt.Fprintf(out, "\nAgainst the limits count requests, input with cache write, and output; cache reads are free.\n")

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/config"
 	"afteryou/internal/install"
 )
 
@@ -38,15 +39,13 @@ type Finding struct {
 // Patient is what is looked at.
 type Patient struct {
 	install.User
-	Dir      string         // where the person is: projects have settings of their own
-	State    string         // state directory
-	Cache    string         // what was found out about Claude Code
-	Managed  string         // settings file of the organization
-	Measured claude.Version // the newest version of Claude Code that afteryou was tried with
-	Config   error          // what is wrong with our own settings
-	Claude   string         // path of the real one where the settings name it
-	Gateway  string         // how calls are gated, as in our settings
-	Off      bool
+	Dir      string                                     // where the person is: projects have settings of their own
+	State    string                                     // state directory
+	Cache    string                                     // what was found out about Claude Code
+	Managed  string                                     // settings file of the organization
+	Measured claude.Version                             // the newest version of Claude Code that afteryou was tried with
+	Config   config.Settings                            // our own
+	Fault    error                                      // what is wrong with them
 	Shell    func(shell, script string) (string, error) // runs a script in a new interactive shell
 	Programs func() ([]Program, error)                  // what runs on this machine
 }
@@ -91,27 +90,27 @@ func fault(err error) (says, cure string) {
 
 // config looks at our own settings.
 func (e *examination) config() {
-	if e.Config != nil {
-		says, cure := fault(e.Config)
+	if e.Fault != nil {
+		says, cure := fault(e.Fault)
 		if cure == "" {
 			cure = "correct it; until then what is wrong counts as not said, and run does not start"
 		}
 		e.say("settings", Broken, cure, "%s", says)
 	}
-	if e.Off {
+	if e.Config.Off {
 		e.say("settings", Note, "take off = true out of config.toml, or unset AFTERYOU_OFF", "afteryou is switched off: no session takes turns")
 	}
 	switch elsewhere := claude.Elsewhere(claude.WithSettings(e.Getenv)); {
-	case e.Gateway == "on" && elsewhere != "":
+	case e.Config.Gateway == "on" && elsewhere != "":
 		e.say("gateway", Broken, "set gateway to auto or off, or unset "+elsewhere, "the gateway stands before the Anthropic API only, and %s sends calls elsewhere", elsewhere)
-	case e.Gateway == "on":
+	case e.Config.Gateway == "on":
 		e.say("gateway", Note, "set gateway to auto or off if you need them", "the gateway is on: Remote Control and server-managed settings are off in sessions started by run")
 	}
 }
 
 // claude looks for the real Claude Code and its version.
 func (e *examination) claude() {
-	bin, err := claude.Find(e.Self, e.getenv)
+	bin, err := claude.Find(e.Self, e.Config.Getenv(e.Getenv))
 	if err != nil {
 		says, cure := fault(err)
 		if cure == "" {
@@ -148,14 +147,6 @@ func (e *examination) claude() {
 		}
 		e.say("claude", Note, "remove one of them, or set AFTERYOU_CLAUDE to the one you mean", "there is another Claude Code: %s, %s", other.Path, text)
 	}
-}
-
-// getenv is the environment with our own setting for the real Claude Code in it.
-func (e *examination) getenv(name string) string {
-	if name == "AFTERYOU_CLAUDE" && e.Claude != "" {
-		return e.Claude
-	}
-	return e.Getenv(name)
 }
 
 // same reports whether two paths lead to the same file.

@@ -52,11 +52,11 @@ func TestManagedSettings(t *testing.T) {
 	if list := p.Examine(); !finds(list, "hooks", Broken, says) {
 		t.Errorf("not found: %+v", list)
 	}
-	p.Gateway = "on"
+	p.Config.Gateway = "on"
 	if list := p.Examine(); !finds(list, "hooks", Note, says) {
 		t.Errorf("with a gateway: %+v", list)
 	}
-	p.Gateway = ""
+	p.Config.Gateway = ""
 	p.Self = filepath.Join(p.Dir, "afteryou")
 	if err := os.WriteFile(p.Self, nil, 0o700); err != nil {
 		t.Fatal(err)

@@ -67,7 +67,7 @@ func (e *examination) hooks() {
 			switch ours := slices.ContainsFunc(s.handlers, e.ours); {
 			case ours:
 				all = []source{s} // no other counts
-			case e.Gateway == "on":
+			case e.Config.Gateway == "on":
 				off = true
 				e.say("hooks", Note, "", "%s allows no hooks but its own: sessions started by run take turns at the gateway, others none", s.path)
 			default:

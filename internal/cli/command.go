@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+// command is one command of the command line. Help, completions and the manual page are made from it.
+type command struct {
+	name    string
+	args    string // as help shows what may follow the name
+	summary string // one line
+	about   string // what more there is to know
+	example string
+	options []option
+	words   []string // what an argument may be; nil: there are no arguments
+	wraps   bool     // the first argument that is no option, and all after it, is another program's
+	run     func(c call) (exit int, err error)
+}
+
+// commands are all there are, in the order in which they are told. None of them knows the list but by its call.
+func commands() []command {
+	return []command{
+		runCommand(), statusCommand(), limitsCommand(), statuslineCommand(), usageCommand(), logCommand(),
+		installCommand(), uninstallCommand(), doctorCommand(), configCommand(), demoCommand(), hookCommand(),
+		completionCommand(), manCommand(),
+	}
+}
+
+// call is what a command is called with.
+type call struct {
+	args          []string // without the options
+	in, out, errs *os.File
+	commands      []command // all there are
+}
+
+// text is the output for text that may come from elsewhere. It reaches the terminal as letters.
+func (c call) text() io.Writer { return escaper{c.out} }
+
+// say tells the person what is wrong.
+func (c call) say(err error) { say(c.errs, err) }
+
+// note tells the person one line.
+func (c call) note(format string, args ...any) {
+	fmt.Fprintf(escaper{c.errs}, "afteryou: "+format+"\n", args...)
+}
+
+// json prints a value for a program.
+func (c call) json(v any) error {
+	e := json.NewEncoder(c.text())
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// find returns the command of that name.
+func find(all []command, name string) (command, bool) {
+	i := slices.IndexFunc(all, func(c command) bool { return c.name == name })
+	if i < 0 {
+		return command{}, false
+	}
+	return all[i], true
+}
+
+// accept checks the arguments of a command that wraps no other.
+func (c command) accept(args []string) error {
+	for _, arg := range args {
+		if slices.Contains(c.words, arg) || c.wraps {
+			continue
+		}
+		if c.words == nil {
+			return fmt.Errorf("%s takes no argument %q", c.name, arg)
+		}
+		return fmt.Errorf("%s takes no argument %q; there are %s", c.name, arg, strings.Join(c.words, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"afteryou/hook"
+	"afteryou/internal/claude"
+	"afteryou/internal/guard"
+	"afteryou/internal/probe"
+	"afteryou/internal/ratelimit"
+	"afteryou/lockfile"
+)
+
+func hookCommand() command {
+	return command{
+		name: "hook", args: "[wake]", summary: "called by Claude Code at each step of a session",
+		about:   "The event comes as JSON on standard input. Whatever is wrong, the session goes on.",
+		example: `echo '{"hook_event_name":"Stop","session_id":"1"}' | afteryou hook`,
+		words:   []string{"wake"},
+		wraps:   true, // a command line of another version is no reason to stop a session
+		run:     serveEvent,
+	}
+}
+
+// serveEvent serves one event of Claude Code. Its exit code is 0 whatever happens, be it a panic: any other would stop the
+// session. The one that waits in the background ("wake") ends with 2 to make the session go on.
+func serveEvent(c call) (code int, err error) {
+	// What the Go runtime throws can't be recovered. It ends us with SIGABRT instead of 2 then, and Claude Code passes over a
+	// hook that a signal ended (2.1.330). A core, which would hold the environment's keys, is never written with this limit,
+	// not even to a program that collects them.
+	debug.SetTraceback("crash")
+	syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{Cur: 1, Max: 1})
+	var h hook.Hook
+	guard.Run(func() { code = serve(c, &h) }, func(text string) {
+		if h.Store != nil {
+			h.Store.Log("hook: %s", text)
+		}
+	})
+	return code, nil
+}
+
+// serve is serveEvent, with h filled in as far as it came.
+func serve(c call, h *hook.Hook) int {
+	h.Store, h.Trouble = lockfile.Open(stateDir())
+	h.Getenv, h.Pool = os.Getenv, pool(hook.Direct(os.Getenv))
+	h.Status = func(out io.Writer) error {
+		if h.Store == nil {
+			return h.Trouble
+		}
+		r, err := see(h.Store, h.Rules)
+		if err != nil {
+			return err
+		}
+		return r.write(out, time.Now())
+	}
+	s, err := loadSettings()
+	if err != nil && h.Store != nil {
+		h.Store.Log("%v", err)
+	}
+	if s.Off {
+		return 0
+	}
+	h.Rules, h.MaxWait, h.Notify = s.Rules, s.MaxWait, s.Notify
+	if len(c.args) == 0 || c.args[0] != "wake" {
+		h.Run(context.Background(), c.in, c.out)
+		return 0
+	}
+	if !s.Resume {
+		return 0
+	}
+	if s.Probe && claude.HasKey(os.Getenv) {
+		h.Ask = asksTheAPI
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer stop()
+	if reason, ok := h.Wake(ctx, c.in); ok {
+		fmt.Fprintln(c.errs, reason)
+		return exitWake
+	}
+	return 0
+}
+
+// asksTheAPI asks as the session that the hook runs in.
+func asksTheAPI(ctx context.Context, model string) (ratelimit.Limit, error) {
+	a, err := probe.Ask(ctx, hook.Direct(os.Getenv), model, userAgent())
+	return a.Limit, err
+}
+
+// userAgent is how our own requests name their sender.
+func userAgent() string { return "afteryou/" + strings.Fields(version())[0] }

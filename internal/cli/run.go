@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/mattn/go-isatty"
+
+	"afteryou/internal/claude"
+	"afteryou/internal/config"
+	"afteryou/internal/guard"
+	"afteryou/internal/launch"
+	"afteryou/lockfile"
+)
+
+func runCommand() command {
+	flags := make(map[string]string) // settings by name
+	c := command{
+		name: "run", args: "[--SETTING VALUE…] [--] ARGS…", summary: "Claude Code with ARGS, taking turns",
+		about:   "The first argument that is no setting, and all after it, is Claude Code's. The exit code is Claude Code's too. The program does the same when it is called as claude, by a link earlier on PATH.",
+		example: `afteryou run --turns strict -- -p "fix the tests"`,
+		wraps:   true,
+		run:     func(c call) (int, error) { return launchClaude(c, flags) },
+	}
+	for _, s := range config.Table() {
+		o := settingOption(s)
+		o.set = func(text string) bool {
+			flags[s.Name] = text
+			return s.Accepts(text)
+		}
+		c.options = append(c.options, o)
+	}
+	return c
+}
+
+// settingOption is how a setting is told of.
+func settingOption(s config.Setting) option {
+	return option{name: s.Flag(), value: s.Value, help: s.Help, unset: s.Default, takes: s.Takes, words: s.Words}
+}
+
+// launchClaude starts Claude Code with the arguments of the call, and with settings that flags made. Where it takes the
+// place of this process, launchClaude does not return.
+func launchClaude(c call, flags map[string]string) (int, error) {
+	self, err := executable()
+	if err != nil {
+		return exitFailure, err
+	}
+	var s config.Settings
+	if !guard.Run(func() { s, err = loadSettings() }, func(text string) {
+		c.say(fmt.Errorf("reading the settings: %s\nhint: this session takes no turns", text))
+	}) {
+		s.Off = true
+	}
+	if err != nil {
+		return exitUsage, err
+	}
+	for name, value := range flags {
+		if err := s.Set(name, value, "--"+name); err != nil {
+			return exitUsage, err
+		}
+	}
+	l := launch.Launch{
+		Self: self, Args: c.args, Env: s.Export(os.Environ()), In: c.in, Out: c.out, Err: c.errs, Off: s.Off,
+		Screen: isatty.IsTerminal(c.in.Fd()) && isatty.IsTerminal(c.out.Fd()),
+		Pool:   pool(os.Getenv),
+		Cache:  cacheDir(),
+		Warn:   c.say,
+	}
+	l.Gateway, l.Rules = launch.Gateway(s.Gateway), s.Rules
+	l.Resume, l.MaxWait = s.Resume, s.MaxWait
+	if !s.Off {
+		l.Store, l.Trouble = lockfile.Open(stateDir())
+	}
+	status, err := l.Run()
+	if err != nil {
+		return exitFailure, err
+	}
+	status.Die()
+	return status.ExitCode(), nil
+}
+
+// pool names the limit that a session with this environment shares.
+func pool(getenv func(string) string) func() (name, secret string) {
+	return func() (string, string) { return claude.PoolKey(getenv) }
+}

@@ -1,0 +1,133 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"afteryou/internal/claude"
+	"afteryou/internal/turn"
+)
+
+// Setting is one thing that the user may wish for: all that is told of it, and what it does.
+type Setting struct {
+	Name    string   // in the file
+	Default string   // empty: none
+	Value   string   // what stands for a value in help
+	Help    string   // one line
+	Takes   string   // what a value may be, for whoever gave another
+	Words   []string // values that are words
+
+	bare bool // in the file its value stands without quotes
+	// apply makes the setting, if it takes the value.
+	apply func(s *Settings, value string) bool
+}
+
+// Flag is the setting as a flag of run, without its dashes.
+func (s Setting) Flag() string { return strings.ReplaceAll(s.Name, "_", "-") }
+
+// Variable is the setting in the environment.
+func (s Setting) Variable() string { return "AFTERYOU_" + strings.ToUpper(s.Name) }
+
+// Accepts reports whether the setting takes a value.
+func (s Setting) Accepts(value string) bool { return s.apply(new(Settings), value) }
+
+// Table lists all settings, in the order in which they are told.
+func Table() []Setting {
+	return []Setting{
+		{Name: "claude", Value: "PATH", Help: "the real Claude Code, where it isn't found",
+			apply: into(func(s *Settings) *string { return &s.Claude }, func(v string) (string, error) { return v, nil })},
+		{Name: "turns", Default: "auto", Value: "auto|strict|N", Words: []string{"auto", "strict"},
+			Help: "strict: one call at a time; a number: so many at most", Takes: `"auto", "strict" or a number of calls from 1`,
+			apply: into(func(s *Settings) *int { return &s.Rules.Most }, callsInFlight)},
+		{Name: "gap", Default: "0s", Value: "DURATION", Help: "least time between two calls of one session", Takes: `a duration such as "2s"`,
+			apply: into(func(s *Settings) *time.Duration { return &s.Rules.Gap }, within(time.ParseDuration, 0, math.MaxInt64))},
+		{Name: "max_wait", Default: "6h", Value: "DURATION", Help: "longest time that a call is held back",
+			Takes: fmt.Sprintf(`a duration such as "6h", %.0fh at most`, claude.MaxWait.Hours()),
+			apply: into(func(s *Settings) *time.Duration { return &s.MaxWait }, within(time.ParseDuration, 1, claude.MaxWait))},
+		{Name: "max_resumes", Default: "5", Value: "N",
+			Help: "how often a session goes on by itself without an answer in between", Takes: "a number from 1",
+			apply: into(func(s *Settings) *int { return &s.Rules.Resumes }, within(strconv.Atoi, 1, math.MaxInt))},
+		budget("rpm", "calls a minute at most, of all sessions together; 0 is no budget", func(s *Settings) *float64 { return &s.Rules.Budget.Calls }),
+		budget("itpm", "input tokens a minute at most, without what comes from the cache", func(s *Settings) *float64 { return &s.Rules.Budget.Input }),
+		budget("otpm", "output tokens a minute at most", func(s *Settings) *float64 { return &s.Rules.Budget.Output }),
+		choice("priority", "interactive: three of four turns are for sessions in a terminal",
+			func(s *Settings, v string) { s.Rules.Interactive = v == "interactive" }, "none", "interactive"),
+		choice("gateway", "whether calls go through a proxy in the launcher",
+			func(s *Settings, v string) { s.Gateway = v }, "auto", "on", "off"),
+		choice("resume", "whether a session whose turn died of a limit goes on by itself",
+			func(s *Settings, v string) { s.Resume = v == "on" }, "on", "off"),
+		{Name: "quiet", Default: "off", Value: "HH:MM-HH:MM|off",
+			Help: "hours in which no session is made to go on", Takes: `hours such as "23:00-07:00", or "off"`,
+			apply: into(func(s *Settings) *turn.Quiet { return &s.Rules.Quiet }, turn.ParseQuiet)},
+		choice("probe", "whether the API is asked how long a limit lasts if nothing says so",
+			func(s *Settings, v string) { s.Probe = v == "on" }, "on", "off"),
+		choice("notify", "a notification and the bell when a session goes on after a minute",
+			func(s *Settings, v string) { s.Notify = v == "on" }, "on", "off"),
+		{Name: "off", Default: "false", Value: "true|false", Words: []string{"true", "false"},
+			Help: "be a plain claude", Takes: `"true" or "false"`, bare: true,
+			apply: into(func(s *Settings) *bool { return &s.Off }, strconv.ParseBool)},
+	}
+}
+
+// into makes a setting of what parse makes of its value, unless that is an error.
+func into[T any](field func(*Settings) *T, parse func(string) (T, error)) func(*Settings, string) bool {
+	return func(s *Settings, value string) bool {
+		v, err := parse(value)
+		if err == nil {
+			*field(s) = v
+		}
+		return err == nil
+	}
+}
+
+// within bounds what parse returns.
+func within[T cmp.Ordered](parse func(string) (T, error), least, most T) func(string) (T, error) {
+	return func(value string) (T, error) {
+		v, err := parse(value)
+		if err == nil && (v < least || v > most) {
+			err = errors.New("out of range")
+		}
+		return v, err
+	}
+}
+
+// choice is a setting that takes one of a few words, the first unless told otherwise.
+func choice(name, help string, apply func(*Settings, string), words ...string) Setting {
+	last := len(words) - 1
+	takes := fmt.Sprintf(`"%s" or "%s"`, strings.Join(words[:last], `", "`), words[last])
+	return Setting{Name: name, Default: words[0], Value: strings.Join(words, "|"), Help: help, Takes: takes, Words: words,
+		apply: func(s *Settings, value string) bool {
+			if !slices.Contains(words, value) {
+				return false
+			}
+			apply(s, value)
+			return true
+		}}
+}
+
+// maxBudget bounds a budget, far beyond what is sold.
+const maxBudget = 1e12
+
+// budget is a setting that bounds what all calls of a minute take.
+func budget(name, help string, field func(*Settings) *float64) Setting {
+	whole := within(func(value string) (int64, error) { return strconv.ParseInt(value, 10, 64) }, 0, maxBudget)
+	return Setting{Name: name, Default: "0", Value: "N", Help: help, Takes: `a number a minute; "0" is no budget`,
+		apply: into(field, func(value string) (float64, error) { n, err := whole(value); return float64(n), err })}
+}
+
+// callsInFlight is how many calls a value of turns allows at once; 0 is as many as the pace does.
+func callsInFlight(turns string) (int, error) {
+	switch turns {
+	case "auto":
+		return 0, nil
+	case "strict":
+		return 1, nil
+	}
+	return within(strconv.Atoi, 1, math.MaxInt)(turns)
+}
