@@ -1,6 +1,7 @@
 package claude
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -44,10 +45,8 @@ func PoolKey(getenv func(string) string) (visible, secret string) {
 	if account := Account(getenv); account != "" {
 		return key(shown+", claude.ai token", url, account)
 	}
-	dir, short := getenv("CLAUDE_CONFIG_DIR"), getenv("CLAUDE_CONFIG_DIR")
-	if dir == "" {
-		dir, short = getenv("HOME")+"/.claude", "~/.claude"
-	}
+	dir := ConfigDir(getenv)
+	short := cmp.Or(getenv("CLAUDE_CONFIG_DIR"), "~/.claude")
 	visible = "login of " + short
 	if url != APIURL {
 		visible = shown + ", " + visible

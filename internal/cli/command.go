@@ -58,24 +58,22 @@ func (c call) json(v any) error {
 }
 
 // find returns the command of that name.
-func find(all []command, name string) (command, bool) {
+func find(all []command, name string) (c command, ok bool) {
 	i := slices.IndexFunc(all, func(c command) bool { return c.name == name })
-	if i < 0 {
-		return command{}, false
+	if i >= 0 {
+		c = all[i]
 	}
-	return all[i], true
+	return c, i >= 0
 }
 
 // accept checks the arguments of a command that wraps no other.
 func (c command) accept(args []string) error {
-	for _, arg := range args {
-		if slices.Contains(c.words, arg) || c.wraps {
-			continue
-		}
-		if c.words == nil {
-			return fmt.Errorf("%s takes no argument %q", c.name, arg)
-		}
-		return fmt.Errorf("%s takes no argument %q; there are %s", c.name, arg, strings.Join(c.words, ", "))
+	i := slices.IndexFunc(args, func(arg string) bool { return !slices.Contains(c.words, arg) })
+	switch {
+	case i < 0 || c.wraps:
+		return nil
+	case c.words == nil:
+		return fmt.Errorf("%s takes no argument %q", c.name, args[i])
 	}
-	return nil
+	return fmt.Errorf("%s takes no argument %q; there are %s", c.name, args[i], strings.Join(c.words, ", "))
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"strings"
+
+	"afteryou/internal/claude"
 )
 
 func completionCommand() command {
@@ -63,31 +65,28 @@ func bashCompletion(all []command) string {
 	return b.String()
 }
 
-// inQuotes is text as it may stand between single quotes of zsh and fish.
-func inQuotes(text string) string { return strings.ReplaceAll(text, "'", `'\''`) }
-
 func zshCompletion(all []command) string {
 	var b strings.Builder
 	b.WriteString("#compdef afteryou\n# completions of afteryou for zsh\n_afteryou() {\n\tif ((CURRENT == 2)); then\n\t\tlocal -a list=(\n")
 	for _, c := range all {
-		fmt.Fprintf(&b, "\t\t\t'%s:%s'\n", c.name, inQuotes(strings.ReplaceAll(c.summary, ":", `\:`)))
+		fmt.Fprintf(&b, "\t\t\t%s\n", claude.Quote(c.name+":"+strings.ReplaceAll(c.summary, ":", `\:`)))
 	}
 	b.WriteString("\t\t)\n\t\t_describe command list\n\t\treturn\n\tfi\n\tlocal command=$words[2]\n\tshift words\n\t((CURRENT--))\n\tcase $command in\n")
 	for _, c := range all {
 		fmt.Fprintf(&b, "\t%s)\n\t\t_arguments '--help[say more]'", c.name)
 		for _, o := range c.options {
-			fmt.Fprintf(&b, " \\\n\t\t\t'--%s[%s]", o.name, inQuotes(strings.NewReplacer("[", `\[`, "]", `\]`).Replace(o.help)))
+			spec := "--" + o.name + "[" + strings.NewReplacer("[", `\[`, "]", `\]`).Replace(o.help) + "]"
 			switch {
 			case o.words != nil:
-				fmt.Fprintf(&b, ":%s:(%s)", o.name, strings.Join(o.words, " "))
+				spec += fmt.Sprintf(":%s:(%s)", o.name, strings.Join(o.words, " "))
 			case o.value == "DIR":
-				b.WriteString(":directory:_directories")
+				spec += ":directory:_directories"
 			case o.value == "PATH":
-				b.WriteString(":file:_files")
+				spec += ":file:_files"
 			case o.value != "":
-				fmt.Fprintf(&b, ":%s: ", o.name)
+				spec += ":" + o.name + ": "
 			}
-			b.WriteByte('\'')
+			b.WriteString(" \\\n\t\t\t" + claude.Quote(spec))
 		}
 		if c.words != nil {
 			fmt.Fprintf(&b, " \\\n\t\t\t'*:what:(%s)'", strings.Join(c.words, " "))
@@ -102,13 +101,13 @@ func fishCompletion(all []command) string {
 	var b strings.Builder
 	b.WriteString("# completions of afteryou for fish\ncomplete -c afteryou -f\n")
 	for _, c := range all {
-		fmt.Fprintf(&b, "complete -c afteryou -n __fish_use_subcommand -a %s -d '%s'\n", c.name, inQuotes(c.summary))
+		fmt.Fprintf(&b, "complete -c afteryou -n __fish_use_subcommand -a %s -d %s\n", c.name, claude.Quote(c.summary))
 		seen := "complete -c afteryou -n '__fish_seen_subcommand_from " + c.name + "'"
 		if c.words != nil {
 			fmt.Fprintf(&b, "%s -a '%s'\n", seen, strings.Join(c.words, " "))
 		}
 		for _, o := range c.options {
-			fmt.Fprintf(&b, "%s -l %s -d '%s'", seen, o.name, inQuotes(o.help))
+			fmt.Fprintf(&b, "%s -l %s -d %s", seen, o.name, claude.Quote(o.help))
 			switch {
 			case o.words != nil:
 				fmt.Fprintf(&b, " -x -a '%s'", strings.Join(o.words, " "))

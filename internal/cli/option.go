@@ -24,8 +24,8 @@ type option struct {
 // toggle is a switch.
 func toggle(on *bool, name, help string) option {
 	return option{name: name, help: help, takes: "true or false", set: func(text string) bool {
-		v, err := strconv.ParseBool(text)
-		*on = v
+		var err error
+		*on, err = strconv.ParseBool(text)
 		return err == nil
 	}}
 }
@@ -37,10 +37,7 @@ func jsonToggle(on *bool) option {
 
 // text is an option of any text.
 func text(s *string, name, value, help string) option {
-	return option{name: name, value: value, help: help, set: func(text string) bool {
-		*s = text
-		return true
-	}}
+	return option{name: name, value: value, help: help, set: func(text string) bool { *s = text; return true }}
 }
 
 // choice is an option of a few words.
@@ -133,13 +130,12 @@ func (c command) parse(args []string) (rest []string, help bool, err error) {
 	return rest, false, nil
 }
 
-func (c command) option(name string) (option, bool) {
-	for _, o := range c.options {
-		if o.name == name {
-			return o, true
-		}
+func (c command) option(name string) (o option, known bool) {
+	i := slices.IndexFunc(c.options, func(o option) bool { return o.name == name })
+	if i >= 0 {
+		o = c.options[i]
 	}
-	return option{}, false
+	return o, i >= 0
 }
 
 // unknown is the error for a flag that there is not.

@@ -67,7 +67,7 @@ func Table() []Setting {
 			apply: into(func(s *Settings) *turn.Quiet { return &s.Rules.Quiet }, turn.ParseQuiet)},
 		choice("probe", "whether the API is asked how long a limit lasts if nothing says so",
 			func(s *Settings, v string) { s.Probe = v == "on" }, "on", "off"),
-		choice("notify", "a notification and the bell when a session goes on after a minute",
+		choice("notify", "notification and bell when a session goes on after a minute's wait",
 			func(s *Settings, v string) { s.Notify = v == "on" }, "on", "off"),
 		{Name: "off", Default: "false", Value: "true|false", Words: []string{"true", "false"},
 			Help: "be a plain claude", Takes: `"true" or "false"`, bare: true,

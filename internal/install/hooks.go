@@ -12,10 +12,7 @@ import (
 
 // Settings is the user's settings file of Claude Code.
 func (u User) Settings() string {
-	if dir := u.Getenv("CLAUDE_CONFIG_DIR"); dir != "" {
-		return filepath.Join(dir, "settings.json")
-	}
-	return filepath.Join(u.home(), ".claude", "settings.json")
+	return filepath.Join(claude.ConfigDir(u.Getenv), "settings.json")
 }
 
 // backupOf is where the settings without our hooks are kept: beside the name that the person knows, not beside what a

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"afteryou/internal/claude"
 )
 
 // organization is where an organization's settings for Claude Code may stand.
@@ -17,11 +19,7 @@ type organization struct {
 
 // remote is where Claude Code keeps what the organization's server sent (2.1.330).
 func remote(getenv func(string) string) string {
-	config := getenv("CLAUDE_CONFIG_DIR")
-	if config == "" {
-		config = filepath.Join(getenv("HOME"), ".claude")
-	}
-	return filepath.Join(config, "remote-settings.json")
+	return filepath.Join(claude.ConfigDir(getenv), "remote-settings.json")
 }
 
 // onLinux and onMac are where settings stand by system; they are here both so that both are tested anywhere.
