@@ -59,7 +59,11 @@ func dispatch(args []string, in, out, errs *os.File) (int, error) {
 	}
 	one, ok := find(c.commands, name)
 	if !ok {
-		return exitUsage, unknownCommand(c.commands, name)
+		known := []string{"help", "version"}
+		for _, one := range c.commands {
+			known = append(known, one.name)
+		}
+		return exitUsage, typo.Unknown("command", name, known, "\nhint: afteryou --help shows what there is")
 	}
 	var help bool
 	var err error
@@ -74,12 +78,4 @@ func dispatch(args []string, in, out, errs *os.File) (int, error) {
 		return 0, nil
 	}
 	return one.run(c)
-}
-
-func unknownCommand(all []command, name string) error {
-	known := []string{"help", "version"}
-	for _, c := range all {
-		known = append(known, c.name)
-	}
-	return typo.Unknown("command", name, known, "\nhint: afteryou --help shows what there is")
 }

@@ -20,6 +20,8 @@ func demoCommand() command {
 	server.words = []string{"no-headers", "lying-headers", "no-retry-after", "unnamed-limit", "at-admission"}
 	server.takes = "words with commas between them, of no-headers, lying-headers, no-retry-after, unnamed-limit and at-admission"
 	server.set = func(words string) bool { return d.Server.Set(words) == nil }
+	cloud := text(&d.Cloud, "cloud", "NAME", "the API that is spoken instead: vertex or bedrock")
+	cloud.words = []string{"vertex", "bedrock"}
 	return command{
 		name: "demo", args: "[--sessions N] [--calls N] [--rpm N] …", summary: "real sessions on one small limit, without and with afteryou",
 		about: "The server is a stand-in on this machine; no account is needed. The ideal is what the limit alone makes the work take, " +
@@ -39,8 +41,7 @@ func demoCommand() command {
 			number(&d.Burst, "burst", 1, "how many calls the limit lets through at once"),
 			number(&d.Server.FirstToken, "ttft", 0, "when an answer begins, a quarter more or less"),
 			number(&d.Server.Speed, "speed", 0, "how many tokens a second come from then on; all at once if not given"),
-			server,
-			choice(&d.Cloud, "cloud", "NAME", "the API that is spoken instead: vertex or bedrock", "vertex", "bedrock"),
+			server, cloud,
 			toggle(&d.Cut, "cut", "cut the limit to a third half-way, and restore it"),
 			toggle(&d.Gateway, "gateway", "take turns at the gateway, not by hooks alone"),
 			jsonToggle(&asJSON),

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,24 +154,21 @@ func (i installation) changes() (changes []install.Change, whole bool, err error
 // plan works out the changes for one target.
 func (i installation) plan(u install.User, target string) ([]install.Change, error) {
 	one := func(c install.Change, err error) ([]install.Change, error) { return []install.Change{c}, err }
-	if i.away {
-		switch target {
-		case "alias":
-			return u.NoAlias()
-		case "completions":
-			return u.NoCompletions()
-		case "shim":
-			return u.NoShim(i.dir), nil
-		}
-		return one(u.NoHooks())
-	}
-	switch target {
-	case "alias":
+	switch {
+	case target == "alias" && i.away:
+		return u.NoAlias()
+	case target == "alias":
 		return u.Alias()
-	case "completions":
+	case target == "completions" && i.away:
+		return u.NoCompletions()
+	case target == "completions":
 		return u.Completions(func(shell string) string { return completions(shell, i.commands) })
-	case "shim":
+	case target == "shim" && i.away:
+		return u.NoShim(i.dir), nil
+	case target == "shim":
 		return one(u.Shim(i.dir))
+	case i.away:
+		return one(u.NoHooks())
 	}
 	s, err := loadSettings()
 	if err != nil {
@@ -191,27 +187,20 @@ func (i installation) plan(u install.User, target string) ([]install.Change, err
 
 // ask asks the person, unless told not to. An error is a no.
 func (i installation) ask() error {
-	switch {
-	case i.sure:
+	if i.sure {
 		return nil
-	case !isatty.IsTerminal(i.in.Fd()) || !isatty.IsTerminal(i.errs.Fd()):
-		return errors.New("nothing was changed: there is no terminal to ask\nhint: --yes makes these changes, --dry-run only shows them")
-	case !confirm(i.in, i.errs):
-		return errors.New("nothing was changed")
 	}
-	return nil
-}
-
-// confirm asks the person.
-func confirm(in io.Reader, errs io.Writer) bool {
-	fmt.Fprint(errs, "make these changes? [y/N] ")
-	answer, err := bufio.NewReader(in).ReadString('\n')
+	if !isatty.IsTerminal(i.in.Fd()) || !isatty.IsTerminal(i.errs.Fd()) {
+		return errors.New("nothing was changed: there is no terminal to ask\nhint: --yes makes these changes, --dry-run only shows them")
+	}
+	fmt.Fprint(i.errs, "make these changes? [y/N] ")
+	answer, err := bufio.NewReader(i.in).ReadString('\n')
 	if err != nil {
-		fmt.Fprintln(errs)
+		fmt.Fprintln(i.errs)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
-		return true
+		return nil
 	}
-	return false
+	return errors.New("nothing was changed")
 }

@@ -18,27 +18,6 @@ func manCommand() command {
 	}
 }
 
-// variables are those of the environment that count beside the settings.
-func variables() [][2]string {
-	return [][2]string{
-		{"ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN", "whose limit a session shares, and as whom limits asks"},
-		{"ANTHROPIC_BASE_URL", "where the API is; the gateway stands before it"},
-		{"CLAUDE_CODE_RETRY_WATCHDOG", "run sets it to 1 unless it is set: Claude Code waits out a limit of any length"},
-		{"CLAUDE_CONFIG_DIR", "Claude Code's own directory, ~/.claude unless it is set"},
-		{"XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME", "where the files below are, instead of ~/.config, ~/.local/state and ~/.cache"},
-	}
-}
-
-// files are those that are read or written.
-func files() [][2]string {
-	return [][2]string{
-		{"~/.config/afteryou/config.toml", "the settings"},
-		{"~/.local/state/afteryou", "the state that sessions share, its lock, and a log"},
-		{"~/.cache/afteryou", "which version Claude Code is"},
-		{"~/.claude/settings.json", "Claude Code's settings, into which install puts hooks"},
-	}
-}
-
 // manual is the manual page in the language of man(7).
 func manual(all []command) string {
 	var b strings.Builder
@@ -63,13 +42,16 @@ func manual(all []command) string {
 	for _, s := range config.Table() {
 		entry("B", s.Variable(), settingOption(s).tells())
 	}
-	for _, v := range variables() {
-		entry("B", v[0], v[1])
-	}
+	entry("B", "ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN", "whose limit a session shares, and as whom limits asks")
+	entry("B", "ANTHROPIC_BASE_URL", "where the API is; the gateway stands before it")
+	entry("B", "CLAUDE_CODE_RETRY_WATCHDOG", "run sets it to 1 unless it is set: Claude Code waits out a limit of any length")
+	entry("B", "CLAUDE_CONFIG_DIR", "Claude Code's own directory, ~/.claude unless it is set")
+	entry("B", "XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME", "where the files below are, instead of ~/.config, ~/.local/state and ~/.cache")
 	b.WriteString(".SH FILES\n")
-	for _, f := range files() {
-		entry("I", f[0], f[1])
-	}
+	entry("I", "~/.config/afteryou/config.toml", "the settings")
+	entry("I", "~/.local/state/afteryou", "the state that sessions share, its lock, and a log")
+	entry("I", "~/.cache/afteryou", "which version Claude Code is")
+	entry("I", "~/.claude/settings.json", "Claude Code's settings, into which install puts hooks")
 	return b.String()
 }
 

@@ -40,14 +40,6 @@ func text(s *string, name, value, help string) option {
 	return option{name: name, value: value, help: help, set: func(text string) bool { *s = text; return true }}
 }
 
-// choice is an option of a few words.
-func choice(s *string, name, value, help string, words ...string) option {
-	return option{name: name, value: value, help: help, words: words, takes: strings.Join(words, " or "), set: func(text string) bool {
-		*s = text
-		return slices.Contains(words, text)
-	}}
-}
-
 // number is an option of a number or a time from least on. What n holds is its default; 0 is not told.
 func number[T int | float64 | time.Duration](n *T, name string, least T, help string) option {
 	o := option{name: name, value: "N", help: help, unset: fmt.Sprint(*n), takes: fmt.Sprint("a number from ", least)}
@@ -55,7 +47,7 @@ func number[T int | float64 | time.Duration](n *T, name string, least T, help st
 	case *int:
 		o.takes = fmt.Sprint("a whole number from ", least)
 	case *time.Duration:
-		o.value, o.unset = "DURATION", brief(*n)
+		o.value, o.unset = "DURATION", strings.TrimSuffix(n.String(), "0m0s") // of whole hours
 		o.takes = fmt.Sprintf("a duration from %v, such as %s", least, o.unset)
 	}
 	if *n == 0 {
@@ -74,17 +66,6 @@ func number[T int | float64 | time.Duration](n *T, name string, least T, help st
 		return err == nil && *n >= least
 	}
 	return o
-}
-
-// brief is a duration without the parts that are nothing: 24h, not 24h0m0s.
-func brief(d time.Duration) string {
-	text := d.String()
-	for _, zero := range []string{"0s", "0m"} {
-		if cut := strings.TrimSuffix(text, zero); strings.HasSuffix(cut, "m") || strings.HasSuffix(cut, "h") {
-			text = cut
-		}
-	}
-	return text
 }
 
 // isHelp reports whether an argument asks for help.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -22,20 +23,14 @@ func version() string {
 }
 
 func versionOf(info *debug.BuildInfo) string {
-	is := make(map[string]string)
+	version, commit := cmp.Or(info.Main.Version, "(devel)"), ""
 	for _, s := range info.Settings {
-		is[s.Key] = s.Value
+		if s.Key == "vcs.revision" {
+			commit = s.Value[:min(12, len(s.Value))]
+		}
 	}
-	version, commit := info.Main.Version, is["vcs.revision"]
-	if version == "" {
-		version = "(devel)"
-	}
-	commit = commit[:min(12, len(commit))]
-	if strings.Contains(version, commit) { // as a version does that is made of it
+	if strings.Contains(version, commit) { // as one does that is made of it
 		return version
-	}
-	if is["vcs.modified"] == "true" {
-		commit += ", changed"
 	}
 	return fmt.Sprintf("%s (%s)", version, commit)
 }
