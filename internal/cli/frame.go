@@ -218,11 +218,11 @@ func (f *frame) foot(r report, now time.Time, seconds int) {
 }
 
 // bar is how much of a time is left, full at most.
-func bar(left, most float64, width int) string {
+func bar(left, full float64, width int) string {
 	width = min(width, 40)
 	if width < 3 {
 		return ""
 	}
-	n := min(width, int(left/most*float64(width)+0.5))
+	n := min(width, int(left/full*float64(width)+0.5))
 	return strings.Repeat("█", n) + strings.Repeat("·", width-n)
 }

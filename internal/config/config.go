@@ -53,14 +53,15 @@ const (
 // nor is an empty variable.
 func Load(path string, getenv func(string) string) (Settings, error) {
 	var s Settings
-	for _, one := range Table() {
-		s.Set(one.Name, one.Default, builtIn) // which it takes
+	table := Table()
+	for _, one := range table {
+		s.set(one, one.Default, builtIn) // which it takes
 	}
 	wrong := s.readFile(path)
-	for _, one := range Table() {
+	for _, one := range table {
 		key := one.Variable()
 		if value := getenv(key); value != "" {
-			if err := s.Set(one.Name, value, key); err != nil {
+			if err := s.set(one, value, key); err != nil {
 				wrong = cmp.Or(wrong, fmt.Errorf("%s: %w", key, err))
 			}
 		}
@@ -101,13 +102,17 @@ func (s *Settings) readFile(path string) error {
 // Set gives the setting of that name a value, made at a file, a variable or a flag. A value that it does not take is said,
 // and changes nothing.
 func (s *Settings) Set(name, value, from string) error {
-	i := slices.Index(Names(), name)
-	if i < 0 {
-		return typo.Unknown("setting", name, Names(), "; there are "+strings.Join(Names(), ", "))
+	for _, one := range Table() {
+		if one.Name == name {
+			return s.set(one, value, from)
+		}
 	}
-	one := Table()[i]
+	return typo.Unknown("setting", name, Names(), "; there are "+strings.Join(Names(), ", "))
+}
+
+func (s *Settings) set(one Setting, value, from string) error {
 	if !one.apply(s, value) {
-		return fmt.Errorf("%s is %q; it takes %s", name, value, one.Takes)
+		return fmt.Errorf("%s is %q; it takes %s", one.Name, value, one.Takes)
 	}
 	if one.bare {
 		value = strconv.FormatBool(s.Off)
@@ -115,7 +120,7 @@ func (s *Settings) Set(name, value, from string) error {
 	if s.values == nil {
 		s.values = make(map[string]Value)
 	}
-	s.values[name] = Value{value, from}
+	s.values[one.Name] = Value{value, from}
 	return nil
 }
 
