@@ -52,7 +52,7 @@ func TestWhatIsTypedWrongIsNamed(t *testing.T) {
 		"demo --burst 0.5":   "--burst is \"0.5\"; it takes a number from 1",
 		"demo --rpm NaN":     "--rpm is \"NaN\"; it takes a number from 0",
 		"demo --cloud azure": "cloud is vertex or bedrock, not \"azure\"",
-		"completion":         "completion takes the name of one shell: bash, zsh, fish",
+		"completion":         "completion takes the name of a shell: bash, zsh, fish",
 		"install hoks":       "install takes no argument \"hoks\"; there are hooks, alias, completions, shim, all",
 		"run --turns 0 -- x": "--turns is \"0\"; it takes \"auto\", \"strict\" or a number of calls from 1",
 		"run --max-wait":     "--max-wait needs a value",

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,7 +15,7 @@ func completionCommand() command {
 		words:   []string{"bash", "zsh", "fish"},
 		run: func(c call) (int, error) {
 			if len(c.args) != 1 {
-				return exitUsage, fmt.Errorf("completion takes the name of one shell: bash, zsh, fish")
+				return exitUsage, errors.New("completion takes the name of a shell: bash, zsh, fish")
 			}
 			_, err := fmt.Fprint(c.out, completions(c.args[0], c.commands))
 			return 0, err
