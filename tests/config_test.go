@@ -1,0 +1,354 @@
+package tests
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+
+	"afteryou/internal/fakeapi"
+	"afteryou/internal/realclaude"
+)
+
+func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
+	s := newSomeone(t, "", "AFTERYOU_GAP=3s", "AFTERYOU_OFF=1")
+	file := filepath.Join(".config", "afteryou", "config.toml")
+	out, errs, code := s.afteryou("config")
+	if code != 0 || errs != "" || !strings.HasPrefix(out, "# "+s.path(file)+": not there") {
+		t.Errorf("without a file: exit %d, %q, %q", code, out, errs)
+	}
+	s.write(file, "turns = 3\ngap = \"1s\"\nmax_resumes = 2\n", 0o600)
+	out, errs, code = s.afteryou("config")
+	if code != 0 || errs != "" {
+		t.Errorf("exit %d, stderr %q", code, errs)
+	}
+	for _, want := range []string{`turns = "3" # ` + s.path(file), `gap = "3s" # AFTERYOU_GAP`, `max_wait = "6h" # built in`, `max_resumes = "2" # ` + s.path(file), `off = true # AFTERYOU_OFF`} {
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			t.Errorf("config prints\n%s\nwant %s", out, want)
+		}
+	}
+	// What it prints is a file that it takes.
+	var again map[string]any
+	if err := toml.Unmarshal([]byte(out), &again); err != nil {
+		t.Errorf("config prints\n%s\nwhich is no TOML: %v", out, err)
+	}
+	names, _ := settingNames(t)
+	for _, name := range names {
+		if !strings.Contains(out, "\n"+name+" = ") {
+			t.Errorf("config does not print %s", name)
+		}
+	}
+	s.write(file, out, 0o600)
+	s.env = s.env[:len(s.env)-2]
+	if out, errs, code := s.afteryou("config"); code != 0 || !strings.Contains(out, `gap = "3s"`) || strings.Count(out, s.path(file)) != len(names)+1 {
+		t.Errorf("its own output as file: exit %d, %s%s", code, out, errs)
+	}
+}
+
+// What the file says stays as it is, to the byte; what it lacks comes behind it, as it is in force.
+func TestConfigWritesWhatTheFileLacks(t *testing.T) {
+	file := filepath.Join(".config", "afteryou", "config.toml")
+	built, _ := settingNames(t)
+	const mine = "# mine\nturns = 3 # three\ngap = \"1s\""
+	for _, tt := range []struct {
+		name, before string
+		env          string
+		link         bool
+		mode         os.FileMode // afterwards
+	}{
+		{name: "no file", mode: 0o600},
+		{name: "a file of the person's", before: mine, mode: 0o640},
+		{name: "a file and a variable", before: mine, env: "AFTERYOU_RPM=20", mode: 0o600},
+		{name: "a file and a variable that it makes too", before: mine, env: "AFTERYOU_GAP=9s", mode: 0o600},
+		{name: "a link to a file of dotfiles", before: mine, link: true, mode: 0o644},
+		{name: "a path that needs escapes", env: "AFTERYOU_CLAUDE=/a\\b\"c\x1bd\U000E0061", mode: 0o600},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSomeone(t, "", tt.env)
+			place := file
+			if tt.link {
+				place = "dotfiles/config.toml"
+				mkdir(filepath.Dir(s.path(file)))
+				if err := os.Symlink("../../"+place, s.path(file)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.before != "" {
+				s.write(place, tt.before, tt.mode)
+			}
+			before, _, _ := s.afteryou("config", "--json")
+			out, errs, code := s.afteryou("config", "--write")
+			if code != 0 || out != "" || !strings.HasPrefix(errs, "afteryou: ") || !strings.Contains(errs, s.path(file)+": added ") || strings.Contains(errs, "turns,") == (tt.before != "") {
+				t.Errorf("config --write: exit %d, says %q and %q", code, out, errs)
+			}
+			now := s.read(place)
+			if !strings.HasPrefix(now, tt.before) {
+				t.Errorf("the file is\n%s\nwant it to begin with\n%s", now, tt.before)
+			}
+			if fi, err := os.Lstat(s.path(place)); err != nil || fi.Mode() != tt.mode {
+				t.Errorf("the file's mode is %v, %v, want %v", fi.Mode(), err, tt.mode)
+			}
+			if fi, err := os.Lstat(s.path(file)); err != nil || fi.Mode()&os.ModeSymlink != 0 != tt.link {
+				t.Errorf("the link: %v, %v", fi.Mode(), err)
+			}
+			if left, _ := filepath.Glob(s.path(filepath.Dir(place) + "/.afteryou-*")); left != nil {
+				t.Errorf("it leaves %q", left)
+			}
+			// In force is what was, now from the file alone.
+			if out, errs, code := s.afteryou("config", "--json"); code != 0 || values(t, out) != values(t, before) {
+				t.Errorf("in force was %s and is %s: exit %d, %s", values(t, before), values(t, out), code, errs)
+			}
+			s.env = slices.DeleteFunc(s.env, func(e string) bool { return e == tt.env })
+			if out, errs, code := s.afteryou("config"); code != 0 || strings.Count(out, s.path(file)) != len(built)+1 || tt.env == "AFTERYOU_RPM=20" && !strings.Contains(out, `rpm = "20"`) {
+				t.Errorf("without the variable: exit %d, %s%s", code, out, errs)
+			}
+			if _, errs, code := s.afteryou("config", "--write"); code != 0 || !strings.Contains(errs, "has all settings already") || s.read(place) != now {
+				t.Errorf("once more: exit %d, says %q, and the file is %s", code, errs, s.read(place))
+			}
+		})
+	}
+	// What can't be read is not written to.
+	for _, broken := range []string{"turns = ", "turn = 1", "gap = \"soon\""} {
+		s := newSomeone(t, "")
+		s.write(file, broken, 0o600)
+		if _, errs, code := s.afteryou("config", "--write"); code != exitUsage || !strings.Contains(errs, "nothing was written") || s.read(file) != broken {
+			t.Errorf("of %q: exit %d, says %q, and the file is %q", broken, code, errs, s.read(file))
+		}
+	}
+	s := newSomeone(t, "", "AFTERYOU_CLAUDE=/a\xff")
+	if _, errs, code := s.afteryou("config", "--write"); code != exitUsage || !strings.Contains(errs, "is not UTF-8") {
+		t.Errorf("--write of what no TOML can say: exit %d, says %q", code, errs)
+	}
+	s = newSomeone(t, "")
+	if _, errs, code := s.afteryou("config", "--write", "--json"); code != exitUsage || !strings.Contains(errs, "exclude each other") {
+		t.Errorf("--write --json: exit %d, says %q", code, errs)
+	}
+}
+
+// A file of settings that is none would hold every hook up for as long as nobody writes to it.
+func TestSettingsAreARegularFile(t *testing.T) {
+	file := filepath.Join(".config", "afteryou", "config.toml")
+	s := newSomeone(t, "")
+	mkdir(filepath.Dir(s.path(file)))
+	if err := syscall.Mkfifo(s.path(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := s.afteryou("config"); code != exitUsage || !strings.Contains(errs, "is no file of at most") {
+		t.Errorf("exit %d, says %q", code, errs)
+	}
+}
+
+// values are the settings that config --json prints, without where they were made.
+func values(t *testing.T, text string) string {
+	t.Helper()
+	var all map[string]struct{ Value string }
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return fmt.Sprint(all)
+}
+
+func TestUnknownSettingsAreNamed(t *testing.T) {
+	for _, tt := range []struct{ file, env, want string }{
+		{file: "turn = 1", want: "no setting is called \"turn\"\nhint: did you mean \"turns\"?"},
+		{file: "max-wait = \"1h\"", want: `did you mean "max_wait"?`},
+		{file: "gatway = \"on\"\nturns = \"strict\"", want: `did you mean "gateway"?`},
+		{file: "colour = 1", want: "there are claude, turns"},
+		{file: "turns = [1]", want: `turns is "[1]"; it takes`},
+		{file: "turns = ", want: "config.toml: toml: line 1"},
+		{env: "AFTERYOU_TURN=1", want: "did you mean AFTERYOU_TURNS?"},
+		{file: "max_resumes = 0", want: `max_resumes is "0"; it takes a number from 1`},
+		{env: "AFTERYOU_MAX_WAIT=169h", want: `AFTERYOU_MAX_WAIT: max_wait is "169h"; it takes a duration such as "6h", 168h at most`},
+		{env: "AFTERYOU_GAP=x", want: `AFTERYOU_GAP: gap is "x"; it takes a duration`},
+	} {
+		s := newSomeone(t, "", tt.env)
+		s.write(".config/afteryou/config.toml", tt.file, 0o600)
+		out, errs, code := s.afteryou("config")
+		if code != 64 || !strings.HasPrefix(errs, "afteryou: ") || !strings.Contains(errs, tt.want) {
+			t.Errorf("%q %q: exit %d, says %q, want %q", tt.file, tt.env, code, errs, tt.want)
+		}
+		// What is good is in force all the same.
+		if strings.Contains(tt.file, `"strict"`) && !strings.Contains(out, `turns = "strict"`) {
+			t.Errorf("%q: prints %s", tt.file, out)
+		}
+	}
+}
+
+// Each setting there is can be made in the file, in the environment and as a flag of run, the later before the earlier,
+// is printed with where it was made, and has its place in help and README.
+func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
+	names, built := settingNames(t)
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			p := newPerson(t)
+			variable, flag := "AFTERYOU_"+strings.ToUpper(name), "--"+strings.ReplaceAll(name, "_", "-")
+			// Three values that it takes and that are not built in, where it takes so many. A path must lead somewhere.
+			var values []string
+			for _, value := range []string{filepath.Join(p.bin, "claude"), "strict", "off", "on", "true", "interactive", "7s", "8s", "9s", "7", "8", "9", "23:00-07:00", "22:00-07:00"} {
+				if value != built[name].Value && len(values) < 3 && (name != "claude" || len(values) == 0) && takes(t, name, value) {
+					values = append(values, value)
+				}
+			}
+			if len(values) == 0 {
+				t.Fatal("it takes none of the values that this test knows")
+			}
+			file, env, arg := values[0], values[1%len(values)], values[2%len(values)]
+			in := func(want, from string) {
+				t.Helper()
+				o := p.run("config", "--json")
+				var all map[string]setting
+				if err := json.Unmarshal([]byte(o.out), &all); err != nil || o.code != 0 || all[name].Value != want || all[name].From != from {
+					t.Errorf("config says %+v, %v, %s; want %q from %s", all[name], err, o.errs, want, from)
+				}
+			}
+			in(built[name].Value, "built in")
+			config := filepath.Join(p.home, ".config", "afteryou", "config.toml")
+			if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			p.write(config, fmt.Sprintf("%s = %q\n", name, file), 0o600)
+			in(file, config)
+			p.env = append(p.env, variable+"="+env)
+			in(env, variable)
+			for _, args := range [][]string{{flag, arg}, {flag + "=" + arg}} {
+				// The hooks of the session run with what the flag says.
+				if o := p.run(append(append([]string{"run"}, args...), "--", "-p", "x")...); o.code != 0 || o.env[variable] != arg {
+					t.Errorf("run %q: exit %d, %s; the session has %s=%q", args, o.code, o.errs, variable, o.env[variable])
+				}
+			}
+			if c, _ := command("run"); !regexp.MustCompile(`\n  ` + flag + ` [^ ]\S* +\S`).MatchString(c.help) {
+				t.Errorf("run --help does not tell of %s and its value", flag)
+			}
+		})
+	}
+}
+
+// standIn is a program in place of Claude Code. It starts another as Claude Code does its hooks: with its own environment.
+const standIn = `package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+)
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == "--version" {
+		fmt.Println("2.1.330 (Claude Code)")
+		return
+	}
+	hook := exec.Command(os.Getenv("PROGRAM"), "config", "--json")
+	hook.Stderr = os.Stderr
+	out, err := hook.Output()
+	if err == nil {
+		err = os.WriteFile(os.Getenv("FORCE"), out, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+`
+
+// 1. A setting stands in the file, in the environment and on the command line of run, each otherwise. 2. A stand-in for
+// Claude Code starts a program with the environment that it got, as it does its hooks. 3. That says what is in force: the
+// flag before the variable before the file, and an empty variable is none. Hooks read their settings as config does.
+func TestHooksRunWithTheFlagBeforeTheEnvironmentBeforeTheFile(t *testing.T) {
+	p := newPerson(t)
+	other := filepath.Join(p.home, "other")
+	// Not a shell's: that takes the last of two variables of one name, and hides that there are two.
+	p.write(filepath.Join(p.home, "claude.go"), standIn, 0o600)
+	build := exec.Command("go", "build", "-o", other, filepath.Join(p.home, "claude.go"))
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the stand-in: %v\n%s", err, out)
+	}
+	os.Remove(filepath.Join(p.bin, "claude"))
+	if err := os.Symlink(other, filepath.Join(p.bin, "claude")); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(p.home, ".config", "afteryou", "config.toml")
+	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	clean := append(p.env, "PROGRAM="+afteryou, "FORCE="+filepath.Join(p.home, "force"))
+	names, _ := settingNames(t)
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			p.t = t
+			var values []string
+			for _, value := range []string{filepath.Join(p.bin, "claude"), other, "strict", "on", "off", "true", "false", "none", "interactive", "7s", "8s", "7", "8", "23:00-07:00"} {
+				if (name != "claude" || value[0] == '/') && takes(t, name, value) {
+					values = append(values, value)
+				}
+			}
+			if len(values) < 2 {
+				t.Fatalf("it takes only %q of the values that this test knows", values)
+			}
+			a, b := values[0], values[1]
+			variable, flag := "AFTERYOU_"+strings.ToUpper(name), "--"+strings.ReplaceAll(name, "_", "-")
+			for _, tt := range []struct {
+				name, file string
+				env, flags []string
+				want, from string
+			}{
+				{"the file", a, nil, nil, a, config},
+				{"an empty variable before the file", a, []string{""}, nil, a, config},
+				{"a variable before the file", a, []string{b}, nil, b, variable},
+				{"a flag before the file", a, nil, []string{flag, b}, b, variable},
+				{"a flag before a variable", a, []string{a}, []string{flag, b}, b, variable},
+				{"the other flag before a variable", b, []string{b}, []string{flag + "=" + a}, a, variable},
+				{"a flag before an empty variable", a, []string{""}, []string{flag, b}, b, variable},
+				{"the last of two flags", a, []string{a}, []string{flag, a, flag, b}, b, variable},
+			} {
+				p.write(config, fmt.Sprintf("%s = %q\n", name, tt.file), 0o600)
+				p.env = slices.Clone(clean)
+				for _, value := range tt.env {
+					p.env = append(p.env, variable+"="+value)
+				}
+				os.Remove(filepath.Join(p.home, "force"))
+				o := p.run(slices.Concat([]string{"run"}, tt.flags, []string{"--", "-p", "x"})...)
+				var force map[string]setting
+				data, err := os.ReadFile(filepath.Join(p.home, "force"))
+				if err == nil {
+					err = json.Unmarshal(data, &force)
+				}
+				if got := force[name]; err != nil || o.code != 0 || got.Value != tt.want || name != "claude" && got.From != tt.from {
+					t.Errorf("%s: a hook has %q from %q, want %q from %q; %v, exit %d, says %q", tt.name, got.Value, got.From, tt.want, tt.from, err, o.code, o.errs)
+				}
+			}
+		})
+	}
+}
+
+// The real Claude Code hands its hooks what run was told, on a terminal and without.
+func TestRealHooksRunWithTheFlagsOfRun(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(1)}, "AFTERYOU_TURNS=2", "AFTERYOU_GAP=")
+	for name, start := range map[string]func(s realclaude.Session){
+		"print": func(s realclaude.Session) { m.print(s) },
+		"terminal": func(s realclaude.Session) {
+			terminal := m.open(s)
+			m.ask(terminal, "hello")
+			m.sees(terminal, "● done")
+		},
+	} {
+		s := m.session(name)
+		force := filepath.Join(m.dir, name+".json")
+		hook := fmt.Sprintf(`{"hooks":{"UserPromptSubmit":[{"hooks":[{"type":"command","command":"%s config --json > %s"}]}]}}`, afteryou, force)
+		s.Args = []string{"run", "--turns", "strict", "--gap=1s", "--", "--settings", hook}
+		start(s)
+		var all map[string]struct{ Value string }
+		if err := json.Unmarshal([]byte(read(t, force)), &all); err != nil || all["turns"].Value != "strict" || all["gap"].Value != "1s" {
+			t.Errorf("%s: hooks have turns %q, gap %q, %v; want what the flags say", name, all["turns"].Value, all["gap"].Value, err)
+		}
+	}
+}
