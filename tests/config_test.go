@@ -19,6 +19,7 @@ import (
 )
 
 func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "", "AFTERYOU_GAP=3s", "AFTERYOU_OFF=1")
 	file := filepath.Join(".config", "afteryou", "config.toml")
 	out, errs, code := s.afteryou("config")
@@ -55,6 +56,7 @@ func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
 
 // What the file says stays as it is, to the byte; what it lacks comes behind it, as it is in force.
 func TestConfigWritesWhatTheFileLacks(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(".config", "afteryou", "config.toml")
 	built, _ := settingNames(t)
 	const mine = "# mine\nturns = 3 # three\ngap = \"1s\""
@@ -135,6 +137,7 @@ func TestConfigWritesWhatTheFileLacks(t *testing.T) {
 
 // A file of settings that is none would hold every hook up for as long as nobody writes to it.
 func TestSettingsAreARegularFile(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(".config", "afteryou", "config.toml")
 	s := newSomeone(t, "")
 	mkdir(filepath.Dir(s.path(file)))
@@ -157,6 +160,7 @@ func values(t *testing.T, text string) string {
 }
 
 func TestUnknownSettingsAreNamed(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ file, env, want string }{
 		{file: "turn = 1", want: "no setting is called \"turn\"\nhint: did you mean \"turns\"?"},
 		{file: "max-wait = \"1h\"", want: `did you mean "max_wait"?`},
@@ -185,6 +189,7 @@ func TestUnknownSettingsAreNamed(t *testing.T) {
 // Each setting there is can be made in the file, in the environment and as a flag of run, the later before the earlier,
 // is printed with where it was made, and has its place in help and README.
 func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
+	t.Parallel()
 	names, built := settingNames(t)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
@@ -192,7 +197,7 @@ func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
 			variable, flag := "AFTERYOU_"+strings.ToUpper(name), "--"+strings.ReplaceAll(name, "_", "-")
 			// Three values that it takes and that are not built in, where it takes so many. A path must lead somewhere.
 			var values []string
-			for _, value := range []string{filepath.Join(p.bin, "claude"), "strict", "off", "on", "true", "interactive", "7s", "8s", "9s", "7", "8", "9", "23:00-07:00", "22:00-07:00"} {
+			for _, value := range []string{p.path("real/claude"), "strict", "off", "on", "true", "interactive", "7s", "8s", "9s", "7", "8", "9", "23:00-07:00", "22:00-07:00"} {
 				if value != built[name].Value && len(values) < 3 && (name != "claude" || len(values) == 0) && takes(t, name, value) {
 					values = append(values, value)
 				}
@@ -210,10 +215,7 @@ func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
 				}
 			}
 			in(built[name].Value, "built in")
-			config := filepath.Join(p.home, ".config", "afteryou", "config.toml")
-			if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			config := p.path(".config/afteryou/config.toml")
 			p.write(config, fmt.Sprintf("%s = %q\n", name, file), 0o600)
 			in(file, config)
 			p.env = append(p.env, variable+"="+env)
@@ -262,30 +264,28 @@ func main() {
 // Claude Code starts a program with the environment that it got, as it does its hooks. 3. That says what is in force: the
 // flag before the variable before the file, and an empty variable is none. Hooks read their settings as config does.
 func TestHooksRunWithTheFlagBeforeTheEnvironmentBeforeTheFile(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
-	other := filepath.Join(p.home, "other")
+	other := p.path("other")
 	// Not a shell's: that takes the last of two variables of one name, and hides that there are two.
-	p.write(filepath.Join(p.home, "claude.go"), standIn, 0o600)
-	build := exec.Command("go", "build", "-o", other, filepath.Join(p.home, "claude.go"))
+	p.write("claude.go", standIn, 0o600)
+	build := exec.Command("go", "build", "-o", other, p.path("claude.go"))
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the stand-in: %v\n%s", err, out)
 	}
-	os.Remove(filepath.Join(p.bin, "claude"))
-	if err := os.Symlink(other, filepath.Join(p.bin, "claude")); err != nil {
+	os.Remove(p.path("real/claude"))
+	if err := os.Symlink(other, p.path("real/claude")); err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(p.home, ".config", "afteryou", "config.toml")
-	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	clean := append(p.env, "PROGRAM="+afteryou, "FORCE="+filepath.Join(p.home, "force"))
+	config := p.path(".config/afteryou/config.toml")
+	clean := append(p.env, "PROGRAM="+afteryou, "FORCE="+p.path("force"))
 	names, _ := settingNames(t)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			p.t = t
 			var values []string
-			for _, value := range []string{filepath.Join(p.bin, "claude"), other, "strict", "on", "off", "true", "false", "none", "interactive", "7s", "8s", "7", "8", "23:00-07:00"} {
+			for _, value := range []string{p.path("real/claude"), other, "strict", "on", "off", "true", "false", "none", "interactive", "7s", "8s", "7", "8", "23:00-07:00"} {
 				if (name != "claude" || value[0] == '/') && takes(t, name, value) {
 					values = append(values, value)
 				}
@@ -314,10 +314,10 @@ func TestHooksRunWithTheFlagBeforeTheEnvironmentBeforeTheFile(t *testing.T) {
 				for _, value := range tt.env {
 					p.env = append(p.env, variable+"="+value)
 				}
-				os.Remove(filepath.Join(p.home, "force"))
+				os.Remove(p.path("force"))
 				o := p.run(slices.Concat([]string{"run"}, tt.flags, []string{"--", "-p", "x"})...)
 				var force map[string]setting
-				data, err := os.ReadFile(filepath.Join(p.home, "force"))
+				data, err := os.ReadFile(p.path("force"))
 				if err == nil {
 					err = json.Unmarshal(data, &force)
 				}

@@ -10,6 +10,7 @@ import (
 
 // What docs/design.md says of who imports whom, and of who owns which dependency, is so.
 func TestDesignTellsWhoImportsWhom(t *testing.T) {
+	t.Parallel()
 	text := read(t, "docs/design.md")
 	var told []string
 	for _, b := range parsePage("", text).blocks {

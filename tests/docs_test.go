@@ -90,6 +90,7 @@ func (p page) commands() (list []string) {
 
 // TestBlocksAreOfAKindThatIsChecked: what is marked otherwise would be checked by nobody.
 func TestBlocksAreOfAKindThatIsChecked(t *testing.T) {
+	t.Parallel()
 	for _, p := range pages(t) {
 		if indented := regexp.MustCompile(`(?m)^\n {4,}\S.*$`).FindString(p.prose); indented != "" {
 			t.Errorf("%s has a block without a fence, which nobody checks: %q", p.path, indented)
@@ -116,6 +117,7 @@ func TestBlocksAreOfAKindThatIsChecked(t *testing.T) {
 // What is named between back-quotes is what there is: commands and flags of afteryou, targets of make, options of
 // install.sh.
 func TestCommandsNamedAreThoseThereAre(t *testing.T) {
+	t.Parallel()
 	makefile := read(t, "Makefile")
 	install := read(t, "install.sh")
 	checkMake := func(p page, target string) {
@@ -175,6 +177,7 @@ func checkCommand(t *testing.T, p page, words []string) {
 // A shell empties the file behind a > before the command reads it. So none that anybody is told to type, by a page, by help
 // or by the manual, leads its output to a file that it names or that afteryou reads.
 func TestNoCommandNamedWritesWhatItReads(t *testing.T) {
+	t.Parallel()
 	told := map[string][]string{"afteryou --help": {says(t, "--help")}, "afteryou man": strings.Split(says(t, "man"), "\n")}
 	for _, c := range commands() {
 		told["afteryou "+c.name+" --help"] = strings.Split(c.help, "\n")
@@ -217,6 +220,7 @@ func TestNoCommandNamedWritesWhatItReads(t *testing.T) {
 
 // The README's table has each command, as help does.
 func TestReadmeNamesTheCommands(t *testing.T) {
+	t.Parallel()
 	_, section, _ := strings.Cut(read(t, "README.md"), "\n## Commands\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	var want []string
@@ -231,6 +235,7 @@ func TestReadmeNamesTheCommands(t *testing.T) {
 
 // The README's table has each setting, and no other, with its default.
 func TestReadmeNamesTheSettings(t *testing.T) {
+	t.Parallel()
 	names, built := settingNames(t)
 	_, section, _ := strings.Cut(read(t, "README.md"), "\n## Settings\n")
 	section, _, _ = strings.Cut(section, "\n## ")
@@ -253,6 +258,7 @@ func TestReadmeNamesTheSettings(t *testing.T) {
 var hosts = []string{"github.com", "code.claude.com", "go.dev", "keepachangelog.com", "semver.org", "docs.rs"}
 
 func TestLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
 	anchors := make(map[string][]string)
 	for _, p := range pages(t) {
 		for _, m := range regexp.MustCompile(`(?m)^#+ +(.+)$`).FindAllStringSubmatch(p.prose, -1) {
@@ -317,6 +323,7 @@ func read(t *testing.T, path string) string {
 
 // The picture in the README is of the program and the Claude Code that the repository has now.
 func TestPictureIsOfToday(t *testing.T) {
+	t.Parallel()
 	lines := []string{}
 	d := xml.NewDecoder(strings.NewReader(read(t, "docs/demo.svg")))
 	for {

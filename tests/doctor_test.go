@@ -22,7 +22,7 @@ import (
 type finding struct{ Check, Grade, Says, Cure string }
 
 // doctor examines, and wants exit code 1 when something is broken.
-func (s *someone) doctor() (list []finding) {
+func (s *person) doctor() (list []finding) {
 	s.t.Helper()
 	home := s.home
 	s.home = mkdir(s.path("project")) // where the person is
@@ -47,7 +47,7 @@ func (s *someone) doctor() (list []finding) {
 	return r.Findings
 }
 
-func (s *someone) user() install.User {
+func (s *person) user() install.User {
 	return install.User{Self: afteryou, Getenv: func(name string) string {
 		for _, e := range s.env {
 			if value, ok := strings.CutPrefix(e, name+"="); ok {
@@ -59,7 +59,7 @@ func (s *someone) user() install.User {
 }
 
 // hooks writes hooks into the settings as another afteryou, or for another version.
-func (s *someone) hooks(self, version string) {
+func (s *person) hooks(self, version string) {
 	s.t.Helper()
 	u := s.user()
 	u.Self = self
@@ -85,8 +85,9 @@ func plugin(settings string) string {
 const installed = "afteryou install --yes hooks alias"
 
 func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
+	t.Parallel()
 	settings := ".claude/settings.json"
-	onPath := func(s *someone) {
+	onPath := func(s *person) {
 		s.env = append(s.env, "PATH="+strings.Join([]string{filepath.Dir(afteryou), s.path("real"), "/usr/bin", "/bin"}, ":"))
 	}
 	// cured by the cure's own words, run in a shell
@@ -94,48 +95,48 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 		name    string
 		version string // of Claude Code; empty: 2.1.330
 		env     []string
-		fault   func(s *someone)
+		fault   func(s *person)
 		check   string
 		grade   string
 		says    string
-		cure    string           // what it begins with; "*" at its end: it is run as it is
-		by      func(s *someone) // or what a person does who reads it
+		cure    string          // what it begins with; "*" at its end: it is run as it is
+		by      func(s *person) // or what a person does who reads it
 	}
 	for _, tt := range []test{
-		{name: "nothing is installed", fault: func(s *someone) { s.sh("afteryou uninstall --yes") },
+		{name: "nothing is installed", fault: func(s *person) { s.sh("afteryou uninstall --yes") },
 			check: "command", grade: "broken", says: "neither hooks nor an alias", cure: "afteryou install*"},
-		{name: "no Claude Code", fault: func(s *someone) { s.sh("mv real unreal") },
-			check: "claude", grade: "broken", says: "no Claude Code found", cure: "install it", by: func(s *someone) { s.sh("mv unreal real") }},
+		{name: "no Claude Code", fault: func(s *person) { s.sh("mv real unreal") },
+			check: "claude", grade: "broken", says: "no Claude Code found", cure: "install it", by: func(s *person) { s.sh("mv unreal real") }},
 		{name: "AFTERYOU_CLAUDE leads nowhere", env: []string{"AFTERYOU_CLAUDE=/nowhere/claude"},
-			check: "claude", grade: "broken", says: "/nowhere/claude", cure: "set AFTERYOU_CLAUDE", by: func(s *someone) { s.env = append(s.env, "AFTERYOU_CLAUDE=") }},
-		{name: "two of them", fault: func(s *someone) { s.write(".local/bin/claude", "#!/bin/sh\necho 2.1.100\n", 0o755) },
-			check: "claude", grade: "note", says: "another Claude Code: ", cure: "remove one", by: func(s *someone) { s.sh("rm .local/bin/claude") }},
-		{name: "one that says no version", fault: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho hello\n", 0o755) },
-			check: "claude", grade: "broken", says: "unexpected answer", cure: "see what", by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
-		{name: "a version too old for hooks", fault: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho 0.2.9\n", 0o755) },
-			check: "claude", grade: "broken", says: "0.2.9, too old", cure: "claude update", by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
+			check: "claude", grade: "broken", says: "/nowhere/claude", cure: "set AFTERYOU_CLAUDE", by: func(s *person) { s.env = append(s.env, "AFTERYOU_CLAUDE=") }},
+		{name: "two of them", fault: func(s *person) { s.write(".local/bin/claude", "#!/bin/sh\necho 2.1.100\n", 0o755) },
+			check: "claude", grade: "note", says: "another Claude Code: ", cure: "remove one", by: func(s *person) { s.sh("rm .local/bin/claude") }},
+		{name: "one that says no version", fault: func(s *person) { s.write("real/claude", "#!/bin/sh\necho hello\n", 0o755) },
+			check: "claude", grade: "broken", says: "unexpected answer", cure: "see what", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
+		{name: "a version too old for hooks", fault: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 0.2.9\n", 0o755) },
+			check: "claude", grade: "broken", says: "0.2.9, too old", cure: "claude update", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
 		{name: "a version that can't wait", version: "2.1.150",
-			check: "claude", grade: "note", says: "retry-after above 60 s", cure: "claude update", by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
+			check: "claude", grade: "note", says: "retry-after above 60 s", cure: "claude update", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
 		{name: "a version newer than what was measured", version: "2.9.999",
 			check: "claude", grade: "note", says: "is 2.9.999, newer than what was measured (" + realclaude.Version + "); treated alike", cure: "",
-			by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho "+realclaude.Version+"\n", 0o755) }},
+			by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho "+realclaude.Version+"\n", 0o755) }},
 		{name: "a version without PostToolBatch", version: "2.1.90",
-			check: "claude", grade: "note", says: "before 2.1.118", cure: "claude update", by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755); s.sh(installed) }},
+			check: "claude", grade: "note", says: "before 2.1.118", cure: "claude update", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755); s.sh(installed) }},
 
-		{name: "settings that are broken", fault: func(s *someone) { s.write(settings, "{\n  x\n}", 0o600) },
-			check: "hooks", grade: "broken", says: "line 2, column 3", cure: "correct ", by: func(s *someone) { s.write(settings, "{}", 0o600); s.sh(installed) }},
-		{name: "hooks switched off", fault: func(s *someone) { s.sh("sed -i '1a\"disableAllHooks\":true,' " + settings) },
-			check: "hooks", grade: "broken", says: "switches all hooks off", cure: "take disableAllHooks out", by: func(s *someone) { s.sh("sed -i /disableAllHooks/d " + settings) }},
-		{name: "hooks switched off in the project", fault: func(s *someone) {
+		{name: "settings that are broken", fault: func(s *person) { s.write(settings, "{\n  x\n}", 0o600) },
+			check: "hooks", grade: "broken", says: "line 2, column 3", cure: "correct ", by: func(s *person) { s.write(settings, "{}", 0o600); s.sh(installed) }},
+		{name: "hooks switched off", fault: func(s *person) { s.sh("sed -i '1a\"disableAllHooks\":true,' " + settings) },
+			check: "hooks", grade: "broken", says: "switches all hooks off", cure: "take disableAllHooks out", by: func(s *person) { s.sh("sed -i /disableAllHooks/d " + settings) }},
+		{name: "hooks switched off in the project", fault: func(s *person) {
 			s.write("project/.claude/settings.local.json", `{"disableAllHooks":true}`, 0o600)
-		}, check: "hooks", grade: "broken", says: "project/.claude/settings.local.json switches", cure: "take disableAllHooks out", by: func(s *someone) { s.sh("rm project/.claude/settings.local.json") }},
-		{name: "hooks of an afteryou that is gone", fault: func(s *someone) { s.hooks("/gone/afteryou", "2.1.330") },
+		}, check: "hooks", grade: "broken", says: "project/.claude/settings.local.json switches", cure: "take disableAllHooks out", by: func(s *person) { s.sh("rm project/.claude/settings.local.json") }},
+		{name: "hooks of an afteryou that is gone", fault: func(s *person) { s.hooks("/gone/afteryou", "2.1.330") },
 			check: "hooks", grade: "broken", says: "run /gone/afteryou, which is not there", cure: "afteryou install hooks*"},
-		{name: "hooks of another afteryou", fault: func(s *someone) {
+		{name: "hooks of another afteryou", fault: func(s *person) {
 			s.write("old/afteryou", "#!/bin/sh\n", 0o755)
 			s.hooks(s.path("old/afteryou"), "2.1.330")
 		}, check: "hooks", grade: "broken", says: "run another afteryou", cure: "afteryou install hooks*"},
-		{name: "hooks twice in one file", fault: func(s *someone) {
+		{name: "hooks twice in one file", fault: func(s *person) {
 			v, _ := claude.ParseVersion("2.1.330")
 			twice, err := claude.AddHooks([]byte(s.read(settings)), claude.Hooks(afteryou, v))
 			if err != nil {
@@ -143,69 +144,69 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 			}
 			s.write(settings, string(twice), 0o600)
 		}, check: "hooks", grade: "broken", says: "are there twice", cure: "afteryou install hooks*"},
-		{name: "hooks in the project too", fault: func(s *someone) { s.write("project/.claude/settings.json", s.read(settings), 0o600) },
-			check: "hooks", grade: "broken", says: "a second time", cure: "take afteryou's hooks out of", by: func(s *someone) { s.sh("rm project/.claude/settings.json") }},
-		{name: "hooks for a newer version than the one that runs", version: "2.0.76", fault: func(s *someone) { s.hooks(afteryou, "2.1.330") },
+		{name: "hooks in the project too", fault: func(s *person) { s.write("project/.claude/settings.json", s.read(settings), 0o600) },
+			check: "hooks", grade: "broken", says: "a second time", cure: "take afteryou's hooks out of", by: func(s *person) { s.sh("rm project/.claude/settings.json") }},
+		{name: "hooks for a newer version than the one that runs", version: "2.0.76", fault: func(s *person) { s.hooks(afteryou, "2.1.330") },
 			check: "hooks", grade: "broken", says: "names PostCompact, PostToolBatch, StopFailure, which 2.0.76 does not know: it drops all hooks", cure: "afteryou install hooks*"},
-		{name: "a hook of the user's for a newer version", version: "2.0.76", fault: func(s *someone) {
+		{name: "a hook of the user's for a newer version", version: "2.0.76", fault: func(s *person) {
 			s.write("project/.claude/settings.json", `{"hooks":{"StopFailure":[{"hooks":[{"type":"command","command":"x"}]}]}}`, 0o600)
-		}, check: "hooks", grade: "broken", says: "names StopFailure, which 2.0.76", cure: "take it out of", by: func(s *someone) { s.sh("rm project/.claude/settings.json") }},
-		{name: "hooks for an older version than the one that runs", fault: func(s *someone) { s.hooks(afteryou, "2.0.76") },
+		}, check: "hooks", grade: "broken", says: "names StopFailure, which 2.0.76", cure: "take it out of", by: func(s *person) { s.sh("rm project/.claude/settings.json") }},
+		{name: "hooks for an older version than the one that runs", fault: func(s *person) { s.hooks(afteryou, "2.0.76") },
 			check: "hooks", grade: "broken", says: "written for another version than 2.1.330", cure: "afteryou install hooks*"},
 
-		{name: "the plugin beside the hooks", fault: func(s *someone) { onPath(s); s.write(settings, plugin(s.read(settings)), 0o600) },
-			check: "hooks", grade: "note", says: "each event comes twice and counts once", cure: "afteryou uninstall hooks", by: func(s *someone) { s.sh("afteryou uninstall hooks --yes") }},
-		{name: "the plugin without the program", fault: func(s *someone) { s.write(settings, plugin(s.read(settings)), 0o600) },
+		{name: "the plugin beside the hooks", fault: func(s *person) { onPath(s); s.write(settings, plugin(s.read(settings)), 0o600) },
+			check: "hooks", grade: "note", says: "each event comes twice and counts once", cure: "afteryou uninstall hooks", by: func(s *person) { s.sh("afteryou uninstall hooks --yes") }},
+		{name: "the plugin without the program", fault: func(s *person) { s.write(settings, plugin(s.read(settings)), 0o600) },
 			check: "hooks", grade: "broken", says: "finds no afteryou on PATH", cure: "put " + filepath.Dir(afteryou) + " on PATH", by: onPath},
-		{name: "the plugin in a version without PostToolBatch", version: "2.1.90", fault: func(s *someone) { onPath(s); s.write(settings, plugin("{}"), 0o600) },
-			check: "hooks", grade: "note", says: "just at prompts and subagents", cure: "claude update", by: func(s *someone) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
+		{name: "the plugin in a version without PostToolBatch", version: "2.1.90", fault: func(s *person) { onPath(s); s.write(settings, plugin("{}"), 0o600) },
+			check: "hooks", grade: "note", says: "just at prompts and subagents", cure: "claude update", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
 
-		{name: "the alias is shadowed", fault: func(s *someone) { s.sh("echo \"alias claude='claude --model opus'\" >> .bashrc") },
+		{name: "the alias is shadowed", fault: func(s *person) { s.sh("echo \"alias claude='claude --model opus'\" >> .bashrc") },
 			check: "command", grade: "broken", says: "is not in force: claude is alias claude='claude --model opus'", cure: "afteryou install alias*"},
-		{name: "the alias is unset later", fault: func(s *someone) { s.sh("echo 'unalias claude' >> .bashrc") },
-			check: "command", grade: "broken", says: "is not in force", cure: "afteryou install alias", by: func(s *someone) { s.sh("sed -i /unalias/d .bashrc") }},
-		{name: "the alias leads to an afteryou that is gone", fault: func(s *someone) { s.sh("sed -i 's|claude=.*|claude=\"/gone/afteryou run --\"|' .bashrc") },
+		{name: "the alias is unset later", fault: func(s *person) { s.sh("echo 'unalias claude' >> .bashrc") },
+			check: "command", grade: "broken", says: "is not in force", cure: "afteryou install alias", by: func(s *person) { s.sh("sed -i /unalias/d .bashrc") }},
+		{name: "the alias leads to an afteryou that is gone", fault: func(s *person) { s.sh("sed -i 's|claude=.*|claude=\"/gone/afteryou run --\"|' .bashrc") },
 			check: "command", grade: "broken", says: "/gone/afteryou, which is not there", cure: "afteryou install alias*"},
 
 		{name: "sessions without the long wait", // as they come
-			check: "watchdog", grade: "note", says: "die of a retry-after above 60 s", cure: "afteryou install hooks --watchdog", by: func(s *someone) { s.sh("afteryou install hooks --watchdog --yes") }},
+			check: "watchdog", grade: "note", says: "die of a retry-after above 60 s", cure: "afteryou install hooks --watchdog", by: func(s *person) { s.sh("afteryou install hooks --watchdog --yes") }},
 		{name: "the watchdog is switched off", env: []string{"CLAUDE_CODE_RETRY_WATCHDOG=0"},
-			check: "watchdog", grade: "broken", says: `is "0" in your environment`, cure: "take it out", by: func(s *someone) { s.env = append(s.env, "CLAUDE_CODE_RETRY_WATCHDOG=1") }},
+			check: "watchdog", grade: "broken", says: `is "0" in your environment`, cure: "take it out", by: func(s *person) { s.env = append(s.env, "CLAUDE_CODE_RETRY_WATCHDOG=1") }},
 		{name: "the gateway where it can't be", env: []string{"AFTERYOU_GATEWAY=on", "CLAUDE_CODE_USE_BEDROCK=1"},
-			check: "gateway", grade: "broken", says: "CLAUDE_CODE_USE_BEDROCK sends calls elsewhere", cure: "set gateway to auto", by: func(s *someone) { s.env = append(s.env, "AFTERYOU_GATEWAY=off") }},
+			check: "gateway", grade: "broken", says: "CLAUDE_CODE_USE_BEDROCK sends calls elsewhere", cure: "set gateway to auto", by: func(s *person) { s.env = append(s.env, "AFTERYOU_GATEWAY=off") }},
 		{name: "the gateway takes something away", env: []string{"AFTERYOU_GATEWAY=on"},
-			check: "gateway", grade: "note", says: "Remote Control", cure: "set gateway to auto", by: func(s *someone) { s.env = append(s.env, "AFTERYOU_GATEWAY=off") }},
-		{name: "our own settings are wrong", fault: func(s *someone) { s.write(".config/afteryou/config.toml", "turn = \"strict\"\n", 0o600) },
-			check: "settings", grade: "broken", says: `"turn"`, cure: "", by: func(s *someone) { s.write(".config/afteryou/config.toml", "turns = \"strict\"\n", 0o600) }},
+			check: "gateway", grade: "note", says: "Remote Control", cure: "set gateway to auto", by: func(s *person) { s.env = append(s.env, "AFTERYOU_GATEWAY=off") }},
+		{name: "our own settings are wrong", fault: func(s *person) { s.write(".config/afteryou/config.toml", "turn = \"strict\"\n", 0o600) },
+			check: "settings", grade: "broken", says: `"turn"`, cure: "", by: func(s *person) { s.write(".config/afteryou/config.toml", "turns = \"strict\"\n", 0o600) }},
 		{name: "switched off", env: []string{"AFTERYOU_OFF=1"},
-			check: "settings", grade: "note", says: "is switched off", cure: "take off = true out", by: func(s *someone) { s.env = append(s.env, "AFTERYOU_OFF=") }},
+			check: "settings", grade: "note", says: "is switched off", cure: "take off = true out", by: func(s *person) { s.env = append(s.env, "AFTERYOU_OFF=") }},
 
-		{name: "a state that others can write", fault: func(s *someone) { os.Chmod(mkdir(s.path(".local/state/afteryou")), 0o777) },
+		{name: "a state that others can write", fault: func(s *person) { os.Chmod(mkdir(s.path(".local/state/afteryou")), 0o777) },
 			check: "state", grade: "broken", says: "writable by others", cure: "chmod 700 *"},
-		{name: "a state that is a symlink", fault: func(s *someone) {
+		{name: "a state that is a symlink", fault: func(s *person) {
 			mkdir(s.path(".local/state"))
 			os.Symlink(mkdir(s.path("elsewhere")), s.path(".local/state/afteryou"))
-		}, check: "state", grade: "broken", says: "is a symlink", cure: "rm ", by: func(s *someone) { s.sh("rm .local/state/afteryou") }},
-		{name: "a state that is a file", fault: func(s *someone) { s.write(".local/state/afteryou", "", 0o600) },
+		}, check: "state", grade: "broken", says: "is a symlink", cure: "rm ", by: func(s *person) { s.sh("rm .local/state/afteryou") }},
+		{name: "a state that is a file", fault: func(s *person) { s.write(".local/state/afteryou", "", 0o600) },
 			check: "state", grade: "broken", says: "not a directory", cure: "mv *"},
-		{name: "a state that is cut off", fault: func(s *someone) {
+		{name: "a state that is cut off", fault: func(s *person) {
 			os.Chmod(s.path(".local"), 0o700)
 			s.write(".local/state/afteryou/state.json", `{"version":1,`, 0o600)
 		},
-			check: "state", grade: "broken", says: "unexpected end", cure: "mv ", by: func(s *someone) { s.sh("mv .local/state/afteryou/state.json .local/state/afteryou/state.old") }},
-		{name: "a state of a newer afteryou", fault: func(s *someone) { s.write(".local/state/afteryou/state.json", `{"version":99}`, 0o600) },
-			check: "state", grade: "broken", says: "newer afteryou", cure: "update this afteryou", by: func(s *someone) { s.sh("rm -r .local/state/afteryou") }},
-		{name: "a lock that can't be taken", fault: func(s *someone) { mkdir(s.path(".local/state/afteryou/lock")) },
-			check: "state", grade: "broken", says: "lock", cure: "rm -r ", by: func(s *someone) { s.sh("rm -r .local/state/afteryou/lock") }},
-		{name: "a clock that was set back", fault: func(s *someone) {
+			check: "state", grade: "broken", says: "unexpected end", cure: "mv ", by: func(s *person) { s.sh("mv .local/state/afteryou/state.json .local/state/afteryou/state.old") }},
+		{name: "a state of a newer afteryou", fault: func(s *person) { s.write(".local/state/afteryou/state.json", `{"version":99}`, 0o600) },
+			check: "state", grade: "broken", says: "newer afteryou", cure: "update this afteryou", by: func(s *person) { s.sh("rm -r .local/state/afteryou") }},
+		{name: "a lock that can't be taken", fault: func(s *person) { mkdir(s.path(".local/state/afteryou/lock")) },
+			check: "state", grade: "broken", says: "lock", cure: "rm -r ", by: func(s *person) { s.sh("rm -r .local/state/afteryou/lock") }},
+		{name: "a clock that was set back", fault: func(s *person) {
 			s.state(func(st *turn.State) error {
 				st.Sessions = map[string]*turn.Session{"s": {Process: lockfile.Self(), Seen: time.Now().Add(time.Hour)}}
 				return nil
 			})
-		}, check: "clock", grade: "note", says: "set back", cure: "nothing", by: func(s *someone) {
+		}, check: "clock", grade: "note", says: "set back", cure: "nothing", by: func(s *person) {
 			s.state(func(st *turn.State) error { st.Sessions = nil; return nil })
 		}},
-		{name: "two accounts in one queue", fault: func(s *someone) {
+		{name: "two accounts in one queue", fault: func(s *person) {
 			s.write("one/.claude/settings.json", `{"apiKeyHelper":"pass one"}`, 0o600)
 			mkdir(s.path("two"))
 			s.state(func(st *turn.State) error {
@@ -217,11 +218,11 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 				}
 				return nil
 			})
-		}, check: "accounts", grade: "broken", says: "pass one", cure: "give one of them", by: func(s *someone) { s.sh("rm one/.claude/settings.json") }},
-		{name: "keys of two helpers", fault: func(s *someone) {
+		}, check: "accounts", grade: "broken", says: "pass one", cure: "give one of them", by: func(s *person) { s.sh("rm one/.claude/settings.json") }},
+		{name: "keys of two helpers", fault: func(s *person) {
 			s.sh("sed -i '1a\"apiKeyHelper\":\"pass one\",' " + settings)
 			s.write("project/.claude/settings.json", `{"apiKeyHelper":"pass two"}`, 0o600)
-		}, check: "accounts", grade: "broken", says: "pass one; pass two", cure: "give the projects'", by: func(s *someone) { s.sh("rm project/.claude/settings.json") }},
+		}, check: "accounts", grade: "broken", says: "pass one; pass two", cure: "give the projects'", by: func(s *person) { s.sh("rm project/.claude/settings.json") }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.version == "" {
@@ -276,6 +277,7 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 
 // Sessions that run without our hooks are found, those that take part, programs of the same name and helpers are not.
 func TestDoctorFindsSessionsThatTakeNoTurns(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "2.1.330")
 	s.sh(installed)
 	with, without := s.session(), s.session()

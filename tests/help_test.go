@@ -12,6 +12,7 @@ import (
 
 // Each command's help has an example and fits a terminal, and the flags that it tells of are those that the command takes.
 func TestHelpTellsTheFlagsThereAre(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "2.1.330")
 	if len(commands()) < 10 {
 		t.Fatalf("--help lists only %v", commands())
@@ -56,6 +57,7 @@ func here(t *testing.T, program string) string {
 
 // Completions that are installed are found by the shells.
 func TestCompletionInRealShells(t *testing.T) {
+	t.Parallel()
 	for shell, script := range map[string]string{
 		"bash": `source /usr/share/bash-completion/bash_completion; _completion_loader afteryou; COMP_WORDS=(afteryou do); COMP_CWORD=1; _afteryou; echo "${COMPREPLY[@]}"`,
 		"zsh": `fpath+=($HOME/.local/share/zsh/site-functions); autoload -U compinit; compinit -u; unfunction _describe 2>/dev/null
@@ -93,6 +95,7 @@ func TestCompletionInRealShells(t *testing.T) {
 }
 
 func TestCompletionScripts(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "")
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		t.Run(shell, func(t *testing.T) {
@@ -135,6 +138,7 @@ func TestCompletionScripts(t *testing.T) {
 }
 
 func TestManualPage(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "")
 	out, errs, code := s.afteryou("man")
 	if code != 0 || errs != "" || !strings.HasPrefix(out, ".TH AFTERYOU 1\n") {

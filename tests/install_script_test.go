@@ -19,11 +19,11 @@ import (
 // in the settings already, unless the case is that there are none.
 var fresh = []struct {
 	name, shell string
-	prepare     func(s *someone)
+	prepare     func(s *person)
 	says        string // how the new shell calls
 }{
-	{"nothing at all", "bash", func(s *someone) {}, "run --"},
-	{"an alias already and settings that are a link, with Windows line ends", "bash", func(s *someone) {
+	{"nothing at all", "bash", func(s *person) {}, "run --"},
+	{"an alias already and settings that are a link, with Windows line ends", "bash", func(s *person) {
 		s.write(".bashrc", "export A=1\nalias claude='claude --model opus'", 0o644)
 		s.write("dotfiles/settings.json", "{\r\n\t\"env\":{ },\r\n\t\"skipDangerousModePermissionPrompt\":true\r\n}", 0o600)
 		mkdir(s.path(".claude"))
@@ -31,11 +31,11 @@ var fresh = []struct {
 			s.t.Fatal(err)
 		}
 	}, "run -- --model opus"},
-	{"an odd format and a start-up file with Windows line ends", "zsh", func(s *someone) {
+	{"an odd format and a start-up file with Windows line ends", "zsh", func(s *person) {
 		s.write(".zshrc", "export A=1\r\n\r\n", 0o600)
 		s.write(".claude/settings.json", "\t\n{ \"skipDangerousModePermissionPrompt\":true ,\n\n\"a\"\n:\t[ 1,2 , {} ]}  \n\n", 0o640)
 	}, "run --"},
-	{"start-up files of all shells, one of them a link", "fish", func(s *someone) {
+	{"start-up files of all shells, one of them a link", "fish", func(s *person) {
 		s.write(".bashrc", "", 0o644)
 		s.write("dotfiles/config.fish", "set -x A 1\n", 0o644)
 		mkdir(s.path(".config/fish"))
@@ -48,7 +48,7 @@ var fresh = []struct {
 }
 
 // files are those of the home that are not Claude Code's or Go's own, with the links among them.
-func (s *someone) files() map[string]string {
+func (s *person) files() map[string]string {
 	s.t.Helper()
 	all := make(map[string]string)
 	err := filepath.WalkDir(s.home, func(path string, d fs.DirEntry, err error) error {
@@ -87,7 +87,7 @@ func TestRealInstallScript(t *testing.T) {
 			shell := here(t, tt.shell)
 			m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)})
 			s := m.session("fresh", "XDG_CONFIG_HOME=") // where fish looks
-			home := &someone{t: t, home: filepath.Join(m.dir, "fresh")}
+			home := &person{t: t, home: filepath.Join(m.dir, "fresh")}
 			tt.prepare(home)
 			before := home.files()
 			env := slices.Concat(s.Env, goEnv(t), []string{"SHELL=" + shell})
@@ -143,6 +143,7 @@ func TestRealInstallScript(t *testing.T) {
 // 1. Hooks, alias and completions are installed, by a program that is gone now or stands elsewhere. 2. --uninstall takes them
 // out by any program there is, or one that it builds; or it fails, says what is left, and removes nothing.
 func TestInstallScriptUninstallsWithoutTheBinary(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		prepare string // what becomes of the program, with $A a copy of it
@@ -207,6 +208,7 @@ func TestInstallScriptUninstallsWithoutTheBinary(t *testing.T) {
 
 // A release's archive installs on a home without Go, if its checksum is right; so does the directory it unpacks to.
 func TestInstallScriptTakesAnArchive(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "2.1.330")
 	s.sh("mkdir release && cp " + afteryou + " release/afteryou && cp " + repository(t) + "/install.sh release/ && cd release && tar -czf afteryou_1_linux.tar.gz afteryou install.sh && sha256sum afteryou_1_linux.tar.gz > checksums.txt")
 	run := func(args ...string) (string, int) {
@@ -257,6 +259,7 @@ func TestInstallScriptTakesAnArchive(t *testing.T) {
 
 // Where the archive is right but made for another machine, a checkout builds; where it is wrong, nothing is installed.
 func TestInstallScriptFallsBackToBuilding(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "")
 	s.sh("mkdir release && echo none of ours > release/afteryou && cd release && tar -czf afteryou_1_plan9.tar.gz afteryou && sha256sum afteryou_1_plan9.tar.gz > checksums.txt")
 	run := func() (string, error) {

@@ -19,6 +19,7 @@ import (
 )
 
 func TestInstallWithoutATerminal(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "2.1.330")
 	s.write(".claude/settings.json", "{\n  \"a\": 1\n}\n", 0o600)
 	for _, step := range []struct {
@@ -55,6 +56,7 @@ func TestInstallWithoutATerminal(t *testing.T) {
 }
 
 func TestInstallAsksOnATerminal(t *testing.T) {
+	t.Parallel()
 	for answer, installs := range map[string]bool{"y\n": true, "Yes\n": true, "\n": false, "n\n": false, "\x04": false} {
 		s := newSomeone(t, "2.1.330")
 		cmd := exec.Command(afteryou, "install", "alias")
@@ -88,6 +90,7 @@ func TestInstallAsksOnATerminal(t *testing.T) {
 }
 
 func TestInstallHooksNeedsAVersion(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, version, want string }{
 		{"no Claude Code", "", "no Claude Code found"},
 		{"one that says no version", "hello", "unexpected answer"},

@@ -36,6 +36,7 @@ func limits(t *testing.T, home string, env []string, args ...string) (out, errs 
 }
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	api, err := fakeapi.Start(fakeapi.Config{
 		Limits: fakeapi.Limits{Requests: fakeapi.Limit{PerMinute: 50, Burst: 50}, Input: fakeapi.Limit{PerMinute: 30000, Burst: 30000}},
 		Header: fakeapi.Unified{Status: "allowed", Claim: "five_hour", Resets: time.Now().Add(2 * time.Hour), Used: 0.25}.Header(),
@@ -78,6 +79,7 @@ func TestLimits(t *testing.T) {
 
 // What it is told to wait, the sessions of the same account wait too: the hook's pool is the same one.
 func TestLimitsShareTheCoolDown(t *testing.T) {
+	t.Parallel()
 	api, err := fakeapi.Start(fakeapi.Config{Answer: func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(75 * time.Second) }})
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +136,7 @@ func TestLimitsShareTheCoolDown(t *testing.T) {
 }
 
 func TestLimitsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	api, err := fakeapi.Start(fakeapi.Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	flag.Set("test.parallel", "6") // unless said otherwise: tests wait more than they compute
 	dir, err := os.MkdirTemp("", "afteryou-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -16,6 +16,7 @@ import (
 // Every goroutine of hook, gateway and launcher is started by guard.Go, or stands here with whoever answers for its panics:
 // one that nobody recovers ends the process with 2. A goroutine of a library counts where it runs code of ours.
 func TestEveryGoroutineHasAnOwnerForItsPanics(t *testing.T) {
+	t.Parallel()
 	owners := map[string]string{
 		"guard.Go: go":                          "guard.Run",
 		"gateway.Start: http.Server":            "net/http, but for ConnContext, which puts a value into a context",

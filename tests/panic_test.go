@@ -157,7 +157,7 @@ func faultyPerson(t *testing.T) (p *person, program string) {
 
 // logged is the person's log.
 func (p *person) logged() string {
-	data, _ := os.ReadFile(filepath.Join(p.home, ".local", "state", "afteryou", "log"))
+	data, _ := os.ReadFile(p.path(".local/state/afteryou/log"))
 	return string(data)
 }
 
@@ -202,7 +202,7 @@ func TestAPanicOfTheHookStopsNobody(t *testing.T) {
 			p.env = append(p.env, hook.GatewayEnv+"=http://127.0.0.1:1/x http://127.0.0.1:1", "ANTHROPIC_BASE_URL=http://127.0.0.1:1/x")
 		}
 		for _, name := range events {
-			event := fmt.Sprintf(`{"hook_event_name":%q,"session_id":"s","cwd":"/","transcript_path":%q}`, name, filepath.Join(p.home, "s.jsonl"))
+			event := fmt.Sprintf(`{"hook_event_name":%q,"session_id":"s","cwd":"/","transcript_path":%q}`, name, p.path("s.jsonl"))
 			if code, said := p.hook(program, event, nil, []string{faultEnv + "=" + site}); code != 0 || said != "" {
 				t.Errorf("%s at %s: exit code %d, says %q; want 0 and silence", site, name, code, said)
 			}
@@ -256,24 +256,27 @@ func TestAPanicWakesNobody(t *testing.T) {
 	for site, want := range map[string]int{
 		"": exitWake, "claude.ReadStopped!": 0, "hook.read!": 0, "hook.wakes!": 0, "turn.Session.Resume!": 0, "turn.Pool.Admit!": 0,
 	} {
-		p, program := faultyPerson(t)
-		transcript := filepath.Join(p.home, "s.jsonl")
-		p.write(transcript, fmt.Sprintf(`{"type":"assistant","isApiErrorMessage":true,"apiErrorStatus":429,"timestamp":%q,"message":{"content":[{"type":"text","text":"API Error: Request rejected (429)"}]}}`+"\n",
-			time.Now().UTC().Format(time.RFC3339Nano)), 0o600)
-		event := func(name string) string {
-			return fmt.Sprintf(`{"hook_event_name":%q,"session_id":"s","cwd":"/","transcript_path":%q}`, name, transcript)
-		}
-		if code, said := p.hook(program, event("SessionStart"), nil, nil); code != 0 || said != "" {
-			t.Fatalf("the session starts with %d, %q", code, said)
-		}
-		p.cool(3 * time.Second)
-		code, said := p.hook(program, event("StopFailure"), []string{"wake"}, []string{faultEnv + "=" + site})
-		if code != want || (said == "") != (want == 0) {
-			t.Errorf("%q: exit code %d, says %q; want %d", site, code, said, want)
-		}
-		if told := p.told(site); (told == 0) != (site == "") {
-			t.Errorf("%q: the log says\n%s", site, p.logged())
-		}
+		t.Run(site, func(t *testing.T) {
+			t.Parallel()
+			p, program := faultyPerson(t)
+			transcript := p.path("s.jsonl")
+			p.write(transcript, fmt.Sprintf(`{"type":"assistant","isApiErrorMessage":true,"apiErrorStatus":429,"timestamp":%q,"message":{"content":[{"type":"text","text":"API Error: Request rejected (429)"}]}}`+"\n",
+				time.Now().UTC().Format(time.RFC3339Nano)), 0o600)
+			event := func(name string) string {
+				return fmt.Sprintf(`{"hook_event_name":%q,"session_id":"s","cwd":"/","transcript_path":%q}`, name, transcript)
+			}
+			if code, said := p.hook(program, event("SessionStart"), nil, nil); code != 0 || said != "" {
+				t.Fatalf("the session starts with %d, %q", code, said)
+			}
+			p.cool(3 * time.Second)
+			code, said := p.hook(program, event("StopFailure"), []string{"wake"}, []string{faultEnv + "=" + site})
+			if code != want || (said == "") != (want == 0) {
+				t.Errorf("%q: exit code %d, says %q; want %d", site, code, said, want)
+			}
+			if told := p.told(site); (told == 0) != (site == "") {
+				t.Errorf("%q: the log says\n%s", site, p.logged())
+			}
+		})
 	}
 }
 
@@ -296,7 +299,7 @@ func TestRealSessionGoesOnOverPanics(t *testing.T) {
 // cool makes the limit of the person's session s end after d.
 func (p *person) cool(d time.Duration) {
 	p.t.Helper()
-	store, err := lockfile.Open(filepath.Join(p.home, ".local", "state", "afteryou"))
+	store, err := lockfile.Open(p.path(".local/state/afteryou"))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -316,7 +319,7 @@ func TestAPanicBeforeTheStartLeavesAPlainStart(t *testing.T) {
 	for _, site := range []string{"claude.Account", "claude.FindTranscript!", "claude.Hooks", "claude.MergeSettings", "claude.NameRun", "claude.Sort",
 		"launch.Launch.gateway", "launch.Launch.prepare", "lockfile.decode", "cli.loadSettings"} {
 		p, program := faultyPerson(t)
-		p.write(filepath.Join(p.bin, "claude"), strings.Replace(stub, "2.1.330", "2.0.76", 1), 0o700) // one that is run again by us
+		p.write("real/claude", strings.Replace(stub, "2.1.330", "2.0.76", 1), 0o700) // one that is run again by us
 		p.env = append(p.env, faultEnv+"="+site, "STUB_EXIT=7")
 		o := p.start(program, "run", "--", "-p", "hello")
 		switch {
@@ -339,10 +342,8 @@ func TestAPanicOverTheOutputCostsNoByte(t *testing.T) {
 	t.Parallel()
 	p, program := faultyPerson(t)
 	const rows = `{"type":"system","subtype":"init"}` + "\n" + `{"type":"result","is_error":true}` + "\n"
-	p.write(filepath.Join(p.bin, "claude"), `#!/bin/sh
-[ "$*" = --version ] && { echo "2.0.76 (Claude Code)"; exit; }
-printf '`+strings.ReplaceAll(rows, "\n", `\n`)+`'; exit 1
-`, 0o700)
+	p.claudeIs("2.0.76", `printf '`+strings.ReplaceAll(rows, "\n", `\n`)+`'; exit 1
+`)
 	const site = "ratelimit.Output!"
 	p.env = append(p.env, faultEnv+"="+site)
 	o := p.start(program, "run", "--", "-p", "--output-format", "stream-json", "--verbose", "hello")
@@ -359,11 +360,9 @@ func TestAPanicBehindTheGlassCostsItsFunctionAlone(t *testing.T) {
 		t.Run(site, func(t *testing.T) {
 			t.Parallel()
 			p, program := faultyPerson(t)
-			p.write(filepath.Join(p.bin, "claude"), `#!/bin/sh
-[ "$*" = --version ] && { echo "2.1.330 (Claude Code)"; exit; }
-echo ready
+			p.claudeIs("2.1.330", `echo ready
 while read -r line; do echo "got $line"; [ "$line" = bye ] && exit 7; done
-`, 0o700)
+`)
 			terminal, err := realclaude.Open(realclaude.Session{Path: program, Env: append(p.env, faultEnv+"="+site), Dir: p.home}, 80, 24, "run")
 			if err != nil {
 				t.Fatal(err)
@@ -443,12 +442,10 @@ func TestAPanicOfTheGatewayCostsNoCall(t *testing.T) {
 				io.WriteString(w, answer)
 			}))
 			t.Cleanup(server.Close)
-			p.write(filepath.Join(p.bin, "claude"), `#!/bin/sh
-[ "$*" = --version ] && { echo "2.1.330 (Claude Code)"; exit; }
-echo "$ANTHROPIC_BASE_URL" > "$HOME/url.new"; mv "$HOME/url.new" "$HOME/url"
+			p.claudeIs("2.1.330", `echo "$ANTHROPIC_BASE_URL" > "$HOME/url.new"; mv "$HOME/url.new" "$HOME/url"
 read -r line
 exit 7
-`, 0o700)
+`)
 			cmd := exec.Command(program, "run", "--", "-p", "hello")
 			cmd.Env, cmd.Dir = append(p.env, faultEnv+"="+site, "AFTERYOU_GATEWAY=on", "ANTHROPIC_BASE_URL="+server.URL), p.home
 			var said strings.Builder
@@ -463,7 +460,7 @@ exit 7
 			t.Cleanup(func() { cmd.Process.Kill() })
 			var base []byte
 			for deadline := time.Now().Add(patience); len(base) == 0; time.Sleep(5 * time.Millisecond) {
-				if base, _ = os.ReadFile(filepath.Join(p.home, "url")); time.Now().After(deadline) {
+				if base, _ = os.ReadFile(p.path("url")); time.Now().After(deadline) {
 					t.Fatalf("Claude Code does not start: %s", &said)
 				}
 			}

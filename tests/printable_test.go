@@ -32,6 +32,7 @@ func steers(text string) (string, bool) {
 // Whatever directories, sessions, limits and accounts are called, nothing that is printed reaches the terminal but as
 // letters, and each name stays in its line. What is JSON is JSON, and means the name.
 func TestNothingPrintedSteersTheTerminal(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "2.1.330")
 	store, err := lockfile.Open(s.path(".local/state/afteryou"))
 	if err != nil {

@@ -149,7 +149,7 @@ func says(t *testing.T, args ...string) string {
 }
 
 // twelve makes the home one in which 12 sessions share a limit: two call, four wait in line, all for the limit's end.
-func (s *someone) twelve() {
+func (s *person) twelve() {
 	s.t.Helper()
 	api, err := fakeapi.Start(fakeapi.Config{Answer: func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(35 * time.Second) }})
 	if err != nil {

@@ -27,6 +27,7 @@ var elsewhere = map[string]struct{ test, file, has string }{
 
 // A command that nothing runs fails here, not in the newcomer's hands.
 func TestCommandsElsewhereAreRunThere(t *testing.T) {
+	t.Parallel()
 	var tests string
 	for _, pattern := range []string{"*_test.go", "*/*_test.go", "internal/*/*_test.go", "tools/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)

@@ -3,7 +3,6 @@ package tests
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 // With a gateway the launcher stays, and all else is as if it had not: streams, descriptors, exit code.
 func TestWithAGatewayTheLauncherStays(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	p.env = append(p.env, "AFTERYOU_GATEWAY=on", "STUB_EXIT=7")
 	o := p.run("run", "--", "-p", "hello")
@@ -27,8 +27,8 @@ func TestWithAGatewayTheLauncherStays(t *testing.T) {
 	if o := p.run("run", "--gateway=perhaps", "--", "-p"); o.code != exitUsage || !strings.Contains(o.errs, `"auto", "on" or "off"`) {
 		t.Errorf("perhaps: %+v", o)
 	}
-	p.write(filepath.Join(p.home, "fd"), "given", 0o600)
-	p.write(filepath.Join(p.bin, "claude"), "#!/bin/sh\n[ \"$*\" = --version ] && exit\ncat <&9\n", 0o700)
+	p.write("fd", "given", 0o600)
+	p.write("real/claude", "#!/bin/sh\n[ \"$*\" = --version ] && exit\ncat <&9\n", 0o700)
 	cmd := exec.Command("/bin/sh", "-c", afteryou+" run -- -p 9< fd")
 	cmd.Env, cmd.Dir = p.env, p.home
 	if out, err := cmd.Output(); string(out) != "given" || err != nil {
@@ -38,11 +38,12 @@ func TestWithAGatewayTheLauncherStays(t *testing.T) {
 
 // Signals to the launcher reach Claude Code, and how it dies of them is how the launcher ends; stopped, it stops.
 func TestWithAGatewaySignalsArePassedOn(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	p.env = append(p.env, "AFTERYOU_GATEWAY=on")
 	start := func(script string) *exec.Cmd {
-		p.write(filepath.Join(p.bin, "claude"), "#!/bin/sh\n[ \"$*\" = --version ] && exit\n"+script, 0o700)
-		os.Remove(filepath.Join(p.home, "pid"))
+		p.write("real/claude", "#!/bin/sh\n[ \"$*\" = --version ] && exit\n"+script, 0o700)
+		os.Remove(p.path("pid"))
 		cmd := exec.Command(afteryou, "run", "--", "-p", "hello")
 		cmd.Env, cmd.Dir = p.env, p.home
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -50,7 +51,7 @@ func TestWithAGatewaySignalsArePassedOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-		p.until("its start", func() bool { _, err := os.Stat(filepath.Join(p.home, "pid")); return err == nil })
+		p.until("its start", func() bool { _, err := os.Stat(p.path("pid")); return err == nil })
 		return cmd
 	}
 	cmd := start("trap 'exit 9' TERM\necho $$ > pid.new; mv pid.new pid\nwhile :; do sleep 0.05; done\n")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -90,6 +91,15 @@ func (d *desk) types(keys string) {
 	}
 }
 
+// waits waits until the program on the terminal, a shell, waits for one that it has started: before, ^C ends it at once.
+func (d *desk) waits() {
+	d.t.Helper()
+	d.until("the shell to wait", func() bool {
+		state, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(d.cmd.Process.Pid)).Output()
+		return err != nil || strings.HasPrefix(string(state), "S")
+	})
+}
+
 // end waits for the program's end. All it printed is shown then.
 func (d *desk) end() syscall.WaitStatus {
 	d.t.Helper()
@@ -102,6 +112,7 @@ func (d *desk) end() syscall.WaitStatus {
 
 // Where Claude Code can't have a pty of ours it has the terminal itself, and all else that run gives it.
 func TestWithoutAPtyClaudeCodeStartsAllTheSame(t *testing.T) {
+	t.Parallel()
 	mounts := func(command string) []string {
 		return []string{"unshare", "-rm", "/bin/sh", "-c", command + ` && exec "$@"`, "sh"}
 	}
@@ -121,14 +132,12 @@ func TestWithoutAPtyClaudeCodeStartsAllTheSame(t *testing.T) {
 				}
 				p := newPerson(t)
 				p.env = append(p.env, "AFTERYOU_GATEWAY="+gateway)
-				p.write(filepath.Join(p.bin, "claude"), `#!/bin/sh
-[ "$*" = --version ] && { echo "2.1.330 (Claude Code)"; exit; }
-[ -t 0 ] && [ -t 1 ] && echo "args $*"
+				p.claudeIs("2.1.330", `[ -t 0 ] && [ -t 1 ] && echo "args $*"
 echo "at ${ANTHROPIC_BASE_URL:-home}"
 read line
 echo "got $line"
 exit 7
-`, 0o700)
+`)
 				d := p.sit(c.two, append(c.by, afteryou, "run", "--", "hello")...)
 				d.sees("\nat ")
 				d.types("typed\r")
@@ -153,9 +162,10 @@ exit 7
 
 // What can't be started at all is no matter of the terminal, and is tried once.
 func TestAClaudeThatCannotBeStartedIsNoMatterOfThePty(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	p.env = append(p.env, "AFTERYOU_GATEWAY=off")
-	p.write(filepath.Join(p.bin, "claude"), "#!/nowhere/sh\n", 0o700)
+	p.write("real/claude", "#!/nowhere/sh\n", 0o700)
 	d := p.sit(false, afteryou, "run", "--", "hello")
 	status := d.end()
 	text := d.text()
@@ -170,15 +180,10 @@ var stays = map[string]struct{ version, env string }{
 	"run again": {"2.0.76", "AFTERYOU_GATEWAY=off"},
 }
 
-// claudeIs makes claude a script.
-func (p *person) claudeIs(version, script string) {
-	p.t.Helper()
-	p.write(filepath.Join(p.bin, "claude"), "#!/bin/sh\n[ \"$*\" = --version ] && { echo '"+version+" (Claude Code)'; exit; }\n"+script, 0o700)
-}
-
 // 1. ^C is typed some times, each after the one before was seen. 2. SIGTERM to the launcher is passed on, behind all that was
 // passed on before.
 func TestCtrlCReachesPrintOnce(t *testing.T) {
+	t.Parallel()
 	for name, how := range stays {
 		t.Run(name, func(t *testing.T) {
 			p := newPerson(t)
@@ -210,6 +215,7 @@ while :; do wait; done
 
 // At ^C a shell's loop ends, or goes on, as if the launcher were not there.
 func TestCtrlCEndsALoopAsWithout(t *testing.T) {
+	t.Parallel()
 	const loop = `n=0
 while [ $n -lt 2 ]; do n=$((n+1)); echo "run $n"; "$@"; echo "ended $?"; done
 echo over`
@@ -228,7 +234,7 @@ echo over`
 				for n := 1; ; n++ {
 					over := false
 					d.until("a run or the end", func() bool {
-						runs, _ := os.ReadFile(filepath.Join(p.home, "runs"))
+						runs, _ := os.ReadFile(p.path("runs"))
 						select {
 						case <-d.left:
 							over = true
@@ -239,6 +245,7 @@ echo over`
 					if over {
 						break
 					}
+					d.waits()
 					d.types("\x03")
 				}
 				status := d.end()
@@ -262,6 +269,7 @@ echo over`
 // 1. A limit ends the run, and the launcher waits to run it again. 2. ^C ends the wait, and the loop; what the run held back
 // is shown.
 func TestCtrlCEndsTheWaitToRunAgain(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	p.claudeIs("2.0.76", `while [ $# -gt 0 ]; do [ "$1" = --session-id ] && id=$2; shift; done
 mkdir -p "$HOME/.claude/projects/x"
@@ -271,7 +279,7 @@ exit 1
 `)
 	d := p.sit(false, "bash", "-mc", `while :; do "$@"; echo "ended $?"; done`, "bash", afteryou, "run", "--gateway", "off", "--", "-p", "--output-format", "json", "hello")
 	d.until("the wait", func() bool { // 1
-		logs, _ := filepath.Glob(filepath.Join(p.home, ".local/state/afteryou/*log*"))
+		logs, _ := filepath.Glob(p.path(".local/state/afteryou/*log*"))
 		for _, path := range logs {
 			if text, _ := os.ReadFile(path); bytes.Contains(text, []byte("goes on after")) {
 				return true
@@ -326,6 +334,7 @@ func TestRealCtrlCEndsALoopAsWithout(t *testing.T) {
 						if over {
 							break
 						}
+						d.waits()
 						d.types("\x03")
 					}
 					status := d.end()

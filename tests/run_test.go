@@ -14,6 +14,7 @@ import (
 )
 
 func TestWhatIsNoChatSessionIsHandedOverUntouched(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	for _, args := range [][]string{{"mcp", "list"}, {"update"}, {"--bg", "do it"}, {"doctor"}, {"-h"}, {"daemon", "status"}, {"--chrome-native-host"}} {
 		o := p.run(append([]string{"run", "--"}, args...)...)
@@ -27,6 +28,7 @@ func TestWhatIsNoChatSessionIsHandedOverUntouched(t *testing.T) {
 }
 
 func TestPrintGetsHooksAndTheLongWait(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	o := p.run("run", "--", "-p", "hello")
 	if len(o.args) != 4 || o.args[0] != "--settings" || !slices.Equal(o.args[2:], []string{"-p", "hello"}) {
@@ -59,6 +61,7 @@ func TestPrintGetsHooksAndTheLongWait(t *testing.T) {
 
 // Claude Code ends a hook at its timeout and makes the call.
 func TestGatesMayWaitAsLongAsMaxWait(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	const longest = 168 * time.Hour
 	p.env = append(p.env, "AFTERYOU_MAX_WAIT="+longest.String())
@@ -84,6 +87,7 @@ func TestGatesMayWaitAsLongAsMaxWait(t *testing.T) {
 
 // Releases of Claude Code bring new flags almost daily: those that use them take turns all the same.
 func TestAFlagOfTomorrowIsASessionAllTheSame(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	for _, args := range [][]string{
 		{"--brand-new-flag", "-p", "hi"},
@@ -124,6 +128,7 @@ func TestRealFlagsThatWeDoNotKnow(t *testing.T) {
 }
 
 func TestTheUsersOwnWishesWin(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	p.env = append(p.env, "CLAUDE_CODE_RETRY_WATCHDOG=0")
 	if o := p.run("run", "-p", "hello"); o.env["CLAUDE_CODE_RETRY_WATCHDOG"] != "0" {
@@ -132,8 +137,9 @@ func TestTheUsersOwnWishesWin(t *testing.T) {
 }
 
 func TestSettingsOfAFileStayPrivate(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
-	file := filepath.Join(p.home, "mine.json")
+	file := p.path("mine.json")
 	p.write(file, `{"env":{"SECRET":"hunter2"},"hooks":{"Stop":[{"hooks":[{"type":"command","command":"mine"}]}]}}`, 0o600)
 	o := p.run("run", "--", "--settings", file, "-p", "hello")
 	if len(o.args) != 4 || o.args[0] != "--settings" || o.args[1] == file || strings.Contains(strings.Join(o.args, " "), "hunter2") {
@@ -154,8 +160,9 @@ func TestSettingsOfAFileStayPrivate(t *testing.T) {
 // Secrets may stand in them. One that claude took the place of us for stays until the next session, as a claude that was
 // killed does; else it goes with the session.
 func TestSettingsEndWithTheirSession(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
-	file := filepath.Join(p.home, "mine.json")
+	file := p.path("mine.json")
 	p.write(file, `{"env":{"SECRET":"hunter2"}}`, 0o600)
 	taken := p.run("run", "--", "--settings", file, "-p", "hello").args[1]
 	old := time.Now().Add(-time.Hour)
@@ -185,6 +192,7 @@ func TestSettingsEndWithTheirSession(t *testing.T) {
 }
 
 func TestBadSettingsOfTheUserAreSaidAndLeft(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	o := p.run("run", "--", "--settings", `{"hooks":`, "-p", "hello")
 	if !slices.Equal(o.args, []string{"--settings", `{"hooks":`, "-p", "hello"}) || !strings.Contains(o.errs, "afteryou: merging hooks") {
@@ -193,6 +201,7 @@ func TestBadSettingsOfTheUserAreSaidAndLeft(t *testing.T) {
 }
 
 func TestExitCodesAreClaudes(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	for _, code := range []int{0, 1, 2, 75, 255} {
 		p.env = append(p.env, fmt.Sprint("STUB_EXIT=", code))
@@ -203,13 +212,14 @@ func TestExitCodesAreClaudes(t *testing.T) {
 }
 
 func TestCalledAsClaudeItBehavesAsRun(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
-	first := filepath.Join(p.home, "first")
+	first := p.path("first")
 	if err := os.Mkdir(first, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	shim := filepath.Join(first, "claude")
-	p.env[1] = "PATH=" + first + ":" + p.bin + ":/usr/bin:/bin"
+	p.env = append(p.env, "PATH="+first+":"+p.path("real")+":/usr/bin:/bin")
 	data, err := os.ReadFile(afteryou)
 	if err != nil {
 		t.Fatal(err)
@@ -233,8 +243,9 @@ func TestCalledAsClaudeItBehavesAsRun(t *testing.T) {
 }
 
 func TestANestedRunTakesNoSecondTurn(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
-	script := filepath.Join(p.home, "my-claude")
+	script := p.path("my-claude")
 	p.write(script, "#!/bin/sh\nexec "+afteryou+" run -- \"$@\"\n", 0o700)
 	p.env = append(p.env, "AFTERYOU_CLAUDE="+script)
 	o := p.run("run", "--", "-p", "hello")
@@ -249,13 +260,14 @@ func TestANestedRunTakesNoSecondTurn(t *testing.T) {
 }
 
 func TestALoopEnds(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	// The only claude there is calls us, under a name that does not give us away.
-	other := filepath.Join(p.home, "other")
+	other := p.path("other")
 	if err := os.Symlink(afteryou, other); err != nil {
 		t.Fatal(err)
 	}
-	p.write(filepath.Join(p.bin, "claude"), "#!/bin/sh\nexec "+other+" run -- \"$@\"\n", 0o700)
+	p.write("real/claude", "#!/bin/sh\nexec "+other+" run -- \"$@\"\n", 0o700)
 	o := p.run("run", "--", "-p", "hello")
 	if o.code != exitFailure || !strings.Contains(o.errs, "led back to afteryou") || !strings.Contains(o.errs, "hint:") {
 		t.Errorf("run: %+v", o)
@@ -263,20 +275,22 @@ func TestALoopEnds(t *testing.T) {
 }
 
 func TestOffIsAPlainExec(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	p.env = append(p.env, "AFTERYOU_OFF=1")
 	o := p.run("run", "--", "-p", "hello")
 	if !slices.Equal(o.args, []string{"-p", "hello"}) || o.env["CLAUDE_CODE_RETRY_WATCHDOG"] != "" {
 		t.Errorf("claude gets %q with %v", o.args, o.env)
 	}
-	if _, err := os.Stat(filepath.Join(p.home, ".local/state/afteryou")); err == nil {
+	if _, err := os.Stat(p.path(".local/state/afteryou")); err == nil {
 		t.Error("a state directory was made")
 	}
 }
 
 func TestNoClaude(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
-	if err := os.Remove(filepath.Join(p.bin, "claude")); err != nil {
+	if err := os.Remove(p.path("real/claude")); err != nil {
 		t.Fatal(err)
 	}
 	if o := p.run("run", "--", "-p", "hello"); o.code == 0 || !strings.Contains(o.errs, "hint:") {
@@ -285,12 +299,9 @@ func TestNoClaude(t *testing.T) {
 }
 
 func TestSettingsFromEverywhere(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
-	config := filepath.Join(p.home, ".config", "afteryou")
-	if err := os.MkdirAll(config, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	p.write(filepath.Join(config, "config.toml"), "off = true\n", 0o600)
+	p.write(".config/afteryou/config.toml", "off = true\n", 0o600)
 	if o := p.run("run", "--", "-p", "x"); len(o.args) != 2 {
 		t.Errorf("off in the file: claude gets %q", o.args)
 	}
@@ -317,6 +328,7 @@ func TestSettingsFromEverywhere(t *testing.T) {
 }
 
 func TestCommandLineErrors(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	for _, c := range []struct {
 		args []string
@@ -336,6 +348,7 @@ func TestCommandLineErrors(t *testing.T) {
 }
 
 func TestStatusOfNobody(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
 	if o := p.run("status"); o.code != 0 || o.out != "no session takes turns now\n" {
 		t.Errorf("status: %+v", o)

@@ -11,6 +11,7 @@ import (
 
 // Each claim of docs/security.md ends with the test that proves it, and that test is there.
 func TestSecurityNamesItsTests(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("docs/security.md")
 	if err != nil {
 		t.Fatal(err)

@@ -33,8 +33,9 @@ func TestRealSessionStartsWithoutItsStateDirectory(t *testing.T) {
 
 // A version that shares among sessions what stands on its command line gets the hooks in a file.
 func TestAnOldVersionGetsItsHooksInAFile(t *testing.T) {
+	t.Parallel()
 	p := newPerson(t)
-	p.write(filepath.Join(p.bin, "claude"), strings.Replace(stub, "2.1.330", "2.1.118", 1), 0o700)
+	p.write("real/claude", strings.Replace(stub, "2.1.330", "2.1.118", 1), 0o700)
 	o := p.run("run", "--", "hello")
 	if len(o.args) < 2 || o.args[0] != "--settings" {
 		t.Fatalf("claude gets %q", o.args)

@@ -12,6 +12,7 @@ import (
 
 // The place that is shown is the one in which the turn comes: calls of -p let interactive ones pass.
 func TestPlacesAreThoseOfPriority(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "2.1.330", "AFTERYOU_PRIORITY=interactive", "AFTERYOU_TURNS=strict")
 	pid := turn.Process{PID: s.session()}
 	s.state(func(st *turn.State) error {

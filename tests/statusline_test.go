@@ -32,7 +32,7 @@ func TestRealStatusLine(t *testing.T) {
 	m.until("the first call", func(log []fakeapi.Request) bool { return len(log) == 1 })
 
 	s := m.session("second", "PATH="+filepath.Dir(afteryou)+":"+os.Getenv("PATH"))
-	home := &someone{t: t, home: filepath.Join(m.dir, "second")}
+	home := &person{t: t, home: filepath.Join(m.dir, "second")}
 	home.write(".claude/settings.json", string(line[1]), 0o600)
 	home.write(".claude/line.sh", "#!/bin/sh\necho my own line\n", 0o755)
 	second := m.open(s)
@@ -43,6 +43,7 @@ func TestRealStatusLine(t *testing.T) {
 
 // The person's own status line is a program and its arguments, as they stand.
 func TestStatusLineRunsTheCommandAsItStands(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "")
 	s.write("a dir/line.sh", "#!/bin/sh\nprintf '%s' \"$#\"; printf '<%s>' \"$@\"; cat\n", 0o755)
 	s.write("a dir/bare.sh", "printf '%s' \"bare $#\"; printf '<%s>' \"$@\"\n", 0o755)

@@ -2,8 +2,6 @@ package tests
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,19 +9,16 @@ import (
 
 // Work of -p beyond what the smallest key may do is pointed to the API that is made for it; that of a person is not.
 func TestUsageHintsAtBatches(t *testing.T) {
+	t.Parallel()
 	for entrypoint, want := range map[string]bool{"sdk-cli": true, "cli": false} {
 		p := newPerson(t)
-		dir := filepath.Join(p.home, ".claude", "projects", "work")
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
 		var rows strings.Builder
 		now := time.Now().UTC()
 		for i := range 60 {
 			fmt.Fprintf(&rows, `{"type":"assistant","entrypoint":"%s","sessionId":"s","cwd":"/w","timestamp":"%s","message":{"id":"m%d","model":"claude-x","usage":{"input_tokens":1}}}`+"\n",
 				entrypoint, now.Add(time.Duration(i-60)*500*time.Millisecond).Format(time.RFC3339Nano), i)
 		}
-		p.write(filepath.Join(dir, "s.jsonl"), rows.String(), 0o600)
+		p.write(".claude/projects/work/s.jsonl", rows.String(), 0o600)
 		o := p.run("usage")
 		if o.code != 0 || o.errs != "" || !strings.Contains(o.out, "last minute") || strings.Contains(o.out, "hint: -p asked 60 times in one minute") != want {
 			t.Errorf("%s: exit %d, says %q and\n%s", entrypoint, o.code, o.errs, o.out)

@@ -15,6 +15,7 @@ import (
 // 1. status --watch runs on a terminal. 2. It shows a session that comes, at the size that the terminal gets. 3. However
 // it ends, the terminal is as before.
 func TestWatchLeavesTheTerminalAsItWas(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]struct {
 		by   func(keys interface{ Write([]byte) (int, error) }, p *exec.Cmd) error
 		code int
@@ -32,6 +33,7 @@ func TestWatchLeavesTheTerminalAsItWas(t *testing.T) {
 		}, 128 + 15},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSomeone(t, "")
 			master, terminal, err := pty.Open()
 			if err != nil {
@@ -105,6 +107,7 @@ func TestWatchLeavesTheTerminalAsItWas(t *testing.T) {
 }
 
 func TestWatchNeedsATerminal(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "")
 	if _, errs, code := s.afteryou("status", "--watch"); code != 1 || !strings.Contains(errs, "needs a terminal\nhint:") {
 		t.Errorf("exit %d, says %q", code, errs)
@@ -115,6 +118,7 @@ func TestWatchNeedsATerminal(t *testing.T) {
 }
 
 func TestStatusline(t *testing.T) {
+	t.Parallel()
 	s := newSomeone(t, "")
 	s.twelve()
 	for _, tt := range []struct {
