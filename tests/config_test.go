@@ -9,50 +9,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-
-	"github.com/BurntSushi/toml"
 
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
 )
-
-func TestConfigShowsWhereEachSettingComesFrom(t *testing.T) {
-	t.Parallel()
-	s := newSomeone(t, "", "AFTERYOU_GAP=3s", "AFTERYOU_OFF=1")
-	file := filepath.Join(".config", "afteryou", "config.toml")
-	out, errs, code := s.afteryou("config")
-	if code != 0 || errs != "" || !strings.HasPrefix(out, "# "+s.path(file)+": not there") {
-		t.Errorf("without a file: exit %d, %q, %q", code, out, errs)
-	}
-	s.write(file, "turns = 3\ngap = \"1s\"\nmax_resumes = 2\n", 0o600)
-	out, errs, code = s.afteryou("config")
-	if code != 0 || errs != "" {
-		t.Errorf("exit %d, stderr %q", code, errs)
-	}
-	for _, want := range []string{`turns = "3" # ` + s.path(file), `gap = "3s" # AFTERYOU_GAP`, `max_wait = "6h" # built in`, `max_resumes = "2" # ` + s.path(file), `off = true # AFTERYOU_OFF`} {
-		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
-			t.Errorf("config prints\n%s\nwant %s", out, want)
-		}
-	}
-	// What it prints is a file that it takes.
-	var again map[string]any
-	if err := toml.Unmarshal([]byte(out), &again); err != nil {
-		t.Errorf("config prints\n%s\nwhich is no TOML: %v", out, err)
-	}
-	names, _ := settingNames(t)
-	for _, name := range names {
-		if !strings.Contains(out, "\n"+name+" = ") {
-			t.Errorf("config does not print %s", name)
-		}
-	}
-	s.write(file, out, 0o600)
-	s.env = s.env[:len(s.env)-2]
-	if out, errs, code := s.afteryou("config"); code != 0 || !strings.Contains(out, `gap = "3s"`) || strings.Count(out, s.path(file)) != len(names)+1 {
-		t.Errorf("its own output as file: exit %d, %s%s", code, out, errs)
-	}
-}
 
 // What the file says stays as it is, to the byte; what it lacks comes behind it, as it is in force.
 func TestConfigWritesWhatTheFileLacks(t *testing.T) {
@@ -117,35 +78,9 @@ func TestConfigWritesWhatTheFileLacks(t *testing.T) {
 			}
 		})
 	}
-	// What can't be read is not written to.
-	for _, broken := range []string{"turns = ", "turn = 1", "gap = \"soon\""} {
-		s := newSomeone(t, "")
-		s.write(file, broken, 0o600)
-		if _, errs, code := s.afteryou("config", "--write"); code != exitUsage || !strings.Contains(errs, "nothing was written") || s.read(file) != broken {
-			t.Errorf("of %q: exit %d, says %q, and the file is %q", broken, code, errs, s.read(file))
-		}
-	}
 	s := newSomeone(t, "", "AFTERYOU_CLAUDE=/a\xff")
 	if _, errs, code := s.afteryou("config", "--write"); code != exitUsage || !strings.Contains(errs, "is not UTF-8") {
 		t.Errorf("--write of what no TOML can say: exit %d, says %q", code, errs)
-	}
-	s = newSomeone(t, "")
-	if _, errs, code := s.afteryou("config", "--write", "--json"); code != exitUsage || !strings.Contains(errs, "exclude each other") {
-		t.Errorf("--write --json: exit %d, says %q", code, errs)
-	}
-}
-
-// A file of settings that is none would hold every hook up for as long as nobody writes to it.
-func TestSettingsAreARegularFile(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(".config", "afteryou", "config.toml")
-	s := newSomeone(t, "")
-	mkdir(filepath.Dir(s.path(file)))
-	if err := syscall.Mkfifo(s.path(file), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, errs, code := s.afteryou("config"); code != exitUsage || !strings.Contains(errs, "is no file of at most") {
-		t.Errorf("exit %d, says %q", code, errs)
 	}
 }
 
@@ -157,33 +92,6 @@ func values(t *testing.T, text string) string {
 		t.Fatalf("%v: %s", err, text)
 	}
 	return fmt.Sprint(all)
-}
-
-func TestUnknownSettingsAreNamed(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ file, env, want string }{
-		{file: "turn = 1", want: "no setting is called \"turn\"\nhint: did you mean \"turns\"?"},
-		{file: "max-wait = \"1h\"", want: `did you mean "max_wait"?`},
-		{file: "gatway = \"on\"\nturns = \"strict\"", want: `did you mean "gateway"?`},
-		{file: "colour = 1", want: "there are claude, turns"},
-		{file: "turns = [1]", want: `turns is "[1]"; it takes`},
-		{file: "turns = ", want: "config.toml: toml: line 1"},
-		{env: "AFTERYOU_TURN=1", want: "did you mean AFTERYOU_TURNS?"},
-		{file: "max_resumes = 0", want: `max_resumes is "0"; it takes a number from 1`},
-		{env: "AFTERYOU_MAX_WAIT=169h", want: `AFTERYOU_MAX_WAIT: max_wait is "169h"; it takes a duration such as "6h", 168h at most`},
-		{env: "AFTERYOU_GAP=x", want: `AFTERYOU_GAP: gap is "x"; it takes a duration`},
-	} {
-		s := newSomeone(t, "", tt.env)
-		s.write(".config/afteryou/config.toml", tt.file, 0o600)
-		out, errs, code := s.afteryou("config")
-		if code != 64 || !strings.HasPrefix(errs, "afteryou: ") || !strings.Contains(errs, tt.want) {
-			t.Errorf("%q %q: exit %d, says %q, want %q", tt.file, tt.env, code, errs, tt.want)
-		}
-		// What is good is in force all the same.
-		if strings.Contains(tt.file, `"strict"`) && !strings.Contains(out, `turns = "strict"`) {
-			t.Errorf("%q: prints %s", tt.file, out)
-		}
-	}
 }
 
 // Each setting there is can be made in the file, in the environment and as a flag of run, the later before the earlier,

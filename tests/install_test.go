@@ -18,43 +18,6 @@ import (
 	"afteryou/internal/realclaude"
 )
 
-func TestInstallWithoutATerminal(t *testing.T) {
-	t.Parallel()
-	s := newSomeone(t, "2.1.330")
-	s.write(".claude/settings.json", "{\n  \"a\": 1\n}\n", 0o600)
-	for _, step := range []struct {
-		args   []string
-		code   int
-		out    string
-		errs   string
-		leaves bool // everything as it is
-	}{
-		{args: []string{"install"}, code: 1, out: "+alias claude=", errs: "nothing was changed: there is no terminal to ask\nhint: --yes", leaves: true},
-		{args: []string{"install", "--dry-run", "hooks"}, out: `+    "SessionStart": [`, leaves: true},
-		{args: []string{"install", "everything"}, code: 64, errs: `takes no argument "everything"; there are hooks, alias, completions, shim, all`, leaves: true},
-		{args: []string{"install", "alias", "--watchdog"}, code: 64, errs: "--watchdog goes with hooks", leaves: true},
-		{args: []string{"uninstall", "--watchdog"}, code: 64, errs: "not defined: -watchdog", leaves: true},
-		{args: []string{"uninstall", "--yes"}, errs: "nothing to uninstall: all", leaves: true},
-		{args: []string{"install", "hooks", "--yes", "alias", "completions"}, out: "@@", errs: "changed " + s.path(".claude/settings.json") + "; as it was: "},
-		{args: []string{"install", "--yes"}, errs: "nothing to install: all"},
-		{args: []string{"uninstall", "all"}, code: 1, errs: "nothing was changed"},
-		{args: []string{"uninstall", "all", "--yes"}, errs: "removed " + s.path(".bashrc"), leaves: true},
-	} {
-		out, errs, code := s.afteryou(step.args...)
-		if code != step.code || !strings.Contains(out, step.out) || !strings.Contains(errs, step.errs) {
-			t.Errorf("%v: exit %d, want %d\nstdout %s\nwant %q\nstderr %s\nwant %q", step.args, code, step.code, out, step.out, errs, step.errs)
-		}
-		if step.leaves {
-			if got := s.read(".claude/settings.json"); got != "{\n  \"a\": 1\n}\n" {
-				t.Errorf("%v: settings are\n%s", step.args, got)
-			}
-			if _, err := os.Stat(s.path(".bashrc")); err == nil {
-				t.Errorf("%v: .bashrc is there", step.args)
-			}
-		}
-	}
-}
-
 func TestInstallAsksOnATerminal(t *testing.T) {
 	t.Parallel()
 	for answer, installs := range map[string]bool{"y\n": true, "Yes\n": true, "\n": false, "n\n": false, "\x04": false} {
@@ -86,27 +49,6 @@ func TestInstallAsksOnATerminal(t *testing.T) {
 		if (err == nil) != installs || (missing == nil) != installs {
 			t.Errorf("answer %q: exit %v, file %v; want installed: %v\n%s", answer, err, missing, installs, shown.String())
 		}
-	}
-}
-
-func TestInstallHooksNeedsAVersion(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ name, version, want string }{
-		{"no Claude Code", "", "no Claude Code found"},
-		{"one that says no version", "hello", "unexpected answer"},
-		{"one that is too old", "0.2.9", "Claude Code 0.2.9 is too old"},
-	} {
-		s := newSomeone(t, tt.version)
-		if _, errs, code := s.afteryou("install", "hooks", "--yes"); code != 1 || !strings.Contains(errs, tt.want) {
-			t.Errorf("%s: exit %d, says %q, want %q", tt.name, code, errs, tt.want)
-		}
-	}
-	// Of two broken things, uninstall takes away the other.
-	s := newSomeone(t, "2.1.330")
-	s.afteryou("install", "alias", "--yes")
-	s.write(".claude/settings.json", "{", 0o600)
-	if _, errs, code := s.afteryou("uninstall", "--yes"); code != 1 || !strings.Contains(errs, "line 1, column 1") || !strings.Contains(errs, "removed ") {
-		t.Errorf("uninstall beside broken settings: exit %d, says %q", code, errs)
 	}
 }
 

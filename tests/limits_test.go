@@ -142,26 +142,20 @@ func TestLimitsSayWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer api.Close()
-	key, url := "ANTHROPIC_API_KEY="+realclaude.Key, "ANTHROPIC_BASE_URL="+api.URL()
 	for name, c := range map[string]struct {
-		env    []string
 		status int
 		args   []string
-		code   int
 		want   []string
 	}{
-		"no key":        {[]string{url}, 0, nil, exitFailure, []string{"no API key or token to ask with", "hint: set ANTHROPIC_API_KEY", "claude setup-token"}},
-		"a wrong key":   {[]string{key, url}, 401, nil, exitFailure, []string{"401 Unauthorized: invalid x-api-key", "hint: the key or token is not valid for " + api.URL()}},
-		"no such model": {[]string{key, url}, 404, []string{"--model", "opus"}, exitFailure, []string{"404 Not Found: Not found", "hint: --model takes a name as the API knows it, such as claude-"}},
-		"a broken API":  {[]string{key, url}, 500, nil, exitFailure, []string{"500 Internal Server Error: Internal server error"}},
-		"nobody there":  {[]string{key, "ANTHROPIC_BASE_URL=http://127.0.0.1:1"}, 0, nil, exitFailure, []string{"asking the API: dial tcp 127.0.0.1:1"}},
-		"an argument":   {[]string{key, url}, 0, []string{"opus"}, exitUsage, []string{`limits takes no argument "opus"`}},
+		"a wrong key":   {401, nil, []string{"401 Unauthorized: invalid x-api-key", "hint: the key or token is not valid for " + api.URL()}},
+		"no such model": {404, []string{"--model", "opus"}, []string{"404 Not Found: Not found", "hint: --model takes a name as the API knows it, such as claude-"}},
+		"a broken API":  {500, nil, []string{"500 Internal Server Error: Internal server error"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api.SetAnswer(func(fakeapi.Request) fakeapi.Answer { return fakeapi.Answer{Status: c.status} })
-			out, errs, code := limits(t, t.TempDir(), c.env, c.args...)
-			if code != c.code || out != "" || !strings.HasPrefix(errs, "afteryou: ") {
-				t.Errorf("exit %d, says %q and %q; want %d", code, out, errs, c.code)
+			out, errs, code := limits(t, t.TempDir(), []string{"ANTHROPIC_API_KEY=" + realclaude.Key, "ANTHROPIC_BASE_URL=" + api.URL()}, c.args...)
+			if code != exitFailure || out != "" || !strings.HasPrefix(errs, "afteryou: ") {
+				t.Errorf("exit %d, says %q and %q", code, out, errs)
 			}
 			for _, w := range c.want {
 				if !strings.Contains(errs, w) {

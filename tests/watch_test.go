@@ -106,17 +106,6 @@ func TestWatchLeavesTheTerminalAsItWas(t *testing.T) {
 	}
 }
 
-func TestWatchNeedsATerminal(t *testing.T) {
-	t.Parallel()
-	s := newSomeone(t, "")
-	if _, errs, code := s.afteryou("status", "--watch"); code != 1 || !strings.Contains(errs, "needs a terminal\nhint:") {
-		t.Errorf("exit %d, says %q", code, errs)
-	}
-	if _, errs, code := s.afteryou("status", "--watch", "--json"); code != exitUsage || !strings.Contains(errs, "exclude each other") {
-		t.Errorf("exit %d, says %q", code, errs)
-	}
-}
-
 func TestStatusline(t *testing.T) {
 	t.Parallel()
 	s := newSomeone(t, "")
