@@ -1,16 +1,12 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 
-	"afteryou/hook"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
@@ -19,120 +15,22 @@ import (
 // letters, and makes a line and a column of its own.
 const evil = "/e\x1b]0;owned\a\x1b[2J\u009b2J\u202e\u2066\x7f\r\nturn\tvil"
 
-// steers is the first of what a terminal would obey in text, or what would hide or turn its letters.
-func steers(text string) (string, bool) {
-	for _, r := range text {
-		if r != '\n' && r != '\t' && !unicode.IsGraphic(r) || r == unicode.ReplacementChar {
-			return fmt.Sprintf("%U", r), true
-		}
-	}
-	return "", false
-}
-
-// Whatever directories, sessions, limits and accounts are called, nothing that is printed reaches the terminal but as
-// letters, and each name stays in its line. What is JSON is JSON, and means the name.
-func TestNothingPrintedSteersTheTerminal(t *testing.T) {
-	s := newSomeone(t, "2.1.330")
-	store, err := lockfile.Open(s.path(".local/state/afteryou"))
-	if err != nil {
-		t.Fatal(err)
-	}
+// What status --watch shows reaches the terminal as letters alone, whatever directories, sessions and limits are called.
+func TestNothingWatchedSteersTheTerminal(t *testing.T) {
 	now := time.Now()
-	v, err := store.Update(context.Background(), func(state *turn.State) error {
-		p := state.Pool("p" + evil)
-		p.Name, p.At = "account "+evil, now
-		p.Limited(now, now.Add(time.Hour), "why "+evil)
-		state.Sessions = make(map[string]*turn.Session)
-		for _, id := range []string{"\x1b[31m", "\u202eab", "stopped", "idle"} {
-			state.Sessions[id] = &turn.Session{Pool: "p" + evil, Process: lockfile.Self(), Dir: evil, Since: now, Seen: now}
-		}
-		state.Sessions["stopped"].Stop = turn.Stop{Since: now, Until: now.Add(time.Hour), Why: "why " + evil}
-		p.Grants = append(p.Grants, turn.Grant{Key: turn.Key{Session: "\x1b[31m", Agent: evil}, Process: lockfile.Self(), At: now, Seen: now})
-		p.Queue = append(p.Queue, turn.Ticket{Key: turn.Key{Session: "\u202eab"}, Process: lockfile.Self(), Since: now})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer v.Close()
-	store.Log("session %s stopped", evil)
-	row, err := json.Marshal(map[string]any{
-		"type": "assistant", "sessionId": "\x1b[31m", "cwd": evil, "timestamp": now.UTC().Format(time.RFC3339Nano), "requestId": "r",
-		"message": map[string]any{"id": "m", "model": "m" + evil, "usage": map[string]int{"input_tokens": 1, "output_tokens": 1}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.write(".claude/projects/x/\x1b[31m.jsonl", string(row)+"\n", 0o600)
-	clean := s.env
-	for _, tt := range []struct {
-		args []string
-		env  string
-		says string // on either output
-	}{
-		{args: []string{"status"}, says: `account /e\u001b]0;owned`},
-		{args: []string{"status", "--json"}},
-		{args: []string{"usage"}, says: `owned`},
-		{args: []string{"usage", "--json"}},
-		{args: []string{"log"}, says: `session /e\u001b]0;owned`},
-		{args: []string{"config"}, env: "AFTERYOU_CLAUDE=" + evil, says: `"/e\U0000001B]0;owned`},
-		{args: []string{"config", "--json"}, env: "AFTERYOU_CLAUDE=" + evil},
-		{args: []string{"doctor"}, env: "AFTERYOU_CLAUDE=" + evil, says: `owned`},
-		{args: []string{"doctor", "--json"}, env: "AFTERYOU_CLAUDE=" + evil},
-		{args: []string{"install", "hooks", "--dry-run"}, env: "AFTERYOU_CLAUDE=" + evil, says: `owned`},
-		{args: []string{"status"}, env: "XDG_STATE_HOME=" + s.path(".claude/projects/x/\x1b[31m.jsonl"), says: `\u001b[31m.jsonl`},
-		{args: []string{"run", "--", "-p", "x"}, env: "AFTERYOU_CLAUDE=" + evil, says: `owned`},
-		{args: []string{"status", "--" + evil}, says: `owned`},
-		{args: []string{evil}, says: `owned`},
-	} {
-		s.env = append(clean[:len(clean):len(clean)], tt.env)
-		out, errs, _ := s.afteryou(tt.args...)
-		what := fmt.Sprintf("%q %q", tt.env, tt.args)
-		if bad, ok := steers(out + errs); ok {
-			t.Errorf("%s prints %s:\n%q\n%q", what, bad, out, errs)
-		}
-		if tt.args[len(tt.args)-1] == "--json" {
-			if !json.Valid([]byte(out)) || !strings.Contains(out, "owned") && tt.args[0] != "doctor" {
-				t.Errorf("%s prints no JSON, or not the name: %q", what, out)
-			}
-			continue
-		}
-		if !strings.Contains(out+errs, tt.says) {
-			t.Errorf("%s says %q and %q, want %q", what, out, errs, tt.says)
-		}
-		if strings.Contains("\n"+out, "\nturn\tvil") || strings.Count(out, "\nturn ") > 1 {
-			t.Errorf("%s prints a name as a line of its own: %q", what, out)
-		}
-	}
-	// JSON gives the name back.
-	s.env = clean
-	out, _, _ := s.afteryou("status", "--json")
-	var r report
-	if err := json.Unmarshal([]byte(out), &r); err != nil || len(r.Pools) != 1 || r.Pools[0].Name != "account "+evil || r.Pools[0].Waiting[0].Dir != evil {
-		t.Errorf("status --json gives %+v, %v", r, err)
-	}
-	// The plugin's command.
-	cmd := exec.Command(afteryou, "hook")
-	event, err := json.Marshal(map[string]string{"hook_event_name": "UserPromptSubmit", "session_id": "idle", "prompt": hook.StatusPrompt})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Env, cmd.Dir, cmd.Stdin = s.env, s.home, strings.NewReader(string(event))
-	answer, err := cmd.Output()
-	var shown struct{ Reason string }
-	if err == nil {
-		err = json.Unmarshal(answer, &shown)
-	}
-	if bad, ok := steers(shown.Reason); err != nil || ok || !strings.Contains(shown.Reason, "owned") {
-		t.Errorf("the plugin's command shows %s: %q, %v", bad, shown.Reason, err)
-	}
-	// What is watched.
+	state := turn.NewState()
+	p := state.Pool("p" + evil)
+	p.Name, p.At = "account "+evil, now
+	p.Limited(now, now.Add(time.Hour), "why "+evil)
+	state.Sessions = map[string]*turn.Session{"\x1b[31m": {Pool: "p" + evil, Process: lockfile.Self(), Dir: evil, Since: now, Seen: now}}
 	var watched scene
-	watched.look(v.State, now, true)
+	watched.look(state, now, true)
 	lines := watched.frame(now, 120, 40)
 	for _, line := range lines {
-		if bad, ok := steers(line); ok || strings.ContainsAny(line, "\n\t") {
-			t.Errorf("status --watch shows %s: %q", bad, line)
+		for _, r := range line {
+			if !unicode.IsGraphic(r) {
+				t.Errorf("status --watch shows %U: %q", r, line)
+			}
 		}
 	}
 	if !strings.Contains(strings.Join(lines, "\n"), `account /e\u001b]0;owned`) {

@@ -87,7 +87,7 @@ func (u User) NoHooks() (Change, error) {
 		return c, err
 	}
 	if _, c.will, err = u.without(path, c.was); err != nil {
-		return c, err
+		return Change{}, err // and not one that removes what can't be read
 	}
 	if kept, err := read(backupOf(path)); err == nil && kept != nil {
 		c.drop = backupOf(path)

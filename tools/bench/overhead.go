@@ -14,7 +14,7 @@ import (
 )
 
 // packages hold the Go benchmarks of what afteryou costs.
-var packages = []string{"./internal/cli", "./wrapper", "./internal/gateway"}
+var packages = []string{"./tests", "./wrapper", "./internal/gateway"}
 
 // overhead runs the Go benchmarks, alone, as often as the size says.
 func overhead(ctx context.Context, root, size string, out io.Writer, results *file) error {

@@ -1,0 +1,184 @@
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// todo is what is larger than the house allows, and must become smaller: what is no longer too large must leave the list.
+var todo = []string{
+	"hook/wait.go waiter.sleep",
+	"hook/wake.go Hook.wake",
+	"internal/claude/edit.go",
+	"internal/claude/edit.go RemoveHooks",
+	"internal/claude/edit_test.go TestAddHooks",
+	"internal/claude/sort_test.go TestRealHelp",
+	"internal/demo/demo.go Scenario.Run",
+	"internal/fakeapi/cloud_test.go TestClouds",
+	"internal/fakeapi/server.go Server.call",
+	"internal/fakeapi/stream.go stream.events",
+	"internal/gateway/broken_test.go TestTurnsOfBrokenCallsAreFree",
+	"internal/gateway/bytes_test.go TestBytesAreTheSame",
+	"internal/gateway/limit_test.go",
+	"internal/gateway/panic_test.go TestAPanicOfTheLineLetsGoWhoWaits",
+	"internal/install/install_test.go",
+	"internal/launch/gateway_test.go TestGatewayIsWhereItIsWanted",
+	"internal/launch/typist.go typist.goOn",
+	"internal/ratelimit/captures_test.go TestEveryVersionIsRead",
+	"internal/ratelimit/clock.go at",
+	"internal/ratelimit/output.go Output",
+	"internal/ratelimit/stream.go Stream.sequence",
+	"internal/realclaude/screen.go",
+	"internal/realclaude/screen.go Screen.csi",
+	"internal/turn/ceil_test.go",
+	"internal/turn/ceil_test.go scenarios",
+	"internal/turn/sim_test.go",
+	"internal/turn/turn_test.go",
+	"lockfile/store_test.go",
+	"tests/doctor_test.go TestDoctorFindsEachFaultAndItsCureWorks",
+	"tests/namespace_linux_test.go TestTurnsAcrossPidNamespaces",
+	"tests/panic_test.go",
+	"tests/panic_test.go TestAPanicOfTheGatewayCostsNoCall",
+	"tests/printable_test.go TestNothingPrintedSteersTheTerminal",
+	"tests/readme_test.go TestRealReadme",
+	"tests/real_keys_test.go TestRealKeysAreNowhere",
+	"tests/real_upstream_test.go TestRealGatewayBeforeTheAPI",
+	"tests/real_usage_test.go TestRealUsageIsWhatTheServerCounted",
+	"tests/suspend_test.go TestWaitersGoOnAfterASleep",
+	"tests/watch_test.go TestWatchLeavesTheTerminalAsItWas",
+	"tools/bench/peers.go nginx",
+	"tools/compat/cell.go lab.measure",
+	"wrapper/session.go",
+}
+
+// The bounds of the house. A table is a composite literal of several lines; of it one line counts.
+const (
+	mostEntries  = 30  // at the root
+	mostMain     = 80  // lines of main.go
+	mostTop      = 2   // Go files at the root
+	mostFile     = 400 // lines of a Go file
+	mostFunction = 60  // lines of a function, without the lines of its tables
+)
+
+func TestTheHouseIsKept(t *testing.T) {
+	t.Parallel()
+	root, top := make(map[string]bool), 0
+	var large []string
+	for _, path := range tracked(t) {
+		first, _, deeper := strings.Cut(path, "/")
+		root[first] = true
+		if filepath.Ext(path) != ".go" {
+			continue
+		}
+		if !deeper {
+			top++
+		}
+		large = append(large, tooLarge(t, path)...)
+	}
+	if len(root) > mostEntries || top > mostTop {
+		t.Errorf("the root has %d entries and %d Go files, want %d and %d at most", len(root), top, mostEntries, mostTop)
+	}
+	if n := lines(read(t, "main.go")); n > mostMain {
+		t.Errorf("main.go has %d lines, want %d at most", n, mostMain)
+	}
+	var names []string
+	for _, one := range large {
+		name, size, _ := strings.Cut(one, ": ")
+		if names = append(names, name); !slices.Contains(todo, name) {
+			t.Errorf("%s has %s", name, size)
+		}
+	}
+	for _, name := range todo {
+		if !slices.Contains(names, name) {
+			t.Errorf("%q is small enough: take it out of the list", name)
+		}
+	}
+}
+
+// tracked are the files that are under version control, or are to be.
+func tracked(t *testing.T) (list []string) {
+	t.Helper()
+	out, err := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
+	if err != nil {
+		t.Skipf("not tested: this is no checkout: %v", err)
+	}
+	for path := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		if _, err := os.Lstat(path); err == nil {
+			list = append(list, path)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func lines(text string) int { return strings.Count(text, "\n") }
+
+// tooLarge lists a Go file, if it is, and its functions that are, as "path: n lines" and "path Function: n lines".
+func tooLarge(t *testing.T, path string) (list []string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(data, []byte("\n")); n > mostFile {
+		list = append(list, fmt.Sprintf("%s: %d lines", path, n))
+	}
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, path, data, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(name string, body ast.Node) {
+		if n := size(fset, body); n > mostFunction {
+			list = append(list, fmt.Sprintf("%s %s: %d lines", path, name, n))
+		}
+	}
+	for _, decl := range file.Decls {
+		name := "a table"
+		if f, ok := decl.(*ast.FuncDecl); ok {
+			name = f.Name.Name
+			if f.Recv != nil {
+				name = strings.TrimPrefix(types.ExprString(f.Recv.List[0].Type), "*") + "." + name
+			}
+			check(name, f)
+		}
+		ast.Inspect(decl, func(n ast.Node) bool { // a function in a table is one of its own
+			if table, ok := n.(*ast.CompositeLit); ok {
+				ast.Inspect(table, func(n ast.Node) bool {
+					if f, ok := n.(*ast.FuncLit); ok {
+						check(name+", in a table", f)
+						return false
+					}
+					return true
+				})
+				return false
+			}
+			return true
+		})
+	}
+	return list
+}
+
+// size is the number of lines of a function without those of its tables.
+func size(fset *token.FileSet, function ast.Node) int {
+	between := func(n ast.Node) int { return fset.Position(n.End()).Line - fset.Position(n.Pos()).Line }
+	sum := between(function) + 1
+	ast.Inspect(function, func(n ast.Node) bool {
+		if table, ok := n.(*ast.CompositeLit); ok {
+			sum -= between(table)
+			return false
+		}
+		return true
+	})
+	return sum
+}

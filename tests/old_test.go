@@ -1,0 +1,37 @@
+package tests
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"afteryou/internal/fakeapi"
+	"afteryou/internal/realclaude"
+)
+
+// Versions without exec form run hooks by a shell and do not say CLAUDE_PID. A shell that stays beside the hook (Debian's)
+// must not be taken for the session: its turn would be over with the hook.
+func TestRealOldSessionsTakeTurnsStrictly(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"2.0.76", "2.1.78"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, fakeapi.Config{Answer: prompted(agent(time.Second / 2))}, "AFTERYOU_TURNS=strict")
+			var err error
+			if m.claude, err = realclaude.Install(t.Context(), version); err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			for i := range 3 {
+				wg.Go(func() { m.print(m.session(fmt.Sprint("session", i))) })
+			}
+			wg.Wait()
+			log := slices.DeleteFunc(m.api.Log(), func(r fakeapi.Request) bool { return r.LastText == "Warmup" || r.Tools == 0 })
+			if both := fakeapi.Overlapping(log); len(log) != 9 || len(both) != 0 {
+				t.Errorf("%d calls of turns, want 9; %d of them overlap", len(log), len(both))
+			}
+		})
+	}
+}

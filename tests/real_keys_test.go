@@ -1,0 +1,153 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"afteryou/internal/fakeapi"
+	"afteryou/internal/realclaude"
+)
+
+// Credentials that stand nowhere else, and what each begins with.
+const (
+	secretKey   = "sk-ant-api03-grepme1-7c0ffee5eed-AA"
+	secretToken = "sk-ant-oat01-grepme2-5eedc0ffee7-AA"
+	secretBegin = "-grepme"
+)
+
+// said is a prompt, of which no more may be kept than of a credential.
+const said = "hello, said-in-private"
+
+// keyless looks for credentials and prompts in every file below dirs, and for credentials, until it is called, in every
+// command line of the machine. Of the first of dirs all files must be closed to others.
+func keyless(t *testing.T, dirs ...string) (check func()) {
+	t.Helper()
+	done, stopped := make(chan struct{}), make(chan struct{})
+	looked := 0
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(30 * time.Millisecond):
+			}
+			out, err := exec.Command("ps", "-A", "-ww", "-o", "args=").Output()
+			if err != nil {
+				t.Errorf("listing processes: %v", err)
+				return
+			}
+			looked++
+			for line := range strings.Lines(string(out)) {
+				if strings.Contains(line, secretBegin) {
+					t.Errorf("a command line says %q", line)
+				}
+			}
+		}
+	}()
+	return func() {
+		t.Helper()
+		close(done)
+		<-stopped
+		files := 0
+		for _, dir := range dirs {
+			err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+				if err != nil || !d.Type().IsRegular() {
+					return err
+				}
+				if fi, err := d.Info(); err == nil && dir == dirs[0] && fi.Mode().Perm()&0o077 != 0 {
+					t.Errorf("%s has mode %v", path, fi.Mode())
+				}
+				data, err := os.ReadFile(path)
+				if files++; bytes.Contains(data, []byte(secretBegin)) || bytes.Contains(data, []byte("said-in-private")) {
+					t.Errorf("%s holds a credential or a prompt", path)
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if files < 2 || looked < 10 {
+			t.Errorf("%d files and %d lists of processes were looked at; there must be more", files, looked)
+		}
+	}
+}
+
+// Sessions with an API key and with a token, by hooks and behind a gateway, rejected, refused, and on a state that
+// breaks: no credential, nor the beginning of one, stands in a file of ours, in a temporary file, in what we print or on
+// a command line. Claude Code's own home is its own affair.
+func TestRealKeysAreNowhere(t *testing.T) {
+	t.Parallel()
+	limited := fakeapi.ScriptEach(fakeapi.Agentic(2), fakeapi.RateLimited(time.Second))
+	m := newMachine(t, fakeapi.Config{Answer: limited})
+	temp := filepath.Join(m.dir, "temp")
+	config := filepath.Join(m.dir, "config", "afteryou", "config.toml")
+	for path, data := range map[string]string{filepath.Join(temp, "x"): "", filepath.Join(m.dir, "cache", "x"): "", config: "gap = \"1ms\"\n"} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := keyless(t, m.stateDir(), filepath.Join(m.dir, "config"), filepath.Join(m.dir, "cache"), temp)
+	credentials := map[string][]string{
+		"key":   {"ANTHROPIC_API_KEY=" + secretKey},
+		"token": {"ANTHROPIC_API_KEY=", "CLAUDE_CODE_OAUTH_TOKEN=" + secretToken},
+		"auth":  {"ANTHROPIC_API_KEY=", "ANTHROPIC_AUTH_TOKEN=" + secretKey},
+	}
+	ask := func(s realclaude.Session, args ...string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		r, err := realclaude.Print(ctx, s, append([]string{"--permission-mode", "bypassPermissions", said}, args...)...)
+		if err != nil || r.Code != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if said := r.Stdout + r.Stderr; strings.Contains(said, secretBegin) {
+			t.Errorf("a session says %q", said)
+		}
+	}
+	var wg sync.WaitGroup
+	for name, credential := range credentials {
+		for _, gateway := range []string{"off", "on"} {
+			env := append([]string{"AFTERYOU_GATEWAY=" + gateway, "TMPDIR=" + temp}, credential...)
+			wg.Go(func() { ask(m.session(name+"-"+gateway, env...)) })
+		}
+	}
+	wg.Wait()
+	// What there is to say of trouble says none either.
+	if err := os.WriteFile(filepath.Join(m.stateDir(), "state.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings := filepath.Join(m.dir, "settings.json")
+	if err := os.WriteFile(settings, []byte(`{"env":{"X":"y"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := m.session("broken", append([]string{"AFTERYOU_GATEWAY=on", "TMPDIR=" + temp}, credentials["key"]...)...)
+	ask(s, "--settings", settings)
+	m.api.Close()
+	env := append([]string{"AFTERYOU_GATEWAY=on", "TMPDIR=" + temp, "CLAUDE_CODE_MAX_RETRIES=1", "CLAUDE_CODE_RETRY_WATCHDOG=0",
+		"ANTHROPIC_BASE_URL=" + strings.Replace(m.api.URL(), "://", "://user:"+secretKey+"@", 1)}, credentials["key"]...)
+	r, err := realclaude.Print(t.Context(), m.session("dead", env...), said)
+	if err != nil || r.Code == 0 || strings.Contains(r.Stdout+r.Stderr, secretBegin) {
+		t.Errorf("without a server: %+v, %v", r, err)
+	}
+	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"doctor"}, {"doctor", "--json"}, {"config"}, {"log"}} {
+		cmd := exec.Command(afteryou, args...)
+		cmd.Env, cmd.Dir = m.session("dead", env...).Env, m.dir
+		out, _ := cmd.CombinedOutput() // doctor ends with 1 when something is wrong
+		if len(out) == 0 || bytes.Contains(out, []byte(secretBegin)) {
+			t.Errorf("%v says %q", args, out)
+		}
+	}
+	check()
+}
