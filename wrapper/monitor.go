@@ -146,7 +146,10 @@ func (m *monitor) wait() {
 			m.report(reportExited, 255)
 			return
 		case ws.Stopped():
-			m.report(reportStopped, int(ws.StopSignal()))
+			sig := ws.StopSignal()
+			if !m.report(reportStopped, int(sig)) && sig != syscall.SIGSTOP {
+				m.signal(-m.pid, syscall.SIGCONT) // nobody else will, and without us the kernel would not have stopped it
+			}
 		default:
 			// Between the kernel's reaping and this line a signal could reach a stranger who got the same pid: the
 			// numbers would have to go round once within microseconds.
@@ -206,9 +209,9 @@ func (m *monitor) signal(pid int, sig syscall.Signal) {
 	}
 }
 
-func (m *monitor) report(kind byte, value int) {
-	// If nobody listens any more there is nobody to tell that.
-	_ = binary.Write(m.reports, binary.LittleEndian, message{kind, int32(value)})
+// report says whether there is still somebody who can be told.
+func (m *monitor) report(kind byte, value int) bool {
+	return binary.Write(m.reports, binary.LittleEndian, message{kind, int32(value)}) == nil
 }
 
 func writeMessages(w io.Writer, parts ...any) error {

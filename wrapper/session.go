@@ -218,6 +218,12 @@ func (s *Session) reported(r message) {
 			s.continued() // a shell that brings a running job to the foreground sends no SIGCONT
 			return
 		}
+		if s.hungUp && sig != syscall.SIGSTOP {
+			// Nobody will continue it, and for that reason the kernel would not have stopped it without us. A program of several
+			// threads comes here when one reads, and is stopped for that, before another has died of the hang-up.
+			s.order(orderGroup, int(syscall.SIGCONT))
+			return
+		}
 		s.stopping = sig
 		s.askShown()
 	case reportExited, reportKilled:
@@ -260,90 +266,6 @@ func (s *Session) shown() {
 // over says whether the program has ended and all it printed is shown.
 func (s *Session) over() bool {
 	return s.ended && (s.allShown || s.outputOver)
-}
-
-// suspend stops us as the program was stopped, and with us our process group, for the shell waits for all of it.
-func (s *Session) suspend(sig syscall.Signal) {
-	s.stopInput()
-	s.restore()
-	if sig != syscall.SIGSTOP && orphaned() {
-		// Nobody could continue us, and the kernel would not stop us. Directly run the program would not have stopped either:
-		// ^Z would have done nothing, and in the background its reads would have failed.
-		if foreground(s.in) {
-			s.resume()
-		} else {
-			s.hangUp()
-		}
-		return
-	}
-	// The process stops at some moment after this, and everything goes on with the SIGCONT in keep. A SIGCONT that somebody
-	// sent just before would be taken for it, and the program would go on while we are stopped, printing into the pty; the
-	// shell's own SIGCONT sets that right.
-	_ = syscall.Kill(0, sig) // we may signal ourselves
-}
-
-// continued: SIGCONT came.
-func (s *Session) continued() {
-	s.stopping = 0
-	s.resume()
-}
-
-// resume takes up the terminal, if it is ours again, and lets the program go on.
-func (s *Session) resume() {
-	switch {
-	case s.hungUp || s.ended:
-	case foreground(s.in):
-		s.takeTerminal()
-	default:
-		s.stopInput()
-		s.raw = false // whoever has the terminal now has set it as he likes
-		s.background = true
-		s.order(orderCooked, 0)
-		s.order(orderBackground, 0)
-	}
-	s.resize()
-	s.order(orderGroup, int(syscall.SIGCONT))
-}
-
-func (s *Session) takeTerminal() {
-	if s.raw {
-		// A SIGSTOP gave us no chance to restore it, and a shell has changed it; or SIGCONT came out of the blue, and this
-		// changes nothing.
-		_ = setTermios(s.in, s.rawMode)
-	} else {
-		user, err := getTermios(s.in)
-		if err != nil {
-			s.hangUp()
-			return
-		}
-		rawMode, err := makeRaw(s.in)
-		if err != nil {
-			s.hangUp()
-			return
-		}
-		if user != s.rawMode { // it may be still: SIGSTOP, bg and fg, and a shell that leaves settings alone
-			s.user = user
-		}
-		s.rawMode, s.raw = rawMode, true
-		s.order(orderGuard, 0, s.user, s.rawMode)
-		s.order(orderForeground, 0) // as a shell gives a job the terminal
-	}
-	s.background = false
-	s.startInput()
-}
-
-// restore gives the terminal back as it was, if it is ours to set.
-func (s *Session) restore() {
-	if !s.raw {
-		return
-	}
-	s.raw = false
-	if foreground(s.in) {
-		_ = setTermios(s.in, s.user) // fails only if the terminal is gone
-	}
-	if s.orders != nil {
-		s.order(orderCooked, 0)
-	}
 }
 
 func (s *Session) resize() {
