@@ -18,14 +18,14 @@ func (s *Session) suspend(sig syscall.Signal) {
 		}
 		return
 	}
-	// The process stops at some moment after this, and everything goes on with the SIGCONT in keep. A SIGCONT that somebody
+	// The process stops at some moment after this, and everything goes on with the SIGCONT in supervise. A SIGCONT that somebody
 	// sent just before would be taken for it, and the program would go on while we are stopped, printing into the pty; the
 	// shell's own SIGCONT sets that right.
 	_ = syscall.Kill(0, sig) // we may signal ourselves
 }
 
-// continued: SIGCONT came.
-func (s *Session) continued() {
+// onContinued takes up the job where it was stopped: SIGCONT came.
+func (s *Session) onContinued() {
 	s.stopping = 0
 	s.resume()
 }

@@ -339,8 +339,11 @@ func fill(t *testing.T, tty *os.File) {
 	if err := setTermios(fd, was); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0); n != 0 || err != nil {
-		t.Fatalf("the terminal is not full: %d, %v", n, err)
+	switch n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0); {
+	case err != nil:
+		t.Fatal(err)
+	case n != 0:
+		fill(t, tty) // a busy machine's kernel had not moved all along yet
 	}
 }
 
