@@ -14,10 +14,11 @@ import (
 	"afteryou/internal/guard"
 )
 
-// Child runs the program beside this process, in our process group, with these descriptors as its first three and all
-// others that it would get without us: no pty, no copies, bytes untouched, as [Exec] does, but this process stays. It
-// returns how the program ended. The terminal's job control works on both alike: ^C reaches both, ^Z stops both; when
-// the program alone is stopped, we stop with it, so that a shell sees it, and go on when it does.
+// Child runs the program beside this process, blocks until it has ended, and returns how. There is no pty and no copy, as
+// with [Exec]; the program is in our process group, has these files as its first three descriptors, and all others
+// that it would get without us. The terminal's job control works on both alike: ^C reaches both, ^Z stops both. When the
+// program alone is stopped, we stop with it, so that a shell sees it, and go on when it does. The error says that it was not
+// started.
 //
 // Signals sent to us are passed on. One that a shell or a terminal sends to the whole group the program gets twice,
 // except for the keys ^C and ^\: while our group is the terminal's foreground they are taken to be keys. A program that

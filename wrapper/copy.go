@@ -12,43 +12,43 @@ const (
 	copyGrace = time.Second // how long the end waits for it
 )
 
-// A sideCopy hands a stream to a reader that may be slow, without ever making the stream wait.
+// sideCopy hands a stream to a reader that may be slow, without ever making the stream wait.
 // A nil *sideCopy throws everything away.
 //
 // Its one goroutine ends after end; if the reader never returns it is left behind, and holds nothing but its buffer.
 type sideCopy struct {
-	fn    func([]byte)
+	read  func([]byte)
 	ready chan struct{} // holds a token when there may be something to take
 	done  chan struct{}
 
 	mu    sync.Mutex // held for a copy of the bytes at most, never while the reader runs
 	buf   []byte
 	lost  bool // something was dropped behind buf
-	off   bool // the reader panicked: nobody reads any more
+	dead  bool // the reader panicked: nobody reads any more
 	ended bool
 }
 
-func newSideCopy(fn func([]byte), failed func(text string)) *sideCopy {
-	if fn == nil {
+func newSideCopy(read func([]byte), failed func(text string)) *sideCopy {
+	if read == nil {
 		return nil
 	}
-	c := &sideCopy{fn: fn, ready: make(chan struct{}, 1), done: make(chan struct{})}
+	c := &sideCopy{read: read, ready: make(chan struct{}, 1), done: make(chan struct{})}
 	guard.Go(c.run, func(text string) {
 		c.mu.Lock()
-		c.off, c.buf = true, nil
+		c.dead, c.buf = true, nil
 		c.mu.Unlock()
 		failed(text)
 	})
 	return c
 }
 
-// put never blocks on the reader.
+// put hands p to the reader. It never blocks on it.
 func (c *sideCopy) put(p []byte) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
-	if c.off || c.lost || len(c.buf)+len(p) > copyLimit {
+	if c.dead || c.lost || len(c.buf)+len(p) > copyLimit {
 		c.lost = true
 	} else {
 		c.buf = append(c.buf, p...)
@@ -57,7 +57,7 @@ func (c *sideCopy) put(p []byte) {
 	c.wake()
 }
 
-// end waits a moment for the reader to see the rest.
+// end ends the stream, and waits for copyGrace at most until the reader has seen the rest.
 func (c *sideCopy) end() {
 	if c == nil {
 		return
@@ -91,10 +91,10 @@ func (c *sideCopy) run() {
 		c.mu.Unlock()
 		spare = p
 		if len(p) > 0 {
-			c.fn(p)
+			c.read(p)
 		}
 		if lost {
-			c.fn(nil)
+			c.read(nil)
 		}
 		if ended {
 			return

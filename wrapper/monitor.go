@@ -41,7 +41,7 @@ const (
 
 const monitorName = "afteryou: monitor" // argv[0]
 
-// monitorArgs is the monitor's command line; the program's own arguments follow.
+// monitorArgs are the monitor's arguments; the program's own follow.
 type monitorArgs struct {
 	orders, reports, terminal int // descriptors
 	foreground                bool
@@ -66,9 +66,9 @@ func parseMonitorArgs(list []string) (a monitorArgs, args []string, ok bool) {
 	return a, list[7:], errors.Join(err[:]...) == nil
 }
 
-// Monitor must be the first call of main, and of TestMain where tests call Start or Child. It returns false at once, except
-// in the process that Start puts between us and the program, and in the one that wakes us for Child: there it returns
-// true when that process's work is done, and main must return.
+// Monitor does the work of the processes that Start and Child put beside us, which are this executable again. It must be the
+// first call of main, and of TestMain where tests call Start or Child. In them it blocks until their work is done and
+// returns true, and main must return. In any other process it returns false at once.
 //
 // Start's leads the program's session, is its parent as a shell would be, tells when it stops and ends, and passes
 // signals on. It ends when the program has ended and we have closed the orders or are gone. If we are gone without having
@@ -134,7 +134,7 @@ func (m *monitor) run(a monitorArgs, args []string) {
 	<-listened
 }
 
-// wait returns when the program has ended.
+// wait reports the program's stops, and returns when it has ended.
 func (m *monitor) wait() {
 	for {
 		var ws syscall.WaitStatus
@@ -146,7 +146,10 @@ func (m *monitor) wait() {
 			m.report(reportExited, 255)
 			return
 		case ws.Stopped():
-			m.report(reportStopped, int(ws.StopSignal()))
+			sig := ws.StopSignal()
+			if !m.report(reportStopped, int(sig)) && sig != syscall.SIGSTOP {
+				m.signal(-m.pid, syscall.SIGCONT) // nobody else will, and without us the kernel would not have stopped it
+			}
 		default:
 			// Between the kernel's reaping and this line a signal could reach a stranger who got the same pid: the
 			// numbers would have to go round once within microseconds.
@@ -166,7 +169,7 @@ func (m *monitor) wait() {
 
 // listen carries out orders until there can be no more.
 func (m *monitor) listen() {
-	var guard struct{ User, Raw unix.Termios }
+	var terminal struct{ User, Raw unix.Termios }
 	guarded := false
 	for {
 		var o message
@@ -183,7 +186,7 @@ func (m *monitor) listen() {
 		case orderGroup:
 			m.signal(-m.pid, syscall.Signal(o.Value))
 		case orderGuard:
-			guarded = binary.Read(m.orders, binary.LittleEndian, &guard) == nil
+			guarded = binary.Read(m.orders, binary.LittleEndian, &terminal) == nil
 		case orderCooked:
 			guarded = false
 		}
@@ -191,8 +194,8 @@ func (m *monitor) listen() {
 	if guarded {
 		// We are not in the terminal's session, so setting it never stops us. If a shell has set it meanwhile, it is no
 		// longer ours; the microseconds between the look and the deed are the price.
-		if now, err := getTermios(m.terminal); err == nil && now == guard.Raw {
-			_ = setTermios(m.terminal, guard.User) // nobody is left to tell
+		if now, err := getTermios(m.terminal); err == nil && now == terminal.Raw {
+			_ = setTermios(m.terminal, terminal.User) // nobody is left to tell
 		}
 	}
 	unix.Close(m.terminal)
@@ -206,9 +209,9 @@ func (m *monitor) signal(pid int, sig syscall.Signal) {
 	}
 }
 
-func (m *monitor) report(kind byte, value int) {
-	// If nobody listens any more there is nobody to tell that.
-	_ = binary.Write(m.reports, binary.LittleEndian, message{kind, int32(value)})
+// report says whether there is still somebody who can be told.
+func (m *monitor) report(kind byte, value int) bool {
+	return binary.Write(m.reports, binary.LittleEndian, message{kind, int32(value)}) == nil
 }
 
 func writeMessages(w io.Writer, parts ...any) error {

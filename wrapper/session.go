@@ -14,11 +14,12 @@ import (
 	"afteryou/internal/guard"
 )
 
-// A Session is one program behind the user's terminal.
+// Session runs one program behind the user's terminal.
 //
-// Its goroutines, and who ends them: keep owns the terminal's settings and decides everything, until the program has
-// ended; copyOutput ends when keep tells it, or the terminal is gone; copyInput runs while the terminal is ours and is
-// ended by keep; readReports ends with the monitor. Type runs in its caller's goroutine, and keep's end ends it.
+// Its goroutines, and who ends them: supervise owns the terminal's settings and decides everything, until the program has
+// ended. copyOutput ends when supervise tells it to, or when the terminal is gone. copyInput runs while the terminal is
+// ours, and supervise ends it. readReports ends with the monitor. Type runs in its caller's goroutine, and the end of
+// supervise ends it.
 type Session struct {
 	options         Options
 	in, out, master int // descriptors
@@ -26,14 +27,14 @@ type Session struct {
 	orders          *os.File
 	watch, keys     *sideCopy
 
-	// Used by keep alone, once it runs.
+	// Used by supervise alone, once it runs.
 	user, rawMode unix.Termios   // the terminal's settings as they were, and ours
 	raw           bool           // rawMode is set
 	background    bool           // the terminal is the shell's or another job's
 	stopping      syscall.Signal // the program has stopped by it, and its last output is on the way
-	ended         bool           // status holds
-	allShown      bool           // and everything it printed is on the terminal
-	outputOver    bool           // copyOutput has ended
+	ended         bool           // the program has: status holds
+	flushed       bool           // and everything it printed is on the terminal
+	outputEnded   bool           // copyOutput has
 	hungUp        bool
 	masterClosed  bool
 	input         *inputCopy   // nil: keys are left in the terminal
@@ -45,36 +46,36 @@ type Session struct {
 	terminalErr chan struct{} // the terminal is gone; holds one token
 	outputDone  chan struct{}
 
-	// asked is the number of the last question put to copyOutput: is everything shown that was printed until now? It sends
-	// the number on answered when it is. quitAsked tells it to end. A byte in pokeW wakes it.
-	asked        atomic.Uint64
+	// flushWanted counts the flushes that were asked of copyOutput: it shows all that was printed until then, and sends the
+	// number on flushDone. flushAndQuit tells it to end. A byte in pokeW wakes it.
+	flushWanted  atomic.Uint64
+	flushDone    chan uint64
 	writes       atomic.Uint64 // counts the beginnings and the ends of writes to the terminal: odd in a write
-	answered     chan uint64
 	pokeR, pokeW *os.File
 	poke         int // pokeR's descriptor
 
-	writing chan struct{} // holds a token while somebody writes to master: keys and typed text never mix
-	typed   []byte        // read from the terminal, not yet written to master; copyInput's, kept over its restarts
-	pressed uint64        // bit n: a key that sends the program signal n was typed; copyInput's, and keep's after stopInput
-	closing *latch        // ends Type
+	masterLock chan struct{} // holds a token while somebody writes to master: keys and the text of Type never mix
+	unwritten  []byte        // read from the terminal, not yet written to master; copyInput's, kept over its restarts
+	signalKeys uint64        // bit n: a key that sends the program signal n was typed; copyInput's, and supervise's after stopInput
+	closing    *latch        // ends Type
 
 	status Status
 	err    error
 	done   chan struct{} // closed after status and err are set
 }
 
-// Start starts the program behind the user's terminal. The terminal must be one and the same for In and Out.
+// Start starts the program behind the user's terminal, and does not wait for its end. In and Out must be one terminal.
 // Until the program has ended the terminal belongs to the session, and so do all signals that a program can catch, except
-// SIGCHLD, SIGURG, SIGPROF and SIGTSTP: they are the program's. Only one session at a time makes sense.
-// Where no process has been started, and the program may still be started otherwise, the error is a [NotBegunError].
+// SIGCHLD, SIGURG, SIGPROF and SIGTSTP: they are the program's. A process can have only one session at a time. The error is
+// a [NotBegunError] where no process has been started, so that the program may still be started otherwise.
 func Start(cmd Command, o Options) (_ *Session, err error) {
 	s := &Session{
 		options:     o,
 		reports:     make(chan message, 1),
 		terminalErr: make(chan struct{}, 1),
 		outputDone:  make(chan struct{}),
-		answered:    make(chan uint64, 1),
-		writing:     make(chan struct{}, 1),
+		flushDone:   make(chan uint64, 1),
+		masterLock:  make(chan struct{}, 1),
 		done:        make(chan struct{}),
 	}
 	defer func() {
@@ -110,7 +111,7 @@ func Start(cmd Command, o Options) (_ *Session, err error) {
 	}
 	sigs := catch()
 	ready := make(chan error, 1)
-	guard.Go(func() { s.keep(cmd, sigs, ready) }, func(text string) {
+	guard.Go(func() { s.supervise(cmd, sigs, ready) }, func(text string) {
 		s.options.Failed(text)
 		s.restore()
 		ready <- errors.New(text) // read only where the program has not started
@@ -125,18 +126,19 @@ func Start(cmd Command, o Options) (_ *Session, err error) {
 	return s, nil
 }
 
-// PID is the program's.
+// PID returns the program's process id. It may be another process's after Wait has returned.
 func (s *Session) PID() int { return s.pid }
 
-// Wait waits for the program's end. By then the terminal's settings are what they were, and Watch and Keys have seen
-// everything, if they do not take longer than a second for the rest.
+// Wait blocks until the program has ended, and returns how. By then the terminal's settings are what they were. Watch and
+// Keys have seen everything, unless they take longer than a second for the rest. The error says that the program was lost:
+// its monitor was killed.
 func (s *Session) Wait() (Status, error) {
 	<-s.done
 	return s.status, s.err
 }
 
-// keep is the session's life, in one goroutine.
-func (s *Session) keep(cmd Command, sigs caught, ready chan<- error) {
+// supervise runs the session from its start to its end, in one goroutine.
+func (s *Session) supervise(cmd Command, sigs caught, ready chan<- error) {
 	err := s.begin(cmd)
 	if err != nil {
 		s.restore()
@@ -149,30 +151,40 @@ func (s *Session) keep(cmd Command, sigs caught, ready chan<- error) {
 		return
 	}
 	ready <- nil
-	for !s.over() {
+	for !s.finished() {
 		guard.Run(func() { s.next(sigs) }, s.options.Failed)
 	}
 	s.finish(sigs)
 }
 
-// next does what the next event asks for.
+// persist runs the loop of a goroutine to its end, and again where it panics: bytes must go on. One that panics without
+// end is given up.
+func (s *Session) persist(loop func()) {
+	for range 100 {
+		if guard.Run(loop, s.options.Failed) {
+			return
+		}
+	}
+}
+
+// next waits for one event and does what it asks for.
 func (s *Session) next(sigs caught) {
 	select {
 	case r, ok := <-s.reports:
 		if !ok {
 			s.reports = nil
-			s.lost()
+			s.onMonitorGone()
 			break
 		}
-		s.reported(r)
-	case n := <-s.answered:
-		if n == s.asked.Load() {
-			s.shown()
+		s.onReport(r)
+	case n := <-s.flushDone:
+		if n == s.flushWanted.Load() {
+			s.onFlushed()
 		}
 	case <-s.terminalErr:
 		s.hangUp()
 	case <-s.doneOutput():
-		s.outputEnded()
+		s.onOutputEnd()
 	case <-s.ticks():
 		s.checkStalled()
 	case <-sigs.size:
@@ -181,7 +193,7 @@ func (s *Session) next(sigs caught) {
 		if !s.raw && !foreground(s.in) {
 			s.forwardPending(sigs)
 		}
-		s.continued()
+		s.onContinued()
 	case sig := <-sigs.forward:
 		s.forward(sig.(syscall.Signal))
 	}
@@ -205,37 +217,43 @@ func (s *Session) readReports(f *os.File, reports chan<- message) {
 	}
 }
 
-// order is carried out in the order given. If the monitor is gone, reports says so.
+// order tells the monitor to do something. Orders are carried out one by one. If the monitor is gone, reports says so.
 func (s *Session) order(kind byte, value int, more ...any) {
 	_ = writeMessages(s.orders, append([]any{message{kind, int32(value)}}, more...)...)
 }
 
-func (s *Session) reported(r message) {
+func (s *Session) onReport(r message) {
 	switch r.Kind {
 	case reportStopped:
 		sig := syscall.Signal(r.Value)
 		if s.background && (sig == syscall.SIGTTIN || sig == syscall.SIGTTOU) && foreground(s.in) {
-			s.continued() // a shell that brings a running job to the foreground sends no SIGCONT
+			s.onContinued() // a shell that brings a running job to the foreground sends no SIGCONT
+			return
+		}
+		if s.hungUp && sig != syscall.SIGSTOP {
+			// Nobody will continue it, and for that reason the kernel would not have stopped it without us. A program of several
+			// threads comes here when one reads, and is stopped for that, before another has died of the hang-up.
+			s.order(orderGroup, int(syscall.SIGCONT))
 			return
 		}
 		s.stopping = sig
-		s.askShown()
+		s.wantFlush()
 	case reportExited, reportKilled:
 		s.stopInput()
 		if r.Kind == reportExited {
 			s.status = Status{Code: int(r.Value)}
 		} else {
 			sig := syscall.Signal(r.Value)
-			s.status = Status{Signal: sig, typed: s.pressed&(1<<sig) != 0}
+			s.status = Status{Signal: sig, byKey: s.signalKeys&(1<<sig) != 0}
 			s.endSoon()
 		}
 		s.ended, s.stopping = true, 0
-		s.askShown()
+		s.wantFlush()
 	}
 }
 
-// lost: somebody killed the monitor, and the kernel has hung up the program for it.
-func (s *Session) lost() {
+// onMonitorGone ends the session: somebody killed the monitor, and the kernel has hung up the program for it.
+func (s *Session) onMonitorGone() {
 	if s.ended {
 		return
 	}
@@ -243,13 +261,13 @@ func (s *Session) lost() {
 	s.err = fmt.Errorf("the monitor of %d is gone", s.pid)
 	s.endSoon()
 	s.stopInput()
-	s.askShown()
+	s.wantFlush()
 }
 
-// shown: everything the program printed before it stopped or ended is on the terminal.
-func (s *Session) shown() {
+// onFlushed lets the session stop or end: all that the program printed before it did is on the terminal.
+func (s *Session) onFlushed() {
 	if s.ended {
-		s.allShown = true
+		s.flushed = true
 	} else if s.stopping != 0 {
 		sig := s.stopping
 		s.stopping = 0
@@ -257,93 +275,9 @@ func (s *Session) shown() {
 	}
 }
 
-// over says whether the program has ended and all it printed is shown.
-func (s *Session) over() bool {
-	return s.ended && (s.allShown || s.outputOver)
-}
-
-// suspend stops us as the program was stopped, and with us our process group, for the shell waits for all of it.
-func (s *Session) suspend(sig syscall.Signal) {
-	s.stopInput()
-	s.restore()
-	if sig != syscall.SIGSTOP && orphaned() {
-		// Nobody could continue us, and the kernel would not stop us. Directly run the program would not have stopped either:
-		// ^Z would have done nothing, and in the background its reads would have failed.
-		if foreground(s.in) {
-			s.resume()
-		} else {
-			s.hangUp()
-		}
-		return
-	}
-	// The process stops at some moment after this, and everything goes on with the SIGCONT in keep. A SIGCONT that somebody
-	// sent just before would be taken for it, and the program would go on while we are stopped, printing into the pty; the
-	// shell's own SIGCONT sets that right.
-	_ = syscall.Kill(0, sig) // we may signal ourselves
-}
-
-// continued: SIGCONT came.
-func (s *Session) continued() {
-	s.stopping = 0
-	s.resume()
-}
-
-// resume takes up the terminal, if it is ours again, and lets the program go on.
-func (s *Session) resume() {
-	switch {
-	case s.hungUp || s.ended:
-	case foreground(s.in):
-		s.takeTerminal()
-	default:
-		s.stopInput()
-		s.raw = false // whoever has the terminal now has set it as he likes
-		s.background = true
-		s.order(orderCooked, 0)
-		s.order(orderBackground, 0)
-	}
-	s.resize()
-	s.order(orderGroup, int(syscall.SIGCONT))
-}
-
-func (s *Session) takeTerminal() {
-	if s.raw {
-		// A SIGSTOP gave us no chance to restore it, and a shell has changed it; or SIGCONT came out of the blue, and this
-		// changes nothing.
-		_ = setTermios(s.in, s.rawMode)
-	} else {
-		user, err := getTermios(s.in)
-		if err != nil {
-			s.hangUp()
-			return
-		}
-		rawMode, err := makeRaw(s.in)
-		if err != nil {
-			s.hangUp()
-			return
-		}
-		if user != s.rawMode { // it may be still: SIGSTOP, bg and fg, and a shell that leaves settings alone
-			s.user = user
-		}
-		s.rawMode, s.raw = rawMode, true
-		s.order(orderGuard, 0, s.user, s.rawMode)
-		s.order(orderForeground, 0) // as a shell gives a job the terminal
-	}
-	s.background = false
-	s.startInput()
-}
-
-// restore gives the terminal back as it was, if it is ours to set.
-func (s *Session) restore() {
-	if !s.raw {
-		return
-	}
-	s.raw = false
-	if foreground(s.in) {
-		_ = setTermios(s.in, s.user) // fails only if the terminal is gone
-	}
-	if s.orders != nil {
-		s.order(orderCooked, 0)
-	}
+// finished reports whether the program has ended and all it printed is shown, as far as it can be.
+func (s *Session) finished() bool {
+	return s.ended && (s.flushed || s.outputEnded)
 }
 
 func (s *Session) resize() {
@@ -352,7 +286,7 @@ func (s *Session) resize() {
 	}
 }
 
-// hangUp: the user's terminal is gone, so the program's must go. It gets SIGHUP, and we wait for its end.
+// hangUp sends the program SIGHUP, for the user's terminal is gone. The session goes on until the program ends.
 func (s *Session) hangUp() {
 	if s.hungUp {
 		return
@@ -360,23 +294,23 @@ func (s *Session) hangUp() {
 	s.hungUp = true
 	s.raw = false // nothing to restore
 	s.stopInput()
-	s.asked.Store(quitAsked)
+	s.flushWanted.Store(flushAndQuit)
 	s.wakeOutput()
 	s.order(orderCooked, 0)
 	s.order(orderGroup, int(syscall.SIGHUP))
 	s.order(orderGroup, int(syscall.SIGCONT))
 }
 
-// finish leaves nothing behind.
+// finish closes and ends all that the session has. It waits for the monitor, and a moment for the readers of the copies.
 func (s *Session) finish(sigs caught) {
 	s.stopInput()
 	s.closing.trip()
-	s.asked.Store(quitAsked)
+	s.flushWanted.Store(flushAndQuit)
 	s.wakeOutput()
 	if s.stallTicker != nil {
 		s.stallTicker.Stop()
 	}
-	if !s.outputOver {
+	if !s.outputEnded {
 		select {
 		case <-s.outputDone:
 		case <-time.After(stallGrace): // what a grandchild prints hangs in a write: given up, as in checkStalled

@@ -196,6 +196,20 @@ func TestTerminalIsRestoredAfterSIGKILL(t *testing.T) {
 	s.gone()
 }
 
+func TestAStopAfterSIGKILLHoldsNobody(t *testing.T) {
+	s := wrapped(t, "sh", "-c", stopsAtHangUp)
+	s.expect("ready")
+	_ = s.cmd.Process.Kill()
+	if got := s.said(); got != "ended" {
+		t.Errorf("the program says %q, want that it ended", got)
+	}
+	s.gone()
+}
+
+// stopsAtHangUp is a program that is stopped before it ends of a hang-up. Without us the kernel would not have stopped it:
+// it is nobody's job any more.
+const stopsAtHangUp = "trap 'kill -TSTP $$; echo ended >&3; exit 9' HUP; printf ready; while :; do read x || sleep 0.01; done"
+
 func TestHangUp(t *testing.T) {
 	t.Run("the program is told and we end with its code", func(t *testing.T) {
 		s := wrapped(t, as("hangup")...)
@@ -230,6 +244,15 @@ func TestHangUp(t *testing.T) {
 		})
 		s.master.Close()
 		s.exit()
+		s.gone()
+	})
+	t.Run("to a program that is stopped before it ends", func(t *testing.T) {
+		s := wrapped(t, "sh", "-c", stopsAtHangUp)
+		s.expect("ready")
+		s.master.Close()
+		if code := s.exit(); code != 9 {
+			t.Errorf("exit code: got %d, want 9", code)
+		}
 		s.gone()
 	})
 	t.Run("to a program that ignores it", func(t *testing.T) {
@@ -316,8 +339,11 @@ func fill(t *testing.T, tty *os.File) {
 	if err := setTermios(fd, was); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0); n != 0 || err != nil {
-		t.Fatalf("the terminal is not full: %d, %v", n, err)
+	switch n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0); {
+	case err != nil:
+		t.Fatal(err)
+	case n != 0:
+		fill(t, tty) // a busy machine's kernel had not moved all along yet
 	}
 }
 

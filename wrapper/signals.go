@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// caught are the signals on their way to us. A full channel drops a signal, as the kernel merges equal ones.
+// caught holds the signals on their way to us. A full channel drops a signal, as the kernel merges equal ones.
 type caught struct {
 	size, cont, forward chan os.Signal
 	pipe                chan os.Signal // of our own connections: it must not kill us, and is nobody else's
 }
 
+// catch takes all signals that can be taken, until stop.
 func catch() caught {
 	c := caught{make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan os.Signal, 64), make(chan os.Signal, 1)}
 	signal.Notify(c.size, syscall.SIGWINCH)

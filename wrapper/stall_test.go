@@ -44,8 +44,8 @@ func TestTheEndDoesNotWaitForAStalledGrandchild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Session{closing: closing, outputDone: make(chan struct{}), writing: make(chan struct{}, 1), done: make(chan struct{}),
-		monitor: -1 << 30, master: -1, ended: true, allShown: true}
+	s := Session{closing: closing, outputDone: make(chan struct{}), masterLock: make(chan struct{}, 1), done: make(chan struct{}),
+		monitor: -1 << 30, master: -1, ended: true, flushed: true}
 	s.pokeR, s.pokeW = open()
 	_, s.orders = open()
 	go s.finish(catch())

@@ -13,12 +13,13 @@ import (
 	"afteryou/internal/guard"
 )
 
-// NotBegunError says why there is no glass, with nothing started and the terminal as it was.
+// NotBegunError says why Start failed, with nothing started and the terminal as it was.
 type NotBegunError struct{ error }
 
+// Unwrap returns the reason.
 func (e NotBegunError) Unwrap() error { return e.error }
 
-// begin makes the pty and starts the program. On an error the terminal may be raw, and nothing else is left.
+// begin opens the pty and starts the program. On an error the terminal may be raw, and nothing else is left.
 func (s *Session) begin(cmd Command) error {
 	ptmx, tty, err := pty.Open()
 	if err != nil {
@@ -48,6 +49,7 @@ func (s *Session) begin(cmd Command) error {
 	return nil
 }
 
+// start prepares both terminals and starts the monitor, which starts the program.
 func (s *Session) start(cmd Command, tty *os.File) error {
 	if err := unix.SetNonblock(s.master, true); err != nil {
 		return fmt.Errorf("preparing the pty: %w", err)
@@ -96,15 +98,16 @@ func (s *Session) start(cmd Command, tty *os.File) error {
 		return fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
 	s.orders = orders
-	told := s.reports // keep sets the field to nil
+	to := s.reports // supervise sets the field to nil
 	guard.Go(func() {
-		defer close(told)
+		defer close(to)
 		defer reports.Close()
-		s.persist(func() { s.readReports(reports, told) })
+		s.persist(func() { s.readReports(reports, to) })
 	}, s.options.Failed)
 	return nil
 }
 
+// startMonitor starts this executable again between us and the program, and returns its pid.
 func startMonitor(cmd Command, fg bool, tty, stderr, orders, reports *os.File, terminal int) (pid int, err error) {
 	self, err := executable()
 	if err != nil {
@@ -144,6 +147,7 @@ func inherited(fd int) bool {
 
 var errNoMonitor = errors.New("the monitor ended at once; main must call wrapper.Monitor first")
 
+// readStart waits for the monitor's first report, and returns the program's pid.
 func readStart(reports *os.File) (pid int, err error) {
 	var r message
 	if err := binary.Read(reports, binary.LittleEndian, &r); err != nil {

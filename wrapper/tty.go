@@ -9,7 +9,7 @@ import (
 	"golang.org/x/term"
 )
 
-// descriptor is f's number, without what f.Fd would do to it: switch O_NONBLOCK off in the open file that we share
+// descriptor returns f's number, without what f.Fd would do to it: switch O_NONBLOCK off in the open file that we share
 // with the shell and whoever else was started from it.
 func descriptor(f *os.File) (int, error) {
 	c, err := f.SyscallConn()
@@ -108,7 +108,7 @@ func orphaned() bool {
 	return true // pid 0: the parent is outside our container
 }
 
-// A latch is a stop signal for one goroutine that waits now for a channel, now for a descriptor.
+// latch tells one goroutine to stop, be it that it waits for a channel or for a descriptor.
 type latch struct {
 	tripped chan struct{}
 	r, w    *os.File
@@ -135,5 +135,5 @@ func (l *latch) trip() {
 	})
 }
 
-// close is for when nobody waits for the latch any more.
+// close frees the latch. Nobody may wait for it any more.
 func (l *latch) close() { l.r.Close() }

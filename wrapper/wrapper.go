@@ -25,7 +25,7 @@ import (
 	"time"
 )
 
-// Command is Claude Code, or a test program in its place, as it is to be started.
+// Command says what to start: Claude Code, or a test program in its place.
 type Command struct {
 	Path string   // the executable; not looked up on PATH
 	Args []string // with argv[0]
@@ -61,15 +61,15 @@ type Options struct {
 	Failed func(text string)
 }
 
-// Status is how a program ended.
+// Status tells how a program ended.
 type Status struct {
 	Code   int            // the exit code, if Signal is 0
 	Signal syscall.Signal // the signal it died of; 0: it exited
 
-	typed bool // on its pty, as ^C or ^\: nobody but it has got the signal yet
+	byKey bool // ^C or ^\, typed on its pty: nobody but the program has got the signal yet
 }
 
-// ExitCode is what a shell would say: the exit code, or 128+n for death by signal n.
+// ExitCode returns the code that a shell would show: the exit code, or 128+n for death by signal n.
 func (s Status) ExitCode() int {
 	if s.Signal != 0 {
 		return 128 + int(s.Signal)
@@ -77,9 +77,10 @@ func (s Status) ExitCode() int {
 	return s.Code
 }
 
-// Die ends this process by the signal that the program died of, so that a shell sees of us what it would have seen of
-// the program: after a death by SIGINT a loop ends, after an exit with 130 it goes on. A script in our process group gets
-// the signal of a key too, as it would from the terminal. Die returns if the program exited, or if we can't die of it.
+// Die ends this process by the signal that the program died of. So a shell sees of us what it would have seen of the
+// program: after a death by SIGINT a loop ends, after an exit with 130 it goes on. A script in our process group gets
+// the signal of a key too, as it would from the terminal. Die returns if the program exited, or after a second if we can't
+// die of the signal.
 func (s Status) Die() {
 	if s.Signal == 0 {
 		return
@@ -87,15 +88,14 @@ func (s Status) Die() {
 	signal.Reset(s.Signal) // the runtime would set its own handler again
 	setDefault(s.Signal)
 	pid := syscall.Getpid()
-	if s.typed {
+	if s.byKey {
 		pid = 0
 	}
 	_ = syscall.Kill(pid, s.Signal) // we may signal ourselves
 	time.Sleep(time.Second)         // another thread may be the one that gets it
 }
 
-// Run runs the program in a pty of its own behind the user's terminal until it ends, and returns how.
-// The terminal's settings are then what they were before.
+// Run starts the program as Start does, blocks until it has ended, and returns how.
 func Run(cmd Command, o Options) (Status, error) {
 	s, err := Start(cmd, o)
 	if err != nil {
@@ -104,7 +104,8 @@ func Run(cmd Command, o Options) (Status, error) {
 	return s.Wait()
 }
 
-// Exec replaces this process by the program: no pty, no copies, bytes untouched. It returns only if that was impossible.
+// Exec replaces this process by the program: no pty, no copies, bytes untouched. It returns only where that fails, with the
+// reason.
 func Exec(cmd Command) error {
 	if cmd.Dir != "" {
 		if err := os.Chdir(cmd.Dir); err != nil {

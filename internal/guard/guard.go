@@ -13,35 +13,35 @@ import (
 )
 
 const (
-	mostFrames = 12  // of a stack, the innermost first
-	mostValue  = 300 // bytes of what was panicked with
+	maxFrames = 12  // of a stack, the innermost first
+	maxValue  = 300 // bytes of what was panicked with
 )
 
-// Run calls f and says whether it returned. Where it panicked instead, failed gets what happened and where, in one line.
-// Locks and files that f holds are its own business: what it defers is done before.
+// Run calls f and reports whether it returned. Where f panicked instead, failed gets what happened and where, in one line.
+// What f deferred is done by then: locks and files that it holds are its own business.
 func Run(f func(), failed func(text string)) (ok bool) {
 	defer func() {
 		if value := recover(); value != nil {
-			failed(line(value))
+			failed(describe(value))
 		}
 	}()
 	f()
 	return true
 }
 
-// Go is Run in a goroutine of its own. All of hook, gateway and launcher start theirs by it.
+// Go calls Run in a goroutine of its own. All of hook, gateway and launcher start theirs by it.
 func Go(f func(), failed func(text string)) { go Run(f, failed) }
 
-// line tells of a panic. It must be called by the function that recovered it.
-func line(value any) string {
-	said := fmt.Sprint(value)
-	if len(said) > mostValue {
-		said = said[:mostValue] + "…"
+// describe returns one line that says what a panic was and where. The function that recovered it must call it.
+func describe(value any) string {
+	what := fmt.Sprint(value)
+	if len(what) > maxValue {
+		what = what[:maxValue] + "…"
 	}
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs)])
 	var at []string
-	for panicked := false; len(at) < mostFrames; {
+	for panicked := false; len(at) < maxFrames; {
 		f, more := frames.Next()
 		switch {
 		case f.Function == "runtime.gopanic":
@@ -53,5 +53,5 @@ func line(value any) string {
 			break
 		}
 	}
-	return strings.ReplaceAll(fmt.Sprintf("panic: %s; in %s", said, strings.Join(at, " < ")), "\n", " ")
+	return strings.ReplaceAll(fmt.Sprintf("panic: %s; in %s", what, strings.Join(at, " < ")), "\n", " ")
 }
