@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -514,18 +513,21 @@ func TestDiff(t *testing.T) {
 	got := Change{Path: "/f", was: []byte(was), will: []byte(will)}.Diff()
 	want := `--- /f
 +++ /f
-@@ -4,3 +4,4 @@
+@@ -2,5 +2,6 @@
+   "env": {
+     "ANTHROPIC_AUTH_TOKEN": "…"
    },
 +  "hooks": {},
    "x": "sk-ant-…"
 -}
-\ no line end
+\ No newline at end of file
 +}
 `
 	if got != want {
 		t.Errorf("Diff:\n%s\nwant\n%s", got, want)
 	}
-	if n := len(hunks(slices.Repeat([]string{"x\n"}, 5000), slices.Repeat([]string{"y\n"}, 5000))); n != 10001 {
+	large := Change{Path: "/f", was: bytes.Repeat([]byte("x\n"), 5000), will: bytes.Repeat([]byte("y\n"), 5000)}
+	if n := strings.Count(large.Diff(), "\n"); n != 10003 {
 		t.Errorf("a diff of two large files has %d lines, want all", n)
 	}
 	// What diff shows is what it takes to get from one to the other.

@@ -2,15 +2,15 @@ package realclaude
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 const npmPackage = "@anthropic-ai/claude-code"
@@ -26,11 +26,11 @@ func Install(ctx context.Context, version string) (string, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, version+".lock"))
-	if err != nil {
+	lock := flock.New(filepath.Join(cache, version+".lock")) // a process that dies gives it back
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
 		return "", fmt.Errorf("waiting for the installation of Claude Code %s: %v", version, err)
 	}
-	defer unlock()
+	defer lock.Close()
 
 	dir := filepath.Join(cache, version)
 	bin := binary(dir)
@@ -106,28 +106,4 @@ func check(ctx context.Context, bin, version string) error {
 		return fmt.Errorf("%s --version says %q, want %s", bin, out, version)
 	}
 	return nil
-}
-
-// lock takes the lock file; a process that dies gives it back.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("locking %s: %v", path, err)
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }
