@@ -66,6 +66,14 @@ func Env(home, baseURL string, extra ...string) []string {
 	return env
 }
 
+// XDG returns the extras of Env that keep what a program beside Claude Code writes in folders of dir.
+func XDG(dir string) (extra []string) {
+	for _, kind := range []string{"state", "config", "cache"} {
+		extra = append(extra, "XDG_"+strings.ToUpper(kind)+"_HOME="+filepath.Join(dir, kind))
+	}
+	return extra
+}
+
 // Cloud is an extra of Env that makes Claude Code speak to that URL as to a cloud, "vertex" or "bedrock", without an account
 // there (2.1.332). No cloud is nothing extra.
 func Cloud(name, url string) []string {

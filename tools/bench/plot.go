@@ -47,7 +47,7 @@ func plots(r Results) (map[string][]byte, error) {
 			return r.units("µs from a key to its echo", "./wrapper", "KeyRoundTrip", "direct-µs", "wrapped-µs", "script-µs")
 		},
 		"firstbyte.svg": func() ([]byte, error) {
-			return r.units("ms to the first byte", "./gateway", "FirstByte", "ms-direct", "ms-gateway")
+			return r.units("ms to the first byte", "./internal/gateway", "FirstByte", "ms-direct", "ms-gateway")
 		},
 	}
 	files := make(map[string][]byte)
