@@ -1,6 +1,7 @@
 package claude
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 //
 // A project's settings are left out: they may be a stranger's, and name a base URL that no key of the user's must go to.
 func WithSettings(getenv func(string) string) func(string) string {
-	data, err := os.ReadFile(filepath.Join(configDir(getenv), "settings.json"))
+	data, err := os.ReadFile(filepath.Join(ConfigDir(getenv), "settings.json"))
 	var s struct {
 		Env map[string]string `json:"env"`
 	}
@@ -37,11 +38,7 @@ func HasKey(getenv func(string) string) bool {
 	if key == "" {
 		return false
 	}
-	dir := getenv("CLAUDE_CONFIG_DIR")
-	if dir == "" {
-		dir = getenv("HOME")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, ".claude.json"))
+	data, err := os.ReadFile(filepath.Join(cmp.Or(getenv("CLAUDE_CONFIG_DIR"), getenv("HOME")), ".claude.json"))
 	var c struct {
 		Responses struct{ Rejected []string } `json:"customApiKeyResponses"`
 	}

@@ -97,7 +97,7 @@ func Hooks(self string, v Version) json.RawMessage {
 		if !v.IsZero() && v.Less(execForm) {
 			// With exec, the hook's parent is Claude Code and not a shell that is gone when the hook is: these versions do
 			// not say CLAUDE_PID, and Debian's sh runs even its only command as a child.
-			h.Command, h.Args = "exec "+quote(self)+" hook", nil
+			h.Command, h.Args = "exec "+Quote(self)+" hook", nil
 		}
 		hooks := []handler{h}
 		if e.name == "StopFailure" {
@@ -128,8 +128,8 @@ func wake(h handler) handler {
 	return h
 }
 
-// quote makes s one word of a POSIX shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// Quote makes s one word of a POSIX shell.
+func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // compact is v as JSON, with < > & as they are.
 func compact(v any) []byte {

@@ -1,6 +1,7 @@
 package claude
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -44,15 +45,11 @@ func PoolKey(getenv func(string) string) (visible, secret string) {
 	if account := Account(getenv); account != "" {
 		return key(shown+", claude.ai token", url, account)
 	}
-	dir, short := getenv("CLAUDE_CONFIG_DIR"), getenv("CLAUDE_CONFIG_DIR")
-	if dir == "" {
-		dir, short = getenv("HOME")+"/.claude", "~/.claude"
-	}
-	visible = "login of " + short
+	visible = "login of " + cmp.Or(getenv("CLAUDE_CONFIG_DIR"), "~/.claude")
 	if url != APIURL {
 		visible = shown + ", " + visible
 	}
-	return key(visible, url, dir)
+	return key(visible, url, ConfigDir(getenv))
 }
 
 // Elsewhere is the variable, if there is one, that sends the session's calls elsewhere than to a base URL of the Messages

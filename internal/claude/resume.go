@@ -70,7 +70,7 @@ func (r Run) Again(prompt string) []string {
 
 // SessionOf is the interactive session that a process runs, as Claude Code writes it down (2.1.78 does, without its kind).
 func SessionOf(getenv func(string) string, pid int) (session string, ok bool) {
-	data, err := os.ReadFile(filepath.Join(configDir(getenv), "sessions", strconv.Itoa(pid)+".json"))
+	data, err := os.ReadFile(filepath.Join(ConfigDir(getenv), "sessions", strconv.Itoa(pid)+".json"))
 	var s struct {
 		PID     int    `json:"pid"`
 		Session string `json:"sessionId"`
@@ -82,8 +82,8 @@ func SessionOf(getenv func(string) string, pid int) (session string, ok bool) {
 	return s.Session, s.Session != ""
 }
 
-// configDir is where Claude Code keeps what is the user's.
-func configDir(getenv func(string) string) string {
+// ConfigDir returns the directory in which Claude Code keeps what is the user's.
+func ConfigDir(getenv func(string) string) string {
 	if dir := getenv("CLAUDE_CONFIG_DIR"); dir != "" {
 		return dir
 	}
@@ -92,7 +92,7 @@ func configDir(getenv func(string) string) string {
 
 // FindTranscript is where a session's transcript stands, in whatever directory it was started.
 func FindTranscript(getenv func(string) string, session string) (string, bool) {
-	dir := configDir(getenv)
+	dir := ConfigDir(getenv)
 	if session == "" || strings.ContainsAny(session, `/\*?[`) {
 		return "", false
 	}

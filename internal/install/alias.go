@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"afteryou/internal/claude"
 )
 
 // The marks of what is ours in a start-up file. The first line says also what else was added, so that nothing is left.
@@ -114,7 +116,7 @@ func (s Shell) quote(text string) string {
 	if s.Name == "fish" {
 		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
 	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	return claude.Quote(text)
 }
 
 // existing looks for an alias of the user's own: ours takes its arguments over.

@@ -11,12 +11,7 @@ import (
 )
 
 // Settings is the user's settings file of Claude Code.
-func (u User) Settings() string {
-	if dir := u.Getenv("CLAUDE_CONFIG_DIR"); dir != "" {
-		return filepath.Join(dir, "settings.json")
-	}
-	return filepath.Join(u.home(), ".claude", "settings.json")
-}
+func (u User) Settings() string { return filepath.Join(claude.ConfigDir(u.Getenv), "settings.json") }
 
 // backupOf is where the settings without our hooks are kept: beside the name that the person knows, not beside what a
 // link there points to, which may be under version control.
