@@ -57,7 +57,7 @@ func readSettings(text []byte) (*settingsFile, error) {
 	return s, nil
 }
 
-// whereIs says where in text a syntax error is.
+// whereIs adds to err the line and column of text at which the syntax is wrong.
 func whereIs(text []byte, err error) error {
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
@@ -69,7 +69,7 @@ func whereIs(text []byte, err error) error {
 	return fmt.Errorf("line %d, column %d: %w", line, column, err)
 }
 
-// wrong says that v, called name, is of another kind than it should be.
+// wrong returns an error with the line of v, which is called name and should be of that kind.
 func (s *settingsFile) wrong(v *hujson.Value, name, kind string) error {
 	line := bytes.Count(s.text[:v.StartOffset], []byte("\n")) + 1
 	return fmt.Errorf("line %d: %s: %.20q is not what it should be, %s", line, name, s.text[v.StartOffset:v.EndOffset], kind)
@@ -111,7 +111,7 @@ func addTo(settings []byte, ours string) (*settingsFile, error) {
 }
 
 // merge puts the parts of ours behind those of theirs; a member that both have, and that has parts, is merged in turn.
-// name is what an error calls theirs, and space what stands before it.
+// An error calls theirs name; space stands before it.
 func (s *settingsFile) merge(theirs *hujson.Value, ours hujson.ValueTrimmed, name, space string) error {
 	switch ours := ours.(type) {
 	case *hujson.Object:
@@ -155,7 +155,7 @@ func (s *settingsFile) merge(theirs *hujson.Value, ours hujson.ValueTrimmed, nam
 	return nil
 }
 
-// fresh is a value to be put behind space, without the parts of v.
+// fresh returns an empty copy of v to be put behind space. It has to be merged with v.
 func fresh(v hujson.ValueTrimmed, space string) hujson.Value {
 	switch v.Kind() {
 	case '{':

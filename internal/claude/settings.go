@@ -21,15 +21,15 @@ type Merged struct {
 // mostInline bounds, in bytes, the settings that go on a command line: the system takes 128 KiB an argument on Linux.
 const mostInline = 64 << 10
 
-// Inline is whether the settings may stand on the command line of that version, where nobody can take them away before
-// they are read, as a file. Versions that write them to one file in the temporary directory for all sessions with the
-// same settings, in place (2.1.78, 2.1.118; 2.1.186 no longer), must not get them so: a session that starts at the
-// same moment reads half of it, and runs without hooks. The zero Version is taken for the newest.
+// Inline reports whether the settings may stand on the command line of that version, where nobody can take them away before
+// they are read, as one can a file. Versions that write them to one file in the temporary directory for all sessions with
+// the same settings, in place (2.1.78, 2.1.118; 2.1.186 no longer), must not get them so: a session that starts at the same
+// moment reads half of it, and runs without hooks. The zero Version counts as the newest.
 func (m Merged) Inline(v Version) bool {
 	return !m.Private && len(m.Settings) <= mostInline && (v.IsZero() || v.AtLeast(Version{2, 1, 186}))
 }
 
-// With is the command line with value, settings or the path of a file with them, in place of the user's settings.
+// With returns the command line with value in place of the user's settings: settings, or the path of a file with them.
 func (m Merged) With(value string) []string {
 	args := slices.Clone(m.Args)
 	if m.flag.value >= 0 && m.flag.value < len(args) {
@@ -102,7 +102,7 @@ func MergeHooks(settings []byte, hooks json.RawMessage) ([]byte, error) {
 	return s.tree.Pack(), nil
 }
 
-// canonical is raw without regard to spaces and the order of its keys.
+// canonical returns raw without spaces and with its keys in order.
 func canonical(raw json.RawMessage) string {
 	var v any
 	if json.Unmarshal(raw, &v) != nil {

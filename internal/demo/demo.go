@@ -36,7 +36,7 @@ type Result struct {
 	Afteryou Run      `json:"afteryou"`
 }
 
-// Way is how the sessions of a run are started.
+// Way is a way to start the sessions of a run.
 type Way struct {
 	Title string
 	realclaude.Session
@@ -44,18 +44,18 @@ type Way struct {
 	Front func(ctx context.Context, api string) (url string, stop func(), err error)
 }
 
-// Native is Claude Code as it is.
+// Native starts Claude Code as it is.
 func Native(claude string, env ...string) Way {
 	return Way{Title: "each for itself", Session: realclaude.Session{Path: claude, Env: env}}
 }
 
-// Afteryou is Claude Code through afteryou, with settings as environment variables.
+// Afteryou starts Claude Code through afteryou, with settings as environment variables.
 func Afteryou(self, claude string, env ...string) Way {
 	return Way{Title: "with afteryou", Session: realclaude.Session{
 		Path: self, Args: []string{"run", "--"}, Env: append([]string{"AFTERYOU_CLAUDE=" + claude}, env...)}}
 }
 
-// Gateway is the setting that turns the gateway on or off.
+// Gateway returns the setting that turns the gateway on or off.
 func Gateway(on bool) string {
 	if on {
 		return "AFTERYOU_GATEWAY=on"
@@ -63,7 +63,7 @@ func Gateway(on bool) string {
 	return "AFTERYOU_GATEWAY=off"
 }
 
-// event is what became of one call.
+// event is the arrival of one call, and whether it was rejected.
 type event struct {
 	session  int
 	at       time.Time

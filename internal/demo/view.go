@@ -121,8 +121,8 @@ func (c *chart) draw() {
 	io.WriteString(c.view.Out, b.String())
 }
 
-// render is the chart at a time of the run that began with its first call: a column a scale, "•" where a call was answered, "×" where one was
-// rejected, "-" while the session worked or waited.
+// render returns the chart at a time of the run that began with its first call: a column a scale, "•" where a call was
+// answered, "×" where one was rejected, "-" while the session worked or waited.
 func render(title string, rows []row, began, now time.Time, scale time.Duration) string {
 	over := true
 	last := began

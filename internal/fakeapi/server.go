@@ -77,7 +77,7 @@ func Start(c Config) (*Server, error) {
 	return s, nil
 }
 
-// URL is the base URL, without a slash at the end.
+// URL returns the base URL, without a slash at the end.
 func (s *Server) URL() string { return s.url }
 
 // Close breaks off what runs and waits, for two seconds at most, until nothing does.
@@ -120,20 +120,20 @@ func (s *Server) Refill() {
 	s.buckets = full(Limits{b.requests.Limit, b.input.Limit, b.output.Limit}, time.Now())
 }
 
-// Log gives all model calls in the order of their arrival.
+// Log returns all model calls in the order of their arrival.
 func (s *Server) Log() []Request { return s.list(&s.log, func(Request) bool { return true }) }
 
-// Answers gives the calls that were answered, or are being.
+// Answers returns the calls that were answered, or are being.
 func (s *Server) Answers() []Request {
 	return s.list(&s.log, func(r Request) bool { return r.OK() })
 }
 
-// Rejections gives the calls that got a 429.
+// Rejections returns the calls that got a 429.
 func (s *Server) Rejections() []Request {
 	return s.list(&s.log, func(r Request) bool { return r.Status == http.StatusTooManyRequests })
 }
 
-// Others gives the requests that were no model calls.
+// Others returns the requests that were no model calls.
 func (s *Server) Others() []Request { return s.list(&s.others, func(Request) bool { return true }) }
 
 // ResetLog empties the log and counts from 1 again. Calls that run are forgotten.

@@ -43,7 +43,7 @@ func (s stream) run() {
 	s.events()
 }
 
-// first is from the call's arrival to the first event, whole to the end.
+// first returns the time from the call's arrival to the first event, whole that to the end.
 func (s stream) first() time.Duration {
 	if s.a.FirstToken > 0 {
 		return s.a.FirstToken
@@ -87,7 +87,7 @@ func (s stream) fail() {
 	s.r.dialect.fail(s.w, s.a.Status, kind, message, s.r.ID)
 }
 
-// errorOf gives the type that belongs to a status, and a message.
+// errorOf returns the type of an error with that status, and a message.
 func (d dialect) errorOf(status int) (kind, message string) {
 	switch status {
 	case http.StatusBadRequest:
@@ -110,7 +110,7 @@ func (d dialect) errorOf(status int) (kind, message string) {
 
 type object = map[string]any
 
-// usage is what the call costs: what the answer says, else sizes.
+// usage returns what the call costs: as the answer says, else by the sizes.
 func (a Answer) usage(r Request, estimate Usage) Usage {
 	if a.Usage != (Usage{}) {
 		return a.Usage

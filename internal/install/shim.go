@@ -62,7 +62,7 @@ func (u User) NoShim(dir string) []Change {
 	return list
 }
 
-// before are the directories of the home that stand on PATH before that of path.
+// before returns the directories of the home on PATH before that of path.
 func (u User) before(path string) (dirs []string) {
 	for _, d := range filepath.SplitList(u.Getenv("PATH")) {
 		if d == filepath.Dir(path) {

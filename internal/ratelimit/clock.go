@@ -11,7 +11,7 @@ import (
 	_ "time/tzdata" // a zone is named in a text whether or not this machine has it
 )
 
-// moment is what the wordings write behind "resets" and the like:
+// moment is a time as the wordings write it behind "resets" and the like:
 //
 //	6:12pm (UTC)    5am    18:12 (Europe/Berlin)    Mon 12:00am
 //	Jul 15 at 12am (Australia/Melbourne)    Sep 21, 6pm (America/Toronto)    Jan 3, 2027, 6:30pm (UTC)
@@ -35,9 +35,9 @@ const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 // be read a moment after it was written.
 const late = 5 * time.Minute
 
-// at reads the moment at the start of text, which was written at now on a machine in zone local. The moment lies in
-// the span that begins at from. It reports false for what names no moment: a date alone, an hour that does not exist in
-// its zone on that day, a zone that nobody knows.
+// at reads the moment at the start of text, which was written at now on a machine in zone local. The moment lies in the
+// span that begins at from. It is not ok for a date alone, an hour that does not exist in its zone on that day, a zone that
+// nobody knows.
 //
 // A time without a date is the next such time, a weekday the next such day, and a date without a year that which is
 // nearest to now. In the hour that the clocks show twice it may be either.
@@ -133,7 +133,7 @@ func (d date) instants(now time.Time) (found []time.Time) {
 // may reports whether d, written at now, may be t: only a date may be past.
 func (d date) may(t, now time.Time) bool { return d.month != 0 || !t.Before(now.Add(-late)) }
 
-// choose returns that one of the moments that d is: the nearest to now of a date, the first to come of a time of day.
+// choose returns the one of the moments that d is: of a date the nearest to now, of a time of day the first to come.
 func (d date) choose(found []time.Time, now time.Time) (best time.Time, ok bool) {
 	for _, t := range found {
 		if d.weekday != "" && !strings.EqualFold(t.In(d.zone).Format("Mon"), d.weekday) || !d.may(t, now) {
@@ -146,8 +146,8 @@ func (d date) choose(found []time.Time, now time.Time) (best time.Time, ok bool)
 	return best, ok
 }
 
-// instants are the moments at which the clocks of a zone show that time on that day: mostly one, none where they are put
-// forward over it, two where they are put back over it. They are in order.
+// instants returns the moments at which the clocks of a zone show that time on that day, in order: mostly one, none where
+// they are put forward over it, two where they are put back over it.
 func instants(year int, month time.Month, day, hour, minute int, zone *time.Location) []time.Time {
 	shown := time.Date(year, month, day, hour, minute, 0, 0, time.UTC)
 	var found []time.Time
@@ -166,13 +166,14 @@ func instants(year int, month time.Month, day, hour, minute int, zone *time.Loca
 	return found
 }
 
-// exists is whether the calendar has that day.
+// exists reports whether the calendar has that day.
 func exists(year int, month time.Month, day int) bool {
 	t := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 	return t.Month() == month && t.Day() == day
 }
 
-// location is the zone of that name: one of the zone database, an offset such as "+05:30", or local where none is named.
+// location returns the zone of that name: one of the zone database, an offset such as "+05:30", or local where none is
+// named.
 func location(name string, local *time.Location) (*time.Location, bool) {
 	switch {
 	case name == "":

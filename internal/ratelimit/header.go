@@ -35,7 +35,7 @@ func ofStatus(status int) Kind {
 	return None
 }
 
-// retryAfter is how long from now a retry-after asks to wait, in seconds or until a date; 0 if it can't be read.
+// retryAfter returns how long from now a retry-after asks to wait, in seconds or until a date; 0 if it can't be read.
 func retryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
 	if s, err := strconv.ParseFloat(value, 64); err == nil {

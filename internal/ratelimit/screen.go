@@ -28,7 +28,7 @@ const glyphs = "·✢✳✶✻✽*"
 // limitReached is a countdown's reason where a usage limit is what it waits for.
 var limitReached = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[\w-]+ ){1,2}limit reached$`) })
 
-// bullet is what stands before a line of the conversation, or before the notice under the prompt.
+// bullet begins a line of the conversation, or the notice under the prompt.
 var bullet = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:● |\s+⎿\s+|\s*⚠ )`) })
 
 // Screen reads one line as Claude Code renders it, from its first column: its countdown, or an error that ended a turn. The

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Rate is how one limit per minute stands, as an answer's headers say.
+// Rate is the state of one limit per minute, as an answer's headers say.
 type Rate struct {
 	Name             string // requests, input-tokens, output-tokens or tokens
 	Limit, Remaining float64
 	ResetsAt         time.Time // when all of it is there again; zero where nothing was said
 }
 
-// Window is how one window of a subscription stands, as an answer's headers say.
+// Window is the state of one window of a subscription, as an answer's headers say.
 type Window struct {
 	Name     string // as in the headers: 5h, 7d
 	Status   string // allowed, allowed_warning or rejected
@@ -73,7 +73,7 @@ func Windows(header map[string][]string) (windows []Window) {
 	return windows
 }
 
-// Spends says whether the body of a 429 tells of a limit of money, which its headers do not.
+// Spends reports whether the body of a 429 tells of a limit of money, which its headers do not.
 func Spends(body []byte, now time.Time) bool {
 	var e struct {
 		Error struct {

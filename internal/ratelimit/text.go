@@ -54,12 +54,12 @@ var (
 	fastText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^(?:You've (?:hit|reached) your fast limit|Fast limit reached)\b`)
 	})
-	// rateText is how the API names the limit in the message of a 429: "your organization's rate limit of 30,000 input tokens
+	// rateText is the limit's name in the API's message of a 429: "your organization's rate limit of 30,000 input tokens
 	// per minute".
 	rateText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(?:\bof ([\d,]{1,15}) )?\b(requests|(?:input |output )?tokens) per minute\b`)
 	})
-	// resetText is what stands before the time at which a window opens again.
+	// resetText stands before the time at which a window opens again.
 	resetText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(?: (?:[·∙]|limit|reached) (?:limit )?resets |\. Your limit will reset |[Cc]ontinu(?:e|ing) automatically )`)
 	})

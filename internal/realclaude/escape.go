@@ -200,7 +200,7 @@ func (s *Screen) deleteLines(n int) {
 	s.history = history
 }
 
-// answer says what a terminal would to the program's question.
+// answer adds to the reply what a terminal says to the program's question.
 func (s *Screen) answer(c csi) {
 	switch {
 	case c.final == 'n' && c.arg(0, 0) == 5:

@@ -15,7 +15,7 @@ import (
 
 const npmPackage = "@anthropic-ai/claude-code"
 
-// Install gives the path of Claude Code of that version, which it gets from npm unless the cache has it:
+// Install returns the path of Claude Code of that version. It gets it from npm unless the cache has it:
 // $AFTERYOU_TEST_CACHE, else a folder under os.UserCacheDir. Any number of processes may call it at once: one installs,
 // beside the final place, and renames; the others wait. What a crash leaves is removed by the next installation.
 func Install(ctx context.Context, version string) (string, error) {
@@ -54,7 +54,7 @@ func Install(ctx context.Context, version string) (string, error) {
 	return bin, os.Rename(temp, dir)
 }
 
-// binary is the program in an installation: a link to a native binary, up to about 2.1.112 to a node script.
+// binary returns the program in an installation: a link to a native binary, up to about 2.1.112 to a node script.
 func binary(dir string) string { return filepath.Join(dir, "node_modules", ".bin", "claude") }
 
 func cacheDir() (string, error) {
@@ -89,7 +89,7 @@ func npmInstall(ctx context.Context, dir, version string) error {
 	return nil
 }
 
-// check makes sure that the program runs and is of that version.
+// check returns an error unless the program runs and is of that version.
 func check(ctx context.Context, bin, version string) error {
 	home, err := os.MkdirTemp("", "claude-version-")
 	if err != nil {

@@ -31,8 +31,8 @@ const (
 // Login as an extra of Env makes Claude Code behave as a subscription's: no API key, but a token.
 const Login = "CLAUDE_CODE_OAUTH_TOKEN=" + Token
 
-// Env is a clean environment: PATH is all that is inherited. Extra "NAME=value" entries are added and win over the rest,
-// "NAME=" with nothing behind it leaves NAME out.
+// Env returns a clean environment: of the caller's it has PATH alone. Extra "NAME=value" entries are added and win over the
+// rest, "NAME=" with nothing behind it leaves NAME out.
 func Env(home, baseURL string, extra ...string) []string {
 	env := []string{
 		"HOME=" + home,
@@ -74,8 +74,8 @@ func XDG(dir string) (extra []string) {
 	return extra
 }
 
-// Cloud is an extra of Env that makes Claude Code speak to that URL as to a cloud, "vertex" or "bedrock", without an account
-// there (2.1.332). No cloud is nothing extra.
+// Cloud returns the extras of Env that make Claude Code speak to that URL as to a cloud, "vertex" or "bedrock", without an
+// account there (2.1.332). For no cloud there are none.
 func Cloud(name, url string) []string {
 	switch name {
 	case "vertex":
@@ -130,7 +130,7 @@ type Session struct {
 	Dir  string
 }
 
-// Result is what a program that has ended leaves.
+// Result is the output of a program that has ended.
 type Result struct {
 	Stdout, Stderr string
 	Code           int // 128+n when signal n ended it

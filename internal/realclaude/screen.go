@@ -24,7 +24,7 @@ type Screen struct {
 	reply       []byte // what a terminal would answer to the program's questions
 }
 
-// NewScreen is an empty screen.
+// NewScreen returns an empty screen.
 func NewScreen(cols, rows int) *Screen {
 	s := &Screen{cols: cols, rows: rows, bottom: rows - 1}
 	s.cells = s.blank()
@@ -68,7 +68,7 @@ func (s *Screen) Resize(cols, rows int) {
 	s.col, s.wrap, s.top, s.bottom = min(s.col, cols-1), false, 0, rows-1
 }
 
-// Text is the screen as lines without spaces at their ends.
+// Text returns the screen as lines without spaces at their ends.
 func (s *Screen) Text() string {
 	lines := make([]string, s.rows)
 	for i, line := range s.cells {
@@ -77,19 +77,19 @@ func (s *Screen) Text() string {
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
 }
 
-// History is what scrolled off the top.
+// History returns the lines that scrolled off the top.
 func (s *Screen) History() string { return strings.Join(s.history, "\n") }
 
-// Title is the window title.
+// Title returns the window title.
 func (s *Screen) Title() string { return s.title }
 
-// Pastes says that the program asked for pastes to be marked, as it does once it reads keys.
+// Pastes reports whether the program asked for pastes to be marked, as it does once it reads keys.
 func (s *Screen) Pastes() bool { return s.pastes }
 
-// Cursor is where the cursor stands, from 0.
+// Cursor returns the place of the cursor, from 0.
 func (s *Screen) Cursor() (col, row int) { return s.col, s.row }
 
-// Reply gives and forgets what a terminal would have answered so far.
+// Reply returns and forgets what a terminal would have answered so far.
 func (s *Screen) Reply() []byte {
 	r := s.reply
 	s.reply = nil
@@ -138,7 +138,7 @@ func (s *Screen) step(data []byte) int {
 	return n
 }
 
-// before is the column of the character left of the cursor, -1 when there is none.
+// before returns the column of the character left of the cursor, -1 when there is none.
 func (s *Screen) before() int {
 	col := s.col - 1
 	if s.wrap {
@@ -179,7 +179,7 @@ func (s *Screen) put(text string, w int) {
 	}
 }
 
-// down is a line feed.
+// down carries out a line feed.
 func (s *Screen) down() {
 	s.wrap = false
 	if s.row == s.bottom {
@@ -234,7 +234,7 @@ func (s *Screen) eraseDisplay(mode int) {
 	}
 }
 
-// width is how many columns a character takes: a rough table, enough to keep lines straight.
+// width returns how many columns a character takes: a rough table, enough to keep lines straight.
 func width(r rune) int {
 	switch {
 	case r == 0x200d, r >= 0x300 && r <= 0x36f, r >= 0xfe00 && r <= 0xfe0f, r >= 0x200b && r <= 0x200f:

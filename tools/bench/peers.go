@@ -12,7 +12,7 @@ import (
 	"afteryou/internal/demo"
 )
 
-// peers are what can be had here to do the same job. They are measured like ways of our own.
+// peers returns the other programs at hand for the same job. They are measured like ways of our own.
 func peers(dir string) []way {
 	list := []way{
 		{name: "flock", about: "util-linux: `flock FILE claude`, one session at a time",

@@ -17,25 +17,25 @@ import (
 	"afteryou/internal/turn"
 )
 
-// homes is where the sessions' homes are made: it stands in the captures, so it says nothing about the machine.
+// homes is the directory of the sessions' homes: it stands in the captures, so it says nothing about the machine.
 const homes = "/tmp/claude-compat"
 
 const (
 	// startup bounds what comes before the limit.
 	startup = 2 * time.Minute
-	// prompt is what every session is asked.
+	// prompt is the prompt of every session.
 	prompt = "hello"
 	// goOn begins what a session is told that is made to go on.
 	goOn = "The API limit that stopped you is over"
 )
 
-// lab is what all cells have in common.
+// lab holds the programs of all cells.
 type lab struct {
 	afteryou string
 	binaries map[string]string // Claude Code by version
 }
 
-// bench is where one cell is measured.
+// bench holds one cell while it is measured.
 type bench struct {
 	cell
 	home    string
@@ -123,14 +123,14 @@ func (b *bench) limited() {
 	}
 }
 
-// registered is whether a hook of the session has told the state of it.
+// registered reports whether a hook of the session has told the state of it.
 func (b *bench) registered() bool {
 	data, err := os.ReadFile(filepath.Join(b.home, "state", "afteryou", "state.json"))
 	var s turn.State
 	return err == nil && json.Unmarshal(data, &s) == nil && len(s.Sessions) > 0
 }
 
-// logged is afteryou's log.
+// logged returns afteryou's log.
 func (b *bench) logged() string {
 	data, err := os.ReadFile(filepath.Join(b.home, "state", "afteryou", "log"))
 	if err != nil {
@@ -139,7 +139,7 @@ func (b *bench) logged() string {
 	return string(data)
 }
 
-// answered is the first call that came through after the limit began.
+// answered returns the first call that came through after the limit began.
 func (b *bench) answered() (fakeapi.Request, bool) {
 	begun, ok := b.limit.at()
 	for _, r := range b.api.Log() {
@@ -150,7 +150,7 @@ func (b *bench) answered() (fakeapi.Request, bool) {
 	return fakeapi.Request{}, false
 }
 
-// calls tells when the API was called, and what it and our log said.
+// calls notes when the API was called, and what it and our log said.
 func (b *bench) calls(r *Result, caught map[string][]byte) {
 	begun, _ := b.limit.at()
 	var list bytes.Buffer
@@ -243,8 +243,9 @@ func (b *bench) died() (said string) {
 	return said
 }
 
-// recorder is a settings file of the user's, on the command line, that writes down which events happen: of those that
-// we hook in that version. It stands in one file with our hooks, which a version drops as a whole if it doesn't take it.
+// recorder returns a settings file of the user's, for the command line, with hooks that write down the events that happen:
+// of those that we hook in that version. It stands in one file with our hooks, and a version that doesn't take one of them
+// drops them all.
 func recorder(version, path string) string {
 	hooks := make(map[string]any)
 	for event := range ours(version) {
@@ -257,7 +258,7 @@ func recorder(version, path string) string {
 	return string(data)
 }
 
-// ours is which events we hook in a version, and which of them are gates.
+// ours returns the events we hook in a version, and of each whether it is a gate.
 func ours(version string) map[string]bool {
 	v, ok := claude.ParseVersion(version)
 	if !ok {
@@ -276,7 +277,7 @@ func ours(version string) map[string]bool {
 	return gates
 }
 
-// recorded is what the recorder wrote, each event once, in the order in which they happened first.
+// recorded returns the events that the recorder wrote, each once, in the order in which they happened first.
 func recorded(version, path string) (events, gates []string, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -79,7 +79,7 @@ func run() error {
 	return os.RemoveAll(keep.path)
 }
 
-// lacking is the cells that the table lacks, and those whose name again finds, if it is not empty.
+// lacking returns the cells that the table lacks, and those whose name again finds, if it is not empty.
 func lacking(t Table, again string) ([]cell, error) {
 	anew, err := regexp.Compile(again)
 	if err != nil {
