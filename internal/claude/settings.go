@@ -18,15 +18,15 @@ type Merged struct {
 	flag    arg
 }
 
-// mostInline bounds, in bytes, the settings that go on a command line: the system takes 128 KiB an argument on Linux.
-const mostInline = 64 << 10
+// maxInline bounds, in bytes, the settings that go on a command line: the system takes 128 KiB an argument on Linux.
+const maxInline = 64 << 10
 
 // Inline reports whether the settings may stand on the command line of that version, where nobody can take them away before
 // they are read, as one can a file. Versions that write them to one file in the temporary directory for all sessions with
 // the same settings, in place (2.1.78, 2.1.118; 2.1.186 no longer), must not get them so: a session that starts at the same
 // moment reads half of it, and runs without hooks. The zero Version counts as the newest.
 func (m Merged) Inline(v Version) bool {
-	return !m.Private && len(m.Settings) <= mostInline && (v.IsZero() || v.AtLeast(Version{2, 1, 186}))
+	return !m.Private && len(m.Settings) <= maxInline && (v.IsZero() || v.AtLeast(Version{2, 1, 186}))
 }
 
 // With returns the command line with value in place of the user's settings: settings, or the path of a file with them.

@@ -194,7 +194,7 @@ type rawRow struct {
 	RequestRef  string    `json:"requestRef"`
 	IsSidechain bool      `json:"isSidechain"`
 	Session     string    `json:"sessionId"`
-	Asked       string    `json:"requestSessionId"` // of a row that was copied (2.1.330)
+	RequestOf   string    `json:"requestSessionId"` // of a row that was copied (2.1.330)
 	Forked      struct {
 		Session string `json:"sessionId"`
 	} `json:"forkedFrom"`
@@ -232,7 +232,7 @@ func parseRow(line []byte) (Row, bool) {
 		raw.Timestamp = time.Time{}
 	}
 	row := Row{At: raw.Timestamp, Sidechain: raw.IsSidechain || raw.AgentID != "", Dir: raw.Dir,
-		Session: cmp.Or(raw.Asked, raw.Forked.Session, raw.Session), Unattended: unattended(raw.Entrypoint)}
+		Session: cmp.Or(raw.RequestOf, raw.Forked.Session, raw.Session), Unattended: unattended(raw.Entrypoint)}
 	switch {
 	case raw.Type == "api-request":
 		row.Kind, row.RequestID, row.QuerySource, row.Model = Request, raw.ID, raw.QuerySource, raw.Params.Model

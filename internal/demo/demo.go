@@ -140,7 +140,7 @@ func (s Scenario) Run(ctx context.Context, way Way, view *View) (Run, error) {
 			r.Dead++
 		}
 	}
-	r.Told, err = told(dir)
+	r.Recorded, err = recorded(dir)
 	return r, err
 }
 

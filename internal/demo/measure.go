@@ -18,8 +18,8 @@ type Run struct {
 	Dead       int     `json:"dead"` // sessions that did not finish their work
 	// Jain is Jain's index of the times at which the sessions that lived had their last answer: 1 is all at once.
 	Jain float64 `json:"jain"`
-	// Told counts the 429s that Claude Code's own transcripts tell of.
-	Told int `json:"told_429"`
+	// Recorded counts the 429s in Claude Code's own transcripts.
+	Recorded int `json:"told_429"`
 	// Wasted is for how long the limit had room for a call, and somebody wanted one, and nobody called. A session wants a
 	// call from the first call of the run on, and from half a second after each answer to it (a tool runs meanwhile).
 	// Lost is the part of it during which the limit was full, so that what came in ran over: only that makes the whole
@@ -52,7 +52,7 @@ const (
 	fullSpan  = 10 // seconds and calls
 )
 
-// measure returns what the server's log tells of a run. It does not set Wall, Dead and Told, and counts who died in Jain
+// measure returns what the server's log tells of a run. It does not set Wall, Dead and Recorded, and counts who died in Jain
 // until its last answer.
 func (s Scenario) measure(log []fakeapi.Request, changes []change) (r Run) {
 	if len(log) == 0 {

@@ -184,7 +184,7 @@ func (r Result) Table(out io.Writer) error {
 	line("answers", "%d", func(x Run) any { return x.Answers })
 	line("rejections", "%d", func(x Run) any { return x.Rejections })
 	line("rejections per answer", "%.2f", func(x Run) any { return float64(x.Rejections) / float64(max(1, x.Answers)) })
-	line("rejections that Claude Code saw", "%d", func(x Run) any { return x.Told })
+	line("rejections that Claude Code saw", "%d", func(x Run) any { return x.Recorded })
 	line("sessions that died", "%d", func(x Run) any { return x.Dead })
 	line("fairness (Jain's index)", "%.3f", func(x Run) any { return x.Jain })
 	line("waited although a call would have passed", "%.1f s", func(x Run) any { return x.Wasted })

@@ -28,10 +28,10 @@ import (
 const (
 	// Timeout bounds how long an answer may take: one token comes within a second or two.
 	Timeout = 20 * time.Second
-	// mostBody bounds what is read of an answer, in bytes.
-	mostBody = 64 << 10
-	// mostSaid bounds what is shown of the server's message, in letters.
-	mostSaid = 300
+	// maxBody bounds what is read of an answer, in bytes.
+	maxBody = 64 << 10
+	// maxMessage bounds what is shown of the server's message, in letters.
+	maxMessage = 300
 	// model is the haiku of Claude Code 2.1.330, its cheapest.
 	model = "claude-haiku-5-5"
 	// oauthBeta must stand beside the token of a login (2.1.330 sends it with others).
@@ -119,7 +119,7 @@ func ask(ctx context.Context, getenv func(string) string, model, agent string) (
 		return Answer{}, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, mostBody))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -184,8 +184,8 @@ func message(body []byte, getenv func(string) string) string {
 	}
 	words := strings.FieldsFunc(hide(e.Error.Message, getenv), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 	said := []rune(strings.Join(words, " "))
-	if len(said) > mostSaid {
-		said = append(said[:mostSaid], '…')
+	if len(said) > maxMessage {
+		said = append(said[:maxMessage], '…')
 	}
 	return string(said)
 }

@@ -152,8 +152,8 @@ func instants(year int, month time.Month, day, hour, minute int, zone *time.Loca
 	shown := time.Date(year, month, day, hour, minute, 0, 0, time.UTC)
 	var found []time.Time
 	// The offset that holds is that of the day before or that of the day after.
-	for _, near := range []time.Duration{-26 * time.Hour, 26 * time.Hour} {
-		_, offset := shown.Add(near).In(zone).Zone()
+	for _, away := range []time.Duration{-26 * time.Hour, 26 * time.Hour} {
+		_, offset := shown.Add(away).In(zone).Zone()
 		t := shown.Add(-time.Duration(offset) * time.Second)
 		_, real := t.In(zone).Zone()
 		if real == offset && (len(found) == 0 || !found[0].Equal(t)) {

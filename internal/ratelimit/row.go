@@ -101,7 +101,7 @@ func (r *row) retry() (Limit, bool) {
 		l.Kind, l.Wait = Spend, false
 	default:
 		l.Kind = Requests
-		l.names(e.Message)
+		l.readRate(e.Message)
 	}
 	return l, true
 }

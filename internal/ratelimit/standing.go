@@ -25,8 +25,8 @@ type Window struct {
 
 const headerPrefix = "Anthropic-Ratelimit-"
 
-// most bounds the limits per minute that are believed, far beyond what is sold.
-const most = 1e12
+// maxRate bounds the limits per minute that are believed, far beyond what is sold.
+const maxRate = 1e12
 
 // Rates reads the limits per minute from an answer's headers; get is http.Header's Get. What is no number that can be a
 // limit is none.
@@ -34,7 +34,7 @@ func Rates(get func(string) string) (rates []Rate) {
 	for _, name := range []string{"Requests", "Input-Tokens", "Output-Tokens", "Tokens"} {
 		limit, err := strconv.ParseFloat(get(headerPrefix+name+"-Limit"), 64)
 		remaining, err2 := strconv.ParseFloat(get(headerPrefix+name+"-Remaining"), 64)
-		if err != nil || err2 != nil || !(limit >= 1 && limit <= most && remaining >= 0 && remaining <= most) {
+		if err != nil || err2 != nil || !(limit >= 1 && limit <= maxRate && remaining >= 0 && remaining <= maxRate) {
 			continue
 		}
 		r := Rate{Name: strings.ToLower(name), Limit: limit, Remaining: remaining}
@@ -60,7 +60,7 @@ func Windows(header map[string][]string) (windows []Window) {
 			return ""
 		}
 		used, err := strconv.ParseFloat(values[0], 64)
-		if err != nil || !(used >= 0 && used <= most) {
+		if err != nil || !(used >= 0 && used <= maxRate) {
 			continue
 		}
 		w := Window{Name: strings.ToLower(name), Status: get("Status"), Used: used}

@@ -51,12 +51,12 @@ func (s *Stream) Feed(p []byte) (Limit, bool) {
 			part := s.part
 			n := s.partLen
 			s.partLen = 0
-			s.print(part[:n])
+			s.write(part[:n])
 		}
 	}
 	for len(p) > 0 {
 		if s.state == ground {
-			p = p[s.print(p):]
+			p = p[s.write(p):]
 		} else {
 			p = p[s.sequence(p):]
 		}
@@ -64,8 +64,8 @@ func (s *Stream) Feed(p []byte) (Limit, bool) {
 	return s.last, s.found
 }
 
-// print takes text and simple controls up to the next escape sequence, and says how much it took.
-func (s *Stream) print(p []byte) int {
+// write takes text and simple controls up to the next escape sequence, and returns how many bytes that were.
+func (s *Stream) write(p []byte) int {
 	for i := 0; i < len(p); {
 		c := p[i]
 		switch {
@@ -253,7 +253,7 @@ func (s *Stream) read() {
 	line := string(row.cells[:row.n])
 	if strings.Contains(line, "etrying in ") {
 		if m := countdown().FindStringSubmatch(line); m != nil {
-			if l, ok := waiting(m[1], m[2], m[3], m[4]); ok && !(s.shown && l.Attempt == s.last.Attempt) {
+			if l, ok := readCountdown(m[1], m[2], m[3], m[4]); ok && !(s.shown && l.Attempt == s.last.Attempt) {
 				s.shown, s.last, s.found = true, l, true
 			}
 			return

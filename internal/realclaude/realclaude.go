@@ -134,7 +134,7 @@ type Session struct {
 type Result struct {
 	Stdout, Stderr string
 	Code           int // 128+n when signal n ended it
-	Took           time.Duration
+	Elapsed        time.Duration
 }
 
 // Print runs -p with args, the prompt among them, and an empty stdin. An exit code is no error. When ctx ends, so do the
@@ -152,7 +152,7 @@ func Print(ctx context.Context, s Session, args ...string) (Result, error) {
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return r, fmt.Errorf("%s -p: %w after %v; stdout %q, stderr %q", s.Path, ctx.Err(), r.Took, r.Stdout, r.Stderr)
+		return r, fmt.Errorf("%s -p: %w after %v; stdout %q, stderr %q", s.Path, ctx.Err(), r.Elapsed, r.Stdout, r.Stderr)
 	case err != nil && !errors.As(err, &exit):
 		return r, err
 	}

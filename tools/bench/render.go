@@ -146,7 +146,7 @@ func table(runs []Shared, ways []way) string {
 		{"wall, s", "%.0f", func(s Shared) float64 { return s.Run.Wall }},
 		{"rejections", "%.0f", func(s Shared) float64 { return float64(s.Run.Rejections) }},
 		{"per answer", "%.2f", Shared.rejected},
-		{"seen by Claude Code", "%.0f", func(s Shared) float64 { return float64(s.Run.Told) }},
+		{"seen by Claude Code", "%.0f", func(s Shared) float64 { return float64(s.Run.Recorded) }},
 		{"dead", "%.0f", func(s Shared) float64 { return float64(s.Run.Dead) }},
 		{"Jain", "%.3f", func(s Shared) float64 { return s.Run.Jain }},
 		{"waited in vain, s", "%.1f", func(s Shared) float64 { return s.Run.Wasted }},

@@ -229,7 +229,7 @@ func (s sharing) one(ctx context.Context, w way, one Shared, r *running) error {
 	}
 	one.Run, one.Ideal, one.Beside = run, one.Work.Ideal(), int(beside.Load())
 	fmt.Fprintf(s.out, "%-11s %-9s round %d  %6.1f s  %.3f x  %3d answers %3d rejected (%d told) %d dead  Jain %.3f  %.1f s lost\n", one.Scenario, one.Way,
-		one.Round, run.Makespan, run.Makespan/one.Ideal, run.Answers, run.Rejections, run.Told, run.Dead, run.Jain, run.Lost)
+		one.Round, run.Makespan, run.Makespan/one.Ideal, run.Answers, run.Rejections, run.Recorded, run.Dead, run.Jain, run.Lost)
 	return s.results.change(func(all *Results) {
 		all.Sharing = slices.DeleteFunc(all.Sharing, func(old Shared) bool {
 			return old.Scenario == one.Scenario && old.Way == one.Way && old.Round == one.Round // of other work

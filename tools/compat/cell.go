@@ -76,12 +76,12 @@ func (l lab) measure(ctx context.Context, c cell) (r Result, caught map[string][
 	if c.mode == terminal {
 		caught, err = b.onTerminal(ctx, &r)
 	} else {
-		caught, err = b.print(ctx, &r)
+		caught, err = b.withPrint(ctx, &r)
 	}
 	if err != nil {
 		return Result{}, nil, err
 	}
-	r.Hooked, r.Took = b.hooked, seconds(time.Since(b.began))
+	r.Hooked, r.Elapsed = b.hooked, seconds(time.Since(b.began))
 	ran, err := os.ReadFile(filepath.Join(b.work(), "count"))
 	if err != nil {
 		return Result{}, nil, err

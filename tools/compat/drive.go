@@ -75,7 +75,7 @@ func (b *bench) onTerminal(ctx context.Context, r *Result) (map[string][]byte, e
 	}
 	screen := term.Screen()
 	r.Died = b.died()
-	r.Told = r.Died != "" && strings.Contains(squeeze(term.Text()), squeeze(head(r.Died, 60)))
+	r.UserTold = r.Died != "" && strings.Contains(squeeze(term.Text()), squeeze(head(r.Died, 60)))
 	r.Menu = !r.Answered && strings.Contains(screen, "Enter to confirm")
 	r.Trying = !r.Answered && r.Died == "" && strings.Contains(strings.ToLower(screen), "retrying in")
 	caught := map[string][]byte{"pty": raw[:kept], "screen": []byte(screen)}
@@ -132,8 +132,8 @@ func (b *bench) patience(begun time.Time) time.Time {
 	return end.Add(grace)
 }
 
-// print runs -p to its end.
-func (b *bench) print(ctx context.Context, r *Result) (map[string][]byte, error) {
+// withPrint runs -p to its end.
+func (b *bench) withPrint(ctx context.Context, r *Result) (map[string][]byte, error) {
 	args := append([]string{"--output-format", b.mode}, b.args...)
 	if b.mode == "stream-json" {
 		args = append(args, "--verbose")
@@ -156,7 +156,7 @@ func (b *bench) print(ctx context.Context, r *Result) (map[string][]byte, error)
 	r.Exit = p.Code
 	r.Answered = answered && !r.Trying && p.Code == 0 && result == "done"
 	r.Died = b.died()
-	r.Told = !r.Trying && p.Code != 0 && (result != "" || p.Stderr != "")
+	r.UserTold = !r.Trying && p.Code != 0 && (result != "" || p.Stderr != "")
 	caught := map[string][]byte{b.mode: essence(b.mode, p.Stdout), "stderr": []byte(p.Stderr)}
 	return caught, nil
 }

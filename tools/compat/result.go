@@ -25,8 +25,8 @@ type Result struct {
 	// Died is Claude Code's last word when the limit ended a turn, by its transcript; Kind is afteryou's reading of it.
 	Died string `json:"died,omitempty"`
 	Kind string `json:"kind,omitempty"`
-	// Told says that the person sees that at the end: on the screen, or in the output with a failing exit code.
-	Told bool `json:"told,omitempty"`
+	// UserTold says that the person sees that at the end: on the screen, or in the output with a failing exit code.
+	UserTold bool `json:"told,omitempty"`
 	// Menu says that Claude Code has opened a menu over it, which nobody has closed.
 	Menu bool `json:"menu,omitempty"`
 	// Trying says that Claude Code was still retrying when it was left, minutes later.
@@ -39,7 +39,7 @@ type Result struct {
 	Events []string `json:"events,omitempty"` // in the situation "settings": those whose hooks ran
 	Gates  []string `json:"gates,omitempty"`  // those of them that wait for the turn
 
-	Took float64 `json:"took"` // seconds
+	Elapsed float64 `json:"took"` // seconds
 }
 
 // outcome returns the cell's word.
@@ -53,9 +53,9 @@ func (r Result) outcome() string {
 		return "re-run"
 	case r.Answered:
 		return "waited natively"
-	case r.Told && r.Menu:
+	case r.UserTold && r.Menu:
 		return "told the user by a menu"
-	case r.Told:
+	case r.UserTold:
 		return "told the user"
 	case r.Trying:
 		return "still trying"
