@@ -1,14 +1,15 @@
 package claude
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 )
 
-// WithSettings is the environment as the user's settings file changes it for Claude Code: what stands in its env counts
-// before what is set (2.1.330). A file that can't be read changes nothing.
+// WithSettings returns the environment as the user's settings file changes it for Claude Code: its env wins over what is
+// set (2.1.330). A file that can't be read changes nothing.
 //
 // A project's settings are left out: they may be a stranger's, and name a base URL that no key of the user's must go to.
 func WithSettings(getenv func(string) string) func(string) string {
@@ -27,7 +28,7 @@ func WithSettings(getenv func(string) string) func(string) string {
 	}
 }
 
-// HasKey says whether a session with this environment pays with a key or token that stands in it. A key that the user
+// HasKey reports whether a session with this environment pays with a key or token of the environment. A key that the user
 // told Claude Code not to use does not count: the session then runs on a login (2.1.330).
 func HasKey(getenv func(string) string) bool {
 	if getenv("ANTHROPIC_AUTH_TOKEN") != "" {
@@ -37,11 +38,7 @@ func HasKey(getenv func(string) string) bool {
 	if key == "" {
 		return false
 	}
-	dir := getenv("CLAUDE_CONFIG_DIR")
-	if dir == "" {
-		dir = getenv("HOME")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, ".claude.json"))
+	data, err := os.ReadFile(filepath.Join(cmp.Or(getenv("CLAUDE_CONFIG_DIR"), getenv("HOME")), ".claude.json"))
 	var c struct {
 		Responses struct{ Rejected []string } `json:"customApiKeyResponses"`
 	}

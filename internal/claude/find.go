@@ -18,9 +18,9 @@ type Binary struct{ Path string }
 // ErrNotFound says that no Claude Code was found in any place.
 var ErrNotFound = errors.New("no Claude Code found\nhint: install it, or set AFTERYOU_CLAUDE to its path")
 
-// Find looks for the real Claude Code: AFTERYOU_CLAUDE, then PATH, then the usual install places. self is our own
-// executable, which is passed over under any name, as a link or as a copy; so is a small script that names it. A script
-// that gets to us in another way is taken for Claude Code: package wrapper breaks that loop.
+// Find returns the real Claude Code: AFTERYOU_CLAUDE, then PATH, then the usual install places. self is our own executable.
+// It is passed over under any name, as a link or as a copy; so is a small script that names it. A script that gets to us in
+// another way is taken for Claude Code: package wrapper breaks that loop.
 func Find(self string, getenv func(string) string) (Binary, error) {
 	me := newOurselves(self)
 	if path := getenv("AFTERYOU_CLAUDE"); path != "" {

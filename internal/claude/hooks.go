@@ -26,10 +26,10 @@ const (
 // message for the model).
 const wakeSummary = "afteryou: the limit is over, going on"
 
-// gateStatus is what Claude Code shows beside its spinner while a gate waits.
+// gateStatus stands beside Claude Code's spinner while a gate waits.
 const gateStatus = "afteryou: waiting for a turn"
 
-// events are those we hook, with the first version that knows each. A settings file that names an event unknown to a
+// events lists those we hook, with the first version that knows each. A settings file that names an event unknown to a
 // version loses all of its hooks there, the user's own too, so a version is named late rather than early:
 //
 //   - those of 1.0.128 were all seen in that package, the oldest one looked at;
@@ -80,9 +80,9 @@ type group struct {
 	Hooks []handler `json:"hooks"`
 }
 
-// Hooks are our handlers in the shape of a settings file's "hooks" object, for the events that v knows; the zero Version
-// is taken for the newest. The same handler written in two settings files runs once, so everyone must write them from
-// here. For a version that is too old the object is empty.
+// Hooks returns our handlers in the shape of a settings file's "hooks" object, for the events that v knows. The zero
+// Version counts as the newest; for a version that is too old the object is empty. The same handler written in two settings
+// files runs once, so everyone must write them from here.
 func Hooks(self string, v Version) json.RawMessage {
 	var b bytes.Buffer
 	b.WriteByte('{')
@@ -112,11 +112,11 @@ func Hooks(self string, v Version) json.RawMessage {
 	return b.Bytes()
 }
 
-// Wakes is whether our hooks can make a session of that version go on after a limit. The zero Version is taken for the
+// Wakes reports whether our hooks can make a session of that version go on after a limit. The zero Version counts as the
 // newest.
 func Wakes(v Version) bool { return v.IsZero() || v.AtLeast(Version{2, 1, 78}) }
 
-// wake is the handler, beside h, that waits in the background and wakes the session.
+// wake returns a handler like h that waits in the background and wakes the session.
 func wake(h handler) handler {
 	if h.Args == nil {
 		h.Command += " wake"
@@ -131,7 +131,7 @@ func wake(h handler) handler {
 // Quote makes s one word of a POSIX shell.
 func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// compact is v as JSON, with < > & as they are.
+// compact returns v as JSON on one line, with < > & as they are.
 func compact(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -2,14 +2,15 @@ package claude
 
 import "strings"
 
-// Watchdog is the first version that can wait out a retry-after of any length by itself
-// (CLAUDE_CODE_RETRY_WATCHDOG, 2.1.186 by its documentation).
+// Watchdog returns the first version that can wait out a retry-after of any length by itself (CLAUDE_CODE_RETRY_WATCHDOG,
+// 2.1.186 by its documentation).
 func Watchdog() Version { return Version{2, 1, 186} }
 
-// WatchdogOn is whether a value of CLAUDE_CODE_RETRY_WATCHDOG switches that on; any other than these does not (2.1.330).
+// WatchdogOn reports whether a value of CLAUDE_CODE_RETRY_WATCHDOG switches that on; any other than these does not
+// (2.1.330).
 func WatchdogOn(value string) bool { return isOn(value) }
 
-// isOn is what Claude Code takes for yes in the variables that switch something on (2.1.330).
+// isOn reports whether Claude Code takes value for yes in the variables that switch something on (2.1.330).
 func isOn(value string) bool {
 	switch strings.ToLower(strings.TrimSpace(value)) {
 	case "1", "true", "yes", "on":
@@ -18,8 +19,8 @@ func isOn(value string) bool {
 	return false
 }
 
-// ToolBatch is the first version that tells when all tools of an answer are done, so that one event stands before each
-// call to the model.
+// ToolBatch returns the first version with an event for the end of all tools of an answer, so that one event stands before
+// each call to the model.
 func ToolBatch() Version { return postToolBatch }
 
 // Knows reports whether v knows an event of those that we hook. Of others nothing is known, and nobody is to worry.
@@ -32,7 +33,7 @@ func (v Version) Knows(event string) bool {
 	return true
 }
 
-// Settings is what matters to turns in one of Claude Code's settings files, beside its hooks.
+// Settings is the part of one of Claude Code's settings files that matters to turns, beside its hooks.
 type Settings struct {
 	DisableAllHooks       bool
 	AllowManagedHooksOnly bool

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// APIURL is where Claude Code sends its requests unless told otherwise.
+// APIURL is the base URL of Claude Code's requests unless it is told another.
 const APIURL = "https://api.anthropic.com"
 
-// PoolKey tells who pays for a session with this environment: where it sends its requests, and as whom. visible may be
-// shown; secret is material for a keyed hash, and is not to be stored. The order is Claude Code's own.
+// PoolKey returns who pays for a session with this environment: its base URL and its credential. visible may be shown;
+// secret is material for a keyed hash, and is not to be stored. The order is Claude Code's own.
 //
 // No credential file is read: a login is known by the directory that holds it. What the user's settings files say
 // (apiKeyHelper, env) is not seen.
@@ -45,17 +45,15 @@ func PoolKey(getenv func(string) string) (visible, secret string) {
 	if account := Account(getenv); account != "" {
 		return key(shown+", claude.ai token", url, account)
 	}
-	dir := ConfigDir(getenv)
-	short := cmp.Or(getenv("CLAUDE_CONFIG_DIR"), "~/.claude")
-	visible = "login of " + short
+	visible = "login of " + cmp.Or(getenv("CLAUDE_CONFIG_DIR"), "~/.claude")
 	if url != APIURL {
 		visible = shown + ", " + visible
 	}
-	return key(visible, url, dir)
+	return key(visible, url, ConfigDir(getenv))
 }
 
-// Elsewhere is the variable, if there is one, that sends the session's calls elsewhere than to a base URL of the Messages
-// API: to a cloud's own, or into a socket (2.1.330).
+// Elsewhere returns the variable that sends the session's calls elsewhere than to a base URL of the Messages API, to a
+// cloud's own or into a socket (2.1.330); "" where none does.
 func Elsewhere(getenv func(string) string) string {
 	for _, name := range [...]string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_MANTLE", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY",
 		"CLAUDE_CODE_USE_ANTHROPIC_AWS", "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD", "CLAUDE_CODE_USE_GATEWAY"} {
@@ -72,8 +70,8 @@ func Elsewhere(getenv func(string) string) string {
 // AccountEnv tells hooks which token a session runs on: Claude Code gives them its API key, and not its token (2.1.330).
 const AccountEnv = "AFTERYOU_ACCOUNT"
 
-// Account is what stands for the session's token, and does not give it away: what a launcher put into AccountEnv, or
-// puts there. It is empty where there is no token.
+// Account returns a hash of the session's token, made here or found in AccountEnv, where a launcher put it. It is empty
+// where there is no token.
 func Account(getenv func(string) string) string {
 	token := getenv("CLAUDE_CODE_OAUTH_TOKEN")
 	if token == "" {
@@ -83,15 +81,15 @@ func Account(getenv func(string) string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Unattended says whether nobody sits before the session that runs a hook: -p and the SDKs (2.1.330).
+// Unattended reports whether nobody sits before the session of a hook: -p and the SDKs (2.1.330).
 func Unattended(getenv func(string) string) bool {
 	return unattended(getenv("CLAUDE_CODE_ENTRYPOINT"))
 }
 
-// unattended says the same of the entrypoint that a row names.
+// unattended reports the same of the entrypoint that a row names.
 func unattended(entrypoint string) bool { return strings.HasPrefix(entrypoint, "sdk-") }
 
-// withoutSecrets is url without the parts that may carry a credential.
+// withoutSecrets returns url without the parts that may carry a credential: user, query and fragment.
 func withoutSecrets(url string) string {
 	url, _, _ = strings.Cut(url, "?")
 	url, _, _ = strings.Cut(url, "#")

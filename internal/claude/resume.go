@@ -63,12 +63,12 @@ func NameRun(args []string, id string) (Run, bool) {
 	return r, true
 }
 
-// Again is the command line that goes on with the session, with another prompt.
+// Again returns the command line that goes on with the session, with another prompt.
 func (r Run) Again(prompt string) []string {
 	return slices.Concat([]string{"--resume", r.Session}, r.rest, []string{"--", prompt})
 }
 
-// SessionOf is the interactive session that a process runs, as Claude Code writes it down (2.1.78 does, without its kind).
+// SessionOf returns the interactive session of a process, as Claude Code writes it down (2.1.78 does, without its kind).
 func SessionOf(getenv func(string) string, pid int) (session string, ok bool) {
 	data, err := os.ReadFile(filepath.Join(ConfigDir(getenv), "sessions", strconv.Itoa(pid)+".json"))
 	var s struct {
@@ -82,7 +82,7 @@ func SessionOf(getenv func(string) string, pid int) (session string, ok bool) {
 	return s.Session, s.Session != ""
 }
 
-// ConfigDir is where Claude Code keeps what is the user's.
+// ConfigDir returns the directory in which Claude Code keeps what is the user's.
 func ConfigDir(getenv func(string) string) string {
 	if dir := getenv("CLAUDE_CONFIG_DIR"); dir != "" {
 		return dir
@@ -90,7 +90,7 @@ func ConfigDir(getenv func(string) string) string {
 	return filepath.Join(getenv("HOME"), ".claude")
 }
 
-// FindTranscript is where a session's transcript stands, in whatever directory it was started.
+// FindTranscript returns the path of a session's transcript, in whatever directory it was started.
 func FindTranscript(getenv func(string) string, session string) (string, bool) {
 	dir := ConfigDir(getenv)
 	if session == "" || strings.ContainsAny(session, `/\*?[`) {

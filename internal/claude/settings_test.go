@@ -1,6 +1,7 @@
 package claude
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -71,8 +72,8 @@ func TestMergeSettings(t *testing.T) {
 			want: []string{"--settings=FILE", "--quantum=7"}, settings: `{"a":1,"hooks":` + few + `}`},
 
 		{name: "a file that is not there", args: []string{"--settings", "nowhere"}, err: "open nowhere"},
-		{name: "a file that is no JSON", args: []string{"--settings", "broken"}, err: `"broken": unexpected end`},
-		{name: "a file that is no object", args: []string{"--settings", "array.json"}, err: "cannot unmarshal array"},
+		{name: "a file that is no JSON", args: []string{"--settings", "broken"}, err: `"broken": line 1, column 7: unexpected end`},
+		{name: "a file that is no object", args: []string{"--settings", "array.json"}, err: `"array.json": it is no object`},
 		{name: "inline that is no JSON", args: []string{"--settings", "{a}"}, err: "invalid character"},
 		{name: "hooks that are no object", args: []string{"--settings", `{"hooks":[]}`}, err: "hooks:"},
 		{name: "hooks that are null", args: []string{"--settings", `{"hooks":null}`}, err: "null"},
@@ -143,13 +144,13 @@ func TestNewerVersionsAreTreatedAsTheNewestKnown(t *testing.T) {
 func TestHooks(t *testing.T) {
 	for _, tt := range []struct {
 		version string
-		want    string // events, a gate with *
+		want    string // events, a gate with *, one with a second handler with +
 		form    string
 	}{
-		{"", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure SessionEnd", "exec"},
-		{"2.1.330", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure SessionEnd", "exec"},
-		{"2.1.138", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure SessionEnd", "shell"},
-		{"2.1.78", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure SessionEnd", "shell"},
+		{"", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure+ SessionEnd", "exec"},
+		{"2.1.330", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure+ SessionEnd", "exec"},
+		{"2.1.138", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure+ SessionEnd", "shell"},
+		{"2.1.78", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure+ SessionEnd", "shell"},
 		{"2.0.76", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* SubagentStart* SubagentStop Stop SessionEnd", "shell"},
 		{"1.0.128", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* SubagentStop Stop SessionEnd", "shell"},
 		{"0.2.9", "", ""},
@@ -157,51 +158,53 @@ func TestHooks(t *testing.T) {
 		t.Run("version "+tt.version, func(t *testing.T) {
 			v, _ := ParseVersion(tt.version)
 			raw := Hooks("/it's/afteryou", v)
-			o, err := members(raw)
+			list, err := Handlers([]byte(`{"hooks":` + string(raw) + `}`))
 			if err != nil {
 				t.Fatalf("Hooks: %v in %s", err, raw)
 			}
 			var got []string
-			for _, m := range o {
-				var groups []group
-				handlers := 1
-				if m.name == "StopFailure" {
-					handlers = 2
-				}
-				if err := json.Unmarshal(m.value, &groups); err != nil || len(groups) != 1 || len(groups[0].Hooks) != handlers {
-					t.Fatalf("Hooks of %s: %s, %v", m.name, m.value, err)
-				}
-				if handlers == 2 {
-					w := groups[0].Hooks[1]
-					if !w.AsyncRewake || w.Timeout < 6*60*60 || !strings.HasSuffix(strings.Join(append([]string{w.Command}, w.Args...), " "), " hook wake") {
-						t.Errorf("the handler that wakes is %+v", w)
-					}
-					if path, ok := (Handler{Command: w.Command, Args: w.Args}).Program(); !ok || path != "/it's/afteryou" {
-						t.Errorf("the handler that wakes runs %q, %v", path, ok)
-					}
-				}
-				h, name := groups[0].Hooks[0], m.name
-				if h.StatusMessage != "" {
-					name += "*"
-					if h.Timeout < 6*60*60 {
-						t.Errorf("gate %s has timeout %d", m.name, h.Timeout)
-					}
-				} else if h.Timeout != shortTimeout {
-					t.Errorf("%s has timeout %d", m.name, h.Timeout)
-				}
-				got = append(got, name)
-				want := handler{Command: "/it's/afteryou", Args: []string{"hook"}}
-				if tt.form == "shell" {
-					want = handler{Command: `exec '/it'\''s/afteryou' hook`}
-				}
-				if h.Type != "command" || h.Command != want.Command || !slices.Equal(h.Args, want.Args) {
-					t.Errorf("handler %+v, want %+v", h, want)
+			for i, h := range list {
+				checkHandler(t, h, tt.form)
+				switch {
+				case i > 0 && h.Event == list[i-1].Event:
+					got[len(got)-1] += "+"
+				case bytes.Contains(h.Raw, []byte(`"statusMessage"`)):
+					got = append(got, h.Event+"*")
+				default:
+					got = append(got, h.Event)
 				}
 			}
 			if s := strings.Join(got, " "); s != tt.want {
 				t.Errorf("Hooks(%v)\n got %s\nwant %s", v, s, tt.want)
 			}
 		})
+	}
+}
+
+// checkHandler checks one of Hooks: what it runs, in which form, and how long it may take.
+func checkHandler(t *testing.T, got Handler, form string) {
+	t.Helper()
+	var h handler
+	if err := json.Unmarshal(got.Raw, &h); err != nil {
+		t.Fatal(err)
+	}
+	if path, ok := got.Program(); !ok || path != "/it's/afteryou" {
+		t.Errorf("%s runs %q, %v", got.Raw, path, ok)
+	}
+	if long := h.StatusMessage != "" || h.AsyncRewake; long != (h.Timeout >= 6*60*60) || !long && h.Timeout != shortTimeout {
+		t.Errorf("%s has timeout %d", got.Event, h.Timeout)
+	}
+	want := handler{Command: "/it's/afteryou", Args: []string{"hook"}}
+	if form == "shell" {
+		want = handler{Command: `exec '/it'\''s/afteryou' hook`}
+	}
+	if h.AsyncRewake && form == "shell" {
+		want.Command += " wake"
+	} else if h.AsyncRewake {
+		want.Args = append(want.Args, "wake")
+	}
+	if h.Type != "command" || h.Command != want.Command || !slices.Equal(h.Args, want.Args) {
+		t.Errorf("handler %+v, want %+v", h, want)
 	}
 }
 

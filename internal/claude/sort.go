@@ -2,7 +2,7 @@ package claude
 
 import "strings"
 
-// Kind is what a command line of Claude Code asks for.
+// Kind is the kind of a command line of Claude Code.
 type Kind int
 
 const (
@@ -13,7 +13,7 @@ const (
 
 func (k Kind) String() string { return [...]string{"other", "print", "interactive"}[k] }
 
-// arity is what may follow a flag.
+// arity says which values may follow a flag.
 type arity int
 
 const (
@@ -24,7 +24,7 @@ const (
 	leave          // with this flag it is no chat session here
 )
 
-// flags are those of 2.1.332: its --help, and the hidden ones that its code declares for the same command, with those of
+// flags lists those of 2.1.332: its --help, and the hidden ones that its code declares for the same command, with those of
 // 2.1.332 that must stand first. Releases bring new ones almost daily: see walk.
 var flags = map[string]arity{
 	"--ablation": one, "--add-dir": many, "--advisor": one, "--agent": one, "--agent-color": one, "--agent-id": one,
@@ -78,8 +78,8 @@ func words(s string) map[string]bool {
 	return m
 }
 
-// Sort tells what args, without the program's name, ask for. What is unknown is a session: -p is looked for all the same,
-// and where it is missed the session only gets a terminal of its own that it does not need.
+// Sort returns the kind of a command line, without the program's name. What is unknown is a session: -p is looked for all
+// the same, and where it is missed the session only gets a terminal of its own that it does not need.
 func Sort(args []string) Kind {
 	k, words, other := Interactive, 0, false
 	walk(args, func(a arg) {
@@ -134,7 +134,7 @@ func walk(args []string, f func(arg)) (certain bool) {
 	return certain
 }
 
-// dashed is whether s looks like a flag; a lone dash does not.
+// dashed reports whether s looks like a flag; a lone dash does not.
 func dashed(s string) bool { return len(s) > 1 && s[0] == '-' }
 
 // flagAt reads the flag at i, or the several of -cp.
@@ -167,7 +167,7 @@ func flagAt(args []string, i int) (found []arg, next int, known bool) {
 	return found, i + 1, true
 }
 
-// valueOf gives a flag its values from args at i on. It is not complete where one is lacking.
+// valueOf takes the values of a flag from args at i on. It is not complete where one is lacking.
 func valueOf(args []string, a arg, i int) (_ arg, next int, complete bool) {
 	takes, known := flags[a.flag]
 	if !known {

@@ -115,8 +115,27 @@ func TestRealHelp(t *testing.T) {
 	if !ok {
 		t.Fatalf("no list of commands in --help:\n%s", help)
 	}
-	names := regexp.MustCompile(`(?m)^  (-[^<\[\n]*?)(?:\s\s.*|\s?([<\[][^>\]]*[>\]]).*)?$`)
+	if n := checkFlags(t, options); n < 60 {
+		t.Errorf("only %d flags found in --help", n)
+	}
 	found := 0
+	for _, m := range regexp.MustCompile(`(?m)^  ([a-z][a-z|-]*)`).FindAllStringSubmatch(list, -1) {
+		for name := range strings.SplitSeq(m[1], "|") {
+			found++
+			if !commands[name] {
+				t.Errorf("command %q is not known", name)
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d commands found in --help", found)
+	}
+}
+
+// checkFlags holds our list of flags to those of --help, and returns how many there are.
+func checkFlags(t *testing.T, options string) (found int) {
+	t.Helper()
+	names := regexp.MustCompile(`(?m)^  (-[^<\[\n]*?)(?:\s\s.*|\s?([<\[][^>\]]*[>\]]).*)?$`)
 	for _, m := range names.FindAllStringSubmatch(options, -1) {
 		for name := range strings.SplitSeq(m[1], ", ") {
 			name = strings.TrimSpace(name)
@@ -142,19 +161,5 @@ func TestRealHelp(t *testing.T) {
 			}
 		}
 	}
-	if found < 60 {
-		t.Errorf("only %d flags found in --help", found)
-	}
-	found = 0
-	for _, m := range regexp.MustCompile(`(?m)^  ([a-z][a-z|-]*)`).FindAllStringSubmatch(list, -1) {
-		for name := range strings.SplitSeq(m[1], "|") {
-			found++
-			if !commands[name] {
-				t.Errorf("command %q is not known", name)
-			}
-		}
-	}
-	if found < 20 {
-		t.Errorf("only %d commands found in --help", found)
-	}
+	return found
 }

@@ -12,21 +12,21 @@ import (
 	"afteryou/internal/ratelimit"
 )
 
-// tail is how much of a transcript's end is looked at for how a session stopped. The row that says so is among the last.
+// tail is the number of bytes at a transcript's end in which the stop of a session is looked for. Its row is among the last.
 const tail = 4 << 20
 
-// Stopped is how the main conversation of a session came to a stop.
+// Stopped is the end of a session's main conversation in an error.
 type Stopped struct {
 	// Limit is the limit that ended the turn; of Kind ratelimit.None where another error did.
 	Limit ratelimit.Limit
 	At    time.Time
-	// Answered is when the model answered last before that; zero where that is too long ago to be seen.
+	// Answered is the time of the model's last answer before that; zero where that is too long ago to be seen.
 	Answered time.Time
-	// Prompted is when the prompt came that it died over; zero where that is too long ago to be seen.
+	// Prompted is the time of the prompt that it died over; zero where that is too long ago to be seen.
 	Prompted time.Time
-	// Model is what was called last; "" where that is too long ago to be seen.
+	// Model was called last; "" where that is too long ago to be seen.
 	Model string
-	// next is where the transcript continues behind the error.
+	// next is the offset in the transcript behind the error.
 	next int64
 }
 
@@ -64,7 +64,7 @@ func ReadStopped(path string) (Stopped, bool, error) {
 	return s, ok, err
 }
 
-// WentOn is whether the conversation went on since: by the person, or by Claude Code itself.
+// WentOn reports whether the conversation went on since: by the person, or by Claude Code itself.
 func (s Stopped) WentOn(path string) (bool, error) {
 	on := false
 	err := rows(path, s.next, func(line []byte, _ int64) {

@@ -12,7 +12,7 @@ import (
 	"afteryou/internal/ratelimit"
 )
 
-// RowKind is what a transcript row tells.
+// RowKind says which event a transcript row records.
 type RowKind int
 
 const (
@@ -51,7 +51,7 @@ func (k RowKind) String() string {
 	return fmt.Sprintf("RowKind(%d)", int(k))
 }
 
-// Usage is what an answer cost in tokens. Only Input and CacheWrite count against the limit on input tokens.
+// Usage is the cost of an answer in tokens. Only Input and CacheWrite count against the limit on input tokens.
 type Usage struct{ Input, CacheWrite, CacheRead, Output int }
 
 // Row is a row of a transcript that matters to turns.
@@ -68,14 +68,14 @@ type Row struct {
 	Model       string // of Request and Answer
 	Usage       Usage  // of Answer: the same in each block's row, final in the last one
 	Sidechain   bool   // written by a subagent
-	// Session is whose request it was: a fork's transcript begins with the rows of the session that it was taken from.
+	// Session sent the request: a fork's transcript begins with the rows of the session that it was taken from.
 	Session    string
 	Dir        string
 	Unattended bool // nobody sat before the session: -p and the SDKs
 }
 
 const (
-	// readSize is how much is read from a transcript at a time.
+	// readSize is the number of bytes read from a transcript at a time.
 	readSize = 256 << 10
 	// maxRow bounds what is kept of one row; a longer one is passed over. Those that matter have some kilobytes.
 	maxRow = 8 << 20
@@ -176,8 +176,8 @@ func wanted(line []byte) bool {
 	return len(line) < 8<<10 && bytes.Contains(line, interruptedMark)
 }
 
-// prompt says whether a row is a prompt, by its bytes too. Results of tools, and what Claude Code adds to the prompts, are
-// rows of type user as well.
+// prompt reports whether a row is a prompt, by its bytes too. Results of tools, and what Claude Code adds to the prompts,
+// are rows of type user as well.
 func prompt(line []byte) bool {
 	head := line[:min(len(line), 400)]
 	return bytes.Contains(head, userMark) && !bytes.Contains(head, attachmentMark) &&
@@ -194,7 +194,7 @@ type rawRow struct {
 	RequestRef  string    `json:"requestRef"`
 	IsSidechain bool      `json:"isSidechain"`
 	Session     string    `json:"sessionId"`
-	Asked       string    `json:"requestSessionId"` // of a row that was copied (2.1.330)
+	RequestOf   string    `json:"requestSessionId"` // of a row that was copied (2.1.330)
 	Forked      struct {
 		Session string `json:"sessionId"`
 	} `json:"forkedFrom"`
@@ -232,7 +232,7 @@ func parseRow(line []byte) (Row, bool) {
 		raw.Timestamp = time.Time{}
 	}
 	row := Row{At: raw.Timestamp, Sidechain: raw.IsSidechain || raw.AgentID != "", Dir: raw.Dir,
-		Session: cmp.Or(raw.Asked, raw.Forked.Session, raw.Session), Unattended: unattended(raw.Entrypoint)}
+		Session: cmp.Or(raw.RequestOf, raw.Forked.Session, raw.Session), Unattended: unattended(raw.Entrypoint)}
 	switch {
 	case raw.Type == "api-request":
 		row.Kind, row.RequestID, row.QuerySource, row.Model = Request, raw.ID, raw.QuerySource, raw.Params.Model
@@ -263,8 +263,8 @@ func parseRow(line []byte) (Row, bool) {
 	return row, true
 }
 
-// interrupted is whether content is what Claude Code writes when the user pressed Esc, not a tool's output or a prompt
-// that quotes it.
+// interrupted reports whether Claude Code wrote content because the user pressed Esc. A tool's output or a prompt that
+// quotes it does not count.
 func interrupted(content json.RawMessage) bool {
 	var blocks []struct{ Type, Text string }
 	return json.Unmarshal(content, &blocks) == nil && len(blocks) == 1 && blocks[0].Type == "text" &&

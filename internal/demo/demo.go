@@ -36,7 +36,7 @@ type Result struct {
 	Afteryou Run      `json:"afteryou"`
 }
 
-// Way is how the sessions of a run are started.
+// Way is a way to start the sessions of a run.
 type Way struct {
 	Title string
 	realclaude.Session
@@ -44,18 +44,18 @@ type Way struct {
 	Front func(ctx context.Context, api string) (url string, stop func(), err error)
 }
 
-// Native is Claude Code as it is.
+// Native starts Claude Code as it is.
 func Native(claude string, env ...string) Way {
 	return Way{Title: "each for itself", Session: realclaude.Session{Path: claude, Env: env}}
 }
 
-// Afteryou is Claude Code through afteryou, with settings as environment variables.
+// Afteryou starts Claude Code through afteryou, with settings as environment variables.
 func Afteryou(self, claude string, env ...string) Way {
 	return Way{Title: "with afteryou", Session: realclaude.Session{
 		Path: self, Args: []string{"run", "--"}, Env: append([]string{"AFTERYOU_CLAUDE=" + claude}, env...)}}
 }
 
-// Gateway is the setting that turns the gateway on or off.
+// Gateway returns the setting that turns the gateway on or off.
 func Gateway(on bool) string {
 	if on {
 		return "AFTERYOU_GATEWAY=on"
@@ -63,7 +63,7 @@ func Gateway(on bool) string {
 	return "AFTERYOU_GATEWAY=off"
 }
 
-// event is what became of one call.
+// event is the arrival of one call, and whether it was rejected.
 type event struct {
 	session  int
 	at       time.Time
@@ -94,7 +94,10 @@ func (s Scenario) Run(ctx context.Context, way Way, view *View) (Run, error) {
 		return Run{}, err
 	}
 	defer os.RemoveAll(dir)
-	ids := make(map[string]int)
+	sessions, err := s.newSessions(dir)
+	if err != nil {
+		return Run{}, err
+	}
 	chart := view.start(way.Title, s)
 	defer chart.stop()
 	limit := changing{scenario: s}
@@ -105,7 +108,7 @@ func (s Scenario) Run(ctx context.Context, way Way, view *View) (Run, error) {
 			return
 		}
 		limit.first()
-		if i, ok := ids[r.Session]; ok {
+		if i := slices.Index(sessions, r.Session); i >= 0 {
 			chart.add(event{session: i, at: r.Arrived, rejected: r.Status != 200})
 		}
 	}
@@ -124,37 +127,8 @@ func (s Scenario) Run(ctx context.Context, way Way, view *View) (Run, error) {
 		defer stop()
 		url = front
 	}
-
-	names := make([]string, s.Sessions)
-	for i := range names {
-		names[i] = newID()
-		ids[names[i]] = i
-		if err := realclaude.Home(home(dir, i), filepath.Join(dir, fmt.Sprint("work", i))); err != nil {
-			return Run{}, err
-		}
-	}
-	var wg sync.WaitGroup
-	fails := make([]error, s.Sessions)
 	begin := time.Now()
-	chart.begin()
-	for i, id := range names {
-		wg.Go(func() {
-			one := way.Session
-			one.Dir = filepath.Join(dir, fmt.Sprint("work", i))
-			one.Env = realclaude.Env(home(dir, i), url, append([]string{
-				"XDG_STATE_HOME=" + filepath.Join(dir, "state"),
-				"XDG_CONFIG_HOME=" + filepath.Join(dir, "config"),
-				"XDG_CACHE_HOME=" + filepath.Join(dir, "cache"),
-			}, slices.Concat(realclaude.Cloud(s.Cloud, url), way.Env)...)...)
-			out, err := realclaude.Print(ctx, one, "--session-id", id, "--permission-mode", "bypassPermissions", "demo")
-			if err == nil && (out.Code != 0 || strings.TrimSpace(out.Stdout) != finished) {
-				err = fmt.Errorf("exit code %d, %s", out.Code, strings.TrimSpace(out.Stdout+out.Stderr))
-			}
-			fails[i] = err
-			chart.end(i, time.Now(), err)
-		})
-	}
-	wg.Wait()
+	fails := s.runSessions(ctx, way, dir, url, sessions, chart)
 	wall := time.Since(begin)
 	if ctx.Err() != nil {
 		return Run{}, errors.Join(fails...)
@@ -166,14 +140,50 @@ func (s Scenario) Run(ctx context.Context, way Way, view *View) (Run, error) {
 			r.Dead++
 		}
 	}
-	r.Told, err = told(dir)
+	r.Recorded, err = recorded(dir)
 	return r, err
 }
 
-// home is the home of session i. Each has its own: many sessions that start at once in one home write one file.
+// newSessions makes up the ids of the sessions, and makes a home and a project for each.
+func (s Scenario) newSessions(dir string) (ids []string, err error) {
+	for i := range s.Sessions {
+		ids = append(ids, newID())
+		if err := realclaude.Home(home(dir, i), work(dir, i)); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+// runSessions runs the sessions with these ids against the API at url, and returns how each failed, if it did.
+func (s Scenario) runSessions(ctx context.Context, way Way, dir, url string, ids []string, chart *chart) []error {
+	var wg sync.WaitGroup
+	fails := make([]error, len(ids))
+	chart.begin()
+	for i, id := range ids {
+		wg.Go(func() {
+			one := way.Session
+			one.Dir = work(dir, i)
+			one.Env = realclaude.Env(home(dir, i), url, slices.Concat(realclaude.XDG(dir), realclaude.Cloud(s.Cloud, url), way.Env)...)
+			out, err := realclaude.Print(ctx, one, "--session-id", id, "--permission-mode", "bypassPermissions", "demo")
+			if err == nil && (out.Code != 0 || strings.TrimSpace(out.Stdout) != finished) {
+				err = fmt.Errorf("exit code %d, %s", out.Code, strings.TrimSpace(out.Stdout+out.Stderr))
+			}
+			fails[i] = err
+			chart.end(i, time.Now(), err)
+		})
+	}
+	wg.Wait()
+	return fails
+}
+
+// home returns the home of session i. Each has its own: many sessions that start at once in one home write one file.
 func home(dir string, i int) string { return filepath.Join(dir, fmt.Sprint("home", i)) }
 
-// newID is a random UUID, which is what Claude Code takes for the id of a session.
+// work returns the directory in which session i works.
+func work(dir string, i int) string { return filepath.Join(dir, fmt.Sprint("work", i)) }
+
+// newID makes up a UUID, as Claude Code wants the id of a session to be.
 func newID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails (crypto/rand)

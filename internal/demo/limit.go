@@ -65,8 +65,8 @@ func (c *changing) stop() []change {
 	return c.done
 }
 
-// told counts the 429s in all the transcripts of a run, those of subagents included.
-func told(dir string) (n int, err error) {
+// recorded counts the 429s in all the transcripts of a run, those of subagents included.
+func recorded(dir string) (n int, err error) {
 	homes, err := filepath.Glob(filepath.Join(dir, "home*", ".claude", "projects"))
 	if err != nil {
 		return 0, err

@@ -7,7 +7,7 @@ import (
 	"afteryou/internal/fakeapi"
 )
 
-// Run is what one run of all sessions came to.
+// Run is the outcome of one run of all sessions.
 type Run struct {
 	// Makespan is from the first call that reached the API to the end of the last answer: what the limit decides. Wall is
 	// from the start of the first process to the end of the last, with what Claude Code takes to start.
@@ -18,8 +18,8 @@ type Run struct {
 	Dead       int     `json:"dead"` // sessions that did not finish their work
 	// Jain is Jain's index of the times at which the sessions that lived had their last answer: 1 is all at once.
 	Jain float64 `json:"jain"`
-	// Told counts the 429s that Claude Code's own transcripts tell of.
-	Told int `json:"told_429"`
+	// Recorded counts the 429s in Claude Code's own transcripts.
+	Recorded int `json:"told_429"`
 	// Wasted is for how long the limit had room for a call, and somebody wanted one, and nobody called. A session wants a
 	// call from the first call of the run on, and from half a second after each answer to it (a tool runs meanwhile).
 	// Lost is the part of it during which the limit was full, so that what came in ran over: only that makes the whole
@@ -29,7 +29,7 @@ type Run struct {
 	Changes []Change `json:"changes,omitempty"`
 }
 
-// Change is what followed when the limit changed.
+// Change is the effect of a change of the limit.
 type Change struct {
 	At         float64 `json:"at_s"` // after the first call
 	Share      float64 `json:"share"`
@@ -52,8 +52,8 @@ const (
 	fullSpan  = 10 // seconds and calls
 )
 
-// measure is what the server's log tells of a run. Wall, Dead and Told stand elsewhere, and who died counts in Jain until
-// its last answer.
+// measure returns what the server's log tells of a run. It does not set Wall, Dead and Recorded, and counts who died in Jain
+// until its last answer.
 func (s Scenario) measure(log []fakeapi.Request, changes []change) (r Run) {
 	if len(log) == 0 {
 		return r
@@ -102,7 +102,7 @@ func (s Scenario) measure(log []fakeapi.Request, changes []change) (r Run) {
 	return r
 }
 
-// fullSpeed is when calls come as fast as the whole limit allows after a change.
+// fullSpeed returns when calls come as fast as the whole limit allows after a change.
 func (s Scenario) fullSpeed(accepted []fakeapi.Request, c change) *float64 {
 	rate := s.Pace()
 	span := max(fullSpan, fullSpan/rate)
@@ -131,7 +131,7 @@ func (s Scenario) fullSpeed(accepted []fakeapi.Request, c change) *float64 {
 // span is a time from and until.
 type span struct{ from, until time.Time }
 
-// wants are the times during which somebody wanted a call, in order and without overlap.
+// wants returns the times during which somebody wanted a call, in order and without overlap.
 func wants(accepted []fakeapi.Request) (list []span) {
 	type caller struct{ session, agent string }
 	ends := make(map[caller]time.Time) // of the last answer
@@ -204,7 +204,7 @@ func (s Scenario) wasted(accepted []fakeapi.Request, changes []change) (room, fu
 	return room, full
 }
 
-// overlap is how long both last.
+// overlap returns how long both last at once.
 func overlap(a, b span) time.Duration {
 	if b.from.After(a.from) {
 		a.from = b.from
@@ -215,7 +215,7 @@ func overlap(a, b span) time.Duration {
 	return max(0, a.until.Sub(a.from))
 }
 
-// jain is Jain's fairness index: 1 where all are equal, 1/n where one has all. Of nothing it is 0.
+// jain returns Jain's fairness index: 1 where all are equal, 1/n where one has all. Of nothing it is 0.
 func jain(values []float64) float64 {
 	var sum, squares float64
 	for _, v := range values {

@@ -34,7 +34,7 @@ const (
 	answerTokens = 20
 )
 
-// Usual is the work of a demo that is told nothing, but for its limit, on a server that is as late as the API.
+// Usual returns the scenario of a demo without flags, but for its limit: on a server that is as late as the API.
 func Usual() Scenario { return Scenario{Sessions: 6, Calls: 6, Burst: 2, Server: fakeapi.Late()} }
 
 // Check finds what cannot be.
@@ -49,10 +49,10 @@ func (s Scenario) Check() error {
 	return nil
 }
 
-// callers is how many conversations call the model with a tool between each two of their calls.
+// callers returns how many conversations call the model with a tool between each two of their calls.
 func (s Scenario) callers() int { return s.Sessions * max(1, s.Subagents) }
 
-// Answers is how many calls the work takes.
+// Answers returns how many calls the work takes.
 func (s Scenario) Answers() int {
 	n := s.callers() * s.Calls
 	if s.Subagents > 0 {
@@ -61,7 +61,7 @@ func (s Scenario) Answers() int {
 	return n
 }
 
-// conversations is how many there are, those that only start others included.
+// conversations returns how many there are, those that only start others included.
 func (s Scenario) conversations() int {
 	n := s.callers()
 	if s.Subagents > 0 {
@@ -70,7 +70,7 @@ func (s Scenario) conversations() int {
 	return n
 }
 
-// limits are those of the server, at a share of the full pace.
+// limits returns the limits of the server, at a share of the full pace.
 func (s Scenario) limits(share float64) (l fakeapi.Limits) {
 	if s.RPM > 0 {
 		l.Requests = fakeapi.Limit{PerMinute: share * s.RPM, Burst: s.Burst}
@@ -81,12 +81,12 @@ func (s Scenario) limits(share float64) (l fakeapi.Limits) {
 	return l
 }
 
-// tokens are what all the calls take.
+// tokens returns how many all the calls take.
 func (s Scenario) tokens() float64 {
 	return float64(s.Answers()*callTokens + s.conversations()*(firstTokens-callTokens))
 }
 
-// Pace is how many calls a second the limits let through, on average.
+// Pace returns how many calls a second the limits let through, on average.
 func (s Scenario) Pace() float64 {
 	pace := math.Inf(1)
 	if s.RPM > 0 {
@@ -98,7 +98,7 @@ func (s Scenario) Pace() float64 {
 	return pace
 }
 
-// released is how long the buckets need to release all the calls, in seconds, at the full pace.
+// released returns how long the buckets need to release all the calls, in seconds, at the full pace.
 func (s Scenario) released() (t float64) {
 	if s.RPM > 0 {
 		t = max(t, (float64(s.Answers())-s.Burst)/(s.RPM/60))
@@ -109,13 +109,13 @@ func (s Scenario) released() (t float64) {
 	return t
 }
 
-// cuts says when the limit is cut and when it is restored, after the first call.
+// cuts returns when the limit is cut and when it is restored, after the first call.
 func (s Scenario) cuts() (cut, restored time.Duration) {
 	third := time.Duration(s.released() / 3 * float64(time.Second))
 	return third, 2 * third
 }
 
-// Ideal is how long the work takes at least from the first call to the end of the last answer, in seconds: the buckets
+// Ideal returns how long the work takes at least from the first call to the end of the last answer, in seconds: the buckets
 // must release all the calls, the last must be answered, and each session makes its calls one after the other. An answer
 // takes what it does on average.
 func (s Scenario) Ideal() float64 {
@@ -131,7 +131,7 @@ func (s Scenario) Ideal() float64 {
 	return max(released+latency, float64(row)*latency)
 }
 
-// cost is what a call takes; of it cache reads are free.
+// cost returns the tokens that a call takes; of them cache reads are free.
 func (s Scenario) cost(r fakeapi.Request) fakeapi.Usage {
 	n := callTokens
 	if r.Results == 0 {
@@ -140,7 +140,7 @@ func (s Scenario) cost(r fakeapi.Request) fakeapi.Usage {
 	return fakeapi.Usage{Input: n / 4, CacheCreation: n - n/4, CacheRead: 20 * callTokens}
 }
 
-// server is the API of the scenario.
+// server returns the API of the scenario.
 func (s Scenario) server() fakeapi.Config {
 	answer := fakeapi.Agentic(s.Calls)
 	if s.Subagents > 0 {
@@ -163,7 +163,7 @@ func (s Scenario) server() fakeapi.Config {
 	}}
 }
 
-// finished is what a session says at its end.
+// finished is the last word of a session.
 const finished = "done"
 
 // start starts the subagents.
@@ -176,7 +176,7 @@ func (s Scenario) start() (a fakeapi.Answer) {
 	return a
 }
 
-// String says what the scenario is, for a person.
+// String describes the scenario for a person.
 func (s Scenario) String() string {
 	who := fmt.Sprintf("%d sessions of %d calls each", s.Sessions, s.Calls)
 	if s.Subagents > 0 {

@@ -121,8 +121,8 @@ func (c *chart) draw() {
 	io.WriteString(c.view.Out, b.String())
 }
 
-// render is the chart at a time of the run that began with its first call: a column a scale, "•" where a call was answered, "×" where one was
-// rejected, "-" while the session worked or waited.
+// render returns the chart at a time of the run that began with its first call: a column a scale, "•" where a call was
+// answered, "×" where one was rejected, "-" while the session worked or waited.
 func render(title string, rows []row, began, now time.Time, scale time.Duration) string {
 	over := true
 	last := began
@@ -184,7 +184,7 @@ func (r Result) Table(out io.Writer) error {
 	line("answers", "%d", func(x Run) any { return x.Answers })
 	line("rejections", "%d", func(x Run) any { return x.Rejections })
 	line("rejections per answer", "%.2f", func(x Run) any { return float64(x.Rejections) / float64(max(1, x.Answers)) })
-	line("rejections that Claude Code saw", "%d", func(x Run) any { return x.Told })
+	line("rejections that Claude Code saw", "%d", func(x Run) any { return x.Recorded })
 	line("sessions that died", "%d", func(x Run) any { return x.Dead })
 	line("fairness (Jain's index)", "%.3f", func(x Run) any { return x.Jain })
 	line("waited although a call would have passed", "%.1f s", func(x Run) any { return x.Wasted })

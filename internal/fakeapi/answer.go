@@ -14,7 +14,7 @@ import (
 // where calls arrive at the same time.
 type AnswerFunc func(Request) Answer
 
-// Answer is what the server does with one call. The zero Answer is the text "ok" at once.
+// Answer is the server's answer to one call. The zero Answer is the text "ok" at once.
 type Answer struct {
 	Text  string
 	Tools []Tool
@@ -38,7 +38,7 @@ type Tool struct {
 	Input any
 }
 
-// Cut is how an answer breaks off.
+// Cut says how an answer breaks off.
 type Cut int
 
 const (
@@ -57,7 +57,7 @@ func Bash(command string) Answer {
 	return Answer{Tools: []Tool{{"Bash", map[string]any{"command": command, "description": "step"}}}}
 }
 
-// RateLimited is a 429 with that retry-after, rounded up to seconds; 0 or less: without the header.
+// RateLimited returns a 429 with that retry-after, rounded up to seconds; 0 or less: without the header.
 func RateLimited(retryAfter time.Duration) Answer {
 	a := Answer{Status: http.StatusTooManyRequests}
 	if retryAfter > 0 {
@@ -66,10 +66,10 @@ func RateLimited(retryAfter time.Duration) Answer {
 	return a
 }
 
-// Overloaded is a 529.
+// Overloaded returns a 529.
 func Overloaded() Answer { return Answer{Status: 529} }
 
-// SpendLimited is the 429 that waiting does not lift: no retry-after, and an error_code that says why.
+// SpendLimited returns a 429 that waiting does not lift: without a retry-after, with an error_code that says why.
 func SpendLimited() Answer {
 	return Answer{
 		Status: http.StatusTooManyRequests,
@@ -78,7 +78,7 @@ func SpendLimited() Answer {
 	}
 }
 
-// UsageLimited is the 429 of a subscription whose five-hour limit is used up until resets.
+// UsageLimited returns the 429 of a subscription whose five-hour limit is used up until resets.
 func UsageLimited(resets, now time.Time) Answer {
 	a := RateLimited(max(time.Second, resets.Sub(now)))
 	maps.Copy(a.Header, Unified{Status: "rejected", Claim: "five_hour", Resets: resets, Used: 1}.Header())
@@ -93,7 +93,7 @@ type Unified struct {
 	Used   float64 // of that limit, 0 to 1
 }
 
-// Header gives the anthropic-ratelimit-unified-* headers.
+// Header returns the anthropic-ratelimit-unified-* headers.
 func (u Unified) Header() http.Header {
 	window := "5h"
 	if u.Claim == "seven_day" {
@@ -119,7 +119,7 @@ func Agentic(k int) AnswerFunc {
 	return AgenticCommand(k, func(step int) string { return fmt.Sprintf("echo step %d", step) })
 }
 
-// AgenticCommand is Agentic with shell commands of the caller's choice; steps count from 1.
+// AgenticCommand does as Agentic with shell commands of the caller's choice; steps count from 1.
 func AgenticCommand(k int, command func(step int) string) AnswerFunc {
 	return func(r Request) Answer {
 		if r.Tools > 0 && r.Since < k-1 {
@@ -129,7 +129,7 @@ func AgenticCommand(k int, command func(step int) string) AnswerFunc {
 	}
 }
 
-// Script gives the answers in turn, one per call, and then answers as then does.
+// Script answers with these in turn, one per call, and then as then does.
 func Script(then AnswerFunc, answers ...Answer) AnswerFunc {
 	var mu sync.Mutex
 	n := 0
@@ -145,7 +145,7 @@ func Script(then AnswerFunc, answers ...Answer) AnswerFunc {
 	}
 }
 
-// ScriptEach is Script for every session on its own.
+// ScriptEach does as Script for every session on its own.
 func ScriptEach(then AnswerFunc, answers ...Answer) AnswerFunc {
 	var mu sync.Mutex
 	scripts := map[string]AnswerFunc{}
@@ -171,7 +171,7 @@ func Until(t time.Time, before, then AnswerFunc) AnswerFunc {
 	}
 }
 
-// Slow gives the answers of then a time to their first token, where they do not set it themselves.
+// Slow answers as then does, with a time to the first token where then sets none.
 func Slow(first time.Duration, then AnswerFunc) AnswerFunc {
 	return func(r Request) Answer {
 		a := then(r)
@@ -189,7 +189,7 @@ func (a Answer) status() int {
 	return a.Status
 }
 
-// text is what is said: something must be, unless a tool is called.
+// text returns the text of the answer: something must be said, unless a tool is called.
 func (a Answer) text() string {
 	if a.Text == "" && len(a.Tools) == 0 {
 		return "ok"

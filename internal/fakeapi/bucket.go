@@ -28,13 +28,13 @@ type Bucket struct {
 	At    time.Time
 }
 
-// Full is a bucket that holds all it can.
+// Full returns a bucket that holds all it can.
 func Full(l Limit, now time.Time) Bucket { return Bucket{l, l.burst(), now} }
 
-// least is what a call must find even where its cost is known only afterwards: one token.
+// least is the number of tokens a call must find even where its cost is known only afterwards.
 const least = 1.0
 
-// Refilled is the bucket at now.
+// Refilled returns the bucket at now.
 func (b Bucket) Refilled(now time.Time) Bucket {
 	if now.Before(b.At) {
 		return b
@@ -44,7 +44,7 @@ func (b Bucket) Refilled(now time.Time) Bucket {
 	return b
 }
 
-// Wait is how long until a call of that cost fits, 0 when it does now. A call that costs more than the bucket ever
+// Wait returns how long until a call of that cost fits, 0 when it does now. A call that costs more than the bucket ever
 // holds fits when the bucket is full.
 func (b Bucket) Wait(cost float64, now time.Time) time.Duration {
 	if !b.on() {
@@ -57,14 +57,14 @@ func (b Bucket) Wait(cost float64, now time.Time) time.Duration {
 	return time.Duration(math.Ceil(missing / (b.PerMinute / 60) * float64(time.Second)))
 }
 
-// Take is the bucket after a call of that cost.
+// Take returns the bucket after a call of that cost.
 func (b Bucket) Take(cost float64, now time.Time) Bucket {
 	b = b.Refilled(now)
 	b.Level -= cost
 	return b
 }
 
-// Limited is the bucket under another limit: what is in it stays, as far as it fits.
+// Limited returns the bucket under another limit: what is in it stays, as far as it fits.
 func (b Bucket) Limited(l Limit, now time.Time) Bucket {
 	if !b.on() {
 		return Full(l, now)
@@ -75,18 +75,18 @@ func (b Bucket) Limited(l Limit, now time.Time) Bucket {
 	return b
 }
 
-// Remaining is what the anthropic-ratelimit-…-remaining header says.
+// Remaining returns the value of the anthropic-ratelimit-…-remaining header.
 func (b Bucket) Remaining(now time.Time) int {
 	return max(0, int(math.Floor(b.Refilled(now).Level+1e-6)))
 }
 
-// Reset is when the bucket is full again.
+// Reset returns when the bucket is full again.
 func (b Bucket) Reset(now time.Time) time.Time {
 	b = b.Refilled(now)
 	return now.Add(time.Duration((b.burst() - b.Level) / (b.PerMinute / 60) * float64(time.Second)))
 }
 
-// RetryAfter is the value of the retry-after header for such a wait, in whole seconds as the API gives it.
+// RetryAfter returns the value of the retry-after header for such a wait, in whole seconds as the API gives it.
 func RetryAfter(wait time.Duration) time.Duration {
 	return max(time.Second, (wait + time.Second - 1).Truncate(time.Second))
 }

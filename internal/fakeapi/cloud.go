@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// dialect is how a provider packs the Messages API. The path of a call says which one is spoken.
+// dialect is a provider's packing of the Messages API. The path of a call says which one is spoken.
 type dialect int
 
 const (
@@ -35,7 +35,7 @@ func route(path string) (d dialect, model string, stream, ok bool) {
 	return firstParty, "", false, false
 }
 
-// on is the manner in which a dialect is spoken: no cloud says how its limits stand, or when to come again.
+// on returns the manner in which a dialect is spoken: no cloud says how its limits stand, or when to come again.
 func (m Manner) on(d dialect) Manner {
 	if d != firstParty {
 		m.Headers, m.NoRetryAfter = None, true
@@ -43,8 +43,8 @@ func (m Manner) on(d dialect) Manner {
 	return m
 }
 
-// rejection is the message of a 429, in the words of 2026-04 (clouds: 2025); limit is the one that is named, such as "50 requests",
-// or empty.
+// rejection returns the message of a 429, in the words of 2026-04 (clouds: 2025). limit names the limit, such as "50
+// requests", or is empty.
 func (d dialect) rejection(model, limit string) string {
 	_, kind, named := strings.Cut(limit, " ")
 	switch {
@@ -84,7 +84,7 @@ func (d dialect) fail(w http.ResponseWriter, status int, kind, message, id strin
 	}
 }
 
-// contentType is that of a stream.
+// contentType returns the content type of a stream.
 func (d dialect) contentType() string {
 	if d == bedrock {
 		return "application/vnd.amazon.eventstream"

@@ -34,6 +34,26 @@ func frames(t *testing.T, data []byte) (events []string) {
 	return events
 }
 
+// callCloud makes a call. No cloud's answer has a header that tells of limits.
+func callCloud(t *testing.T, url, body string) (*http.Response, []byte) {
+	t.Helper()
+	res, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range res.Header {
+		if name == "Retry-After" || strings.HasPrefix(name, "Anthropic-") {
+			t.Errorf("%d: a header %s", res.StatusCode, name)
+		}
+	}
+	return res, data
+}
+
 func TestClouds(t *testing.T) {
 	// the body of both has no model, Bedrock's does not say whether to stream either
 	const body = `{"anthropic_version":"x","max_tokens":100,"messages":[` + prompt + `]}`
@@ -56,25 +76,7 @@ func TestClouds(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := start(t, Config{Limits: Limits{Requests: Limit{PerMinute: 1, Burst: 1}}})
-			call := func(s *Server) (*http.Response, []byte) {
-				t.Helper()
-				res, err := http.Post(s.URL()+c.path, "application/json", strings.NewReader(body))
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer res.Body.Close()
-				data, err := io.ReadAll(res.Body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for name := range res.Header {
-					if name == "Retry-After" || strings.HasPrefix(name, "Anthropic-") {
-						t.Errorf("%d: a header %s", res.StatusCode, name)
-					}
-				}
-				return res, data
-			}
-			res, data := call(s)
+			res, data := callCloud(t, s.URL()+c.path, body)
 			got := ""
 			switch {
 			case !c.stream:
@@ -95,7 +97,7 @@ func TestClouds(t *testing.T) {
 			}
 			rejected := func(s *Server, want string) {
 				t.Helper()
-				res, data := call(s)
+				res, data := callCloud(t, s.URL()+c.path, body)
 				if res.StatusCode != 429 || !bytes.Contains(data, []byte(want)) || res.Header.Get("x-amzn-errortype") != c.errorType {
 					t.Errorf("%d %s, %q; want %q", res.StatusCode, data, res.Header.Get("x-amzn-errortype"), want)
 				}
@@ -108,7 +110,7 @@ func TestClouds(t *testing.T) {
 			s.SetAnswer(func(Request) Answer { return RateLimited(time.Minute) })
 			rejected(s, c.unnamed)
 			tokens := start(t, Config{Limits: Limits{Input: Limit{PerMinute: 1}}})
-			call(tokens)
+			callCloud(t, tokens.URL()+c.path, body)
 			rejected(tokens, c.tokens)
 		})
 	}

@@ -14,14 +14,14 @@ type Limits struct {
 	Output   Limit // taken when the answer ends; the next call waits until there is at least one token
 }
 
-// buckets are those of one credential, at one moment.
+// buckets holds those of one credential, at one moment.
 type buckets struct{ requests, input, output Bucket }
 
 func full(l Limits, now time.Time) buckets {
 	return buckets{Full(l.Requests, now), Full(l.Input, now), Full(l.Output, now)}
 }
 
-// wait is how long until the buckets let the call through, and the limit that says so.
+// wait returns how long until the buckets let the call through, and the limit that says so.
 func (b buckets) wait(cost Usage, now time.Time) (wait time.Duration, what string) {
 	for _, one := range []struct {
 		wait time.Duration
@@ -51,7 +51,7 @@ func thousands(n float64) string {
 	return text
 }
 
-// take is the buckets after so many requests of that cost together.
+// take returns the buckets after so many requests of that cost together.
 func (b buckets) take(requests float64, cost Usage, now time.Time) buckets {
 	if b.requests.on() {
 		b.requests = b.requests.Take(requests, now)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Manner is how late and how terse a server is, whatever it answers. The zero Manner answers at once and says all it
+// Manner says how late and how terse a server is, whatever it answers. The zero Manner answers at once and says all it
 // knows.
 type Manner struct {
 	// FirstToken is from the arrival of a call to the first event of its answer, with which the headers come. It varies
@@ -28,7 +28,7 @@ type Manner struct {
 	Unnamed      bool    `json:"unnamed,omitempty"`        // nor its message which limit it is
 }
 
-// Headers is what the anthropic-ratelimit-* headers say of the limits.
+// Headers says whether the anthropic-ratelimit-* headers tell the truth.
 type Headers string
 
 const (
@@ -37,10 +37,10 @@ const (
 	Lies Headers = "lies" // that 42 of 50 requests remain, always
 )
 
-// Late is the manner of a server on the other side of the internet: what is measured on it may be published.
+// Late returns the manner of a server on the other side of the internet. Figures measured on it may be published.
 func Late() Manner { return Manner{FirstToken: 800 * time.Millisecond, Jitter: .25} }
 
-// Takes is how long an answer of so many tokens takes, on average.
+// Takes returns how long an answer of so many tokens takes, on average.
 func (m Manner) Takes(tokens int) time.Duration { return m.FirstToken + m.streaming(tokens) }
 
 // Set adds what the words say, which stand between commas.
@@ -64,7 +64,7 @@ func (m *Manner) Set(words string) error {
 	return nil
 }
 
-// String says what a server does, for a person.
+// String describes the server for a person.
 func (m Manner) String() string {
 	text := "answers at once"
 	if m.FirstToken > 0 {
@@ -91,12 +91,12 @@ func (m Manner) String() string {
 	return text
 }
 
-// first is the time to the first token of the call of that number.
+// first returns the time to the first token of the call of that number.
 func (m Manner) first(seq int) time.Duration {
 	return time.Duration(float64(m.FirstToken) * (1 + m.Jitter*(2*m.random(seq)-1)))
 }
 
-// refusal is how long the call of that number waits for its rejection.
+// refusal returns how long the call of that number waits for its rejection.
 func (m Manner) refusal(seq int) time.Duration {
 	if m.FirstToken == 0 {
 		return 0
@@ -106,7 +106,7 @@ func (m Manner) refusal(seq int) time.Duration {
 
 func (m Manner) random(seq int) float64 { return rand.New(rand.NewPCG(m.Seed, uint64(seq))).Float64() }
 
-// streaming is how long an answer of so many tokens takes from the first on.
+// streaming returns how long an answer of so many tokens takes from the first on.
 func (m Manner) streaming(tokens int) time.Duration {
 	if m.Speed == 0 {
 		return 0
@@ -114,7 +114,7 @@ func (m Manner) streaming(tokens int) time.Duration {
 	return time.Duration(float64(tokens) / m.Speed * float64(time.Second))
 }
 
-// pieces are the tokens of a text, if they come one by one.
+// pieces returns the tokens of a text, if they come one by one.
 func (m Manner) pieces(text string) (list []string) {
 	if m.Speed == 0 {
 		return []string{text}

@@ -44,7 +44,7 @@ type Request struct {
 	Ended time.Time
 }
 
-// OK says that the call was answered.
+// OK reports whether the call was answered.
 func (r Request) OK() bool { return r.Status == http.StatusOK && r.Cut == Whole }
 
 // Usage counts tokens.
@@ -78,13 +78,13 @@ func Overlapping(log []Request) []Request {
 	return found
 }
 
-// body is what is read of a Messages API request.
+// body is the part of a Messages API request that is read.
 type body struct {
 	Model     string            `json:"model"`
 	Stream    bool              `json:"stream"`
 	MaxTokens int               `json:"max_tokens"`
 	Tools     []json.RawMessage `json:"tools"`
-	// Safeguards is how auto mode has its safety check made along with the answer, a beta that a header must name (2.1.332).
+	// Safeguards asks for auto mode's safety check along with the answer, a beta that a header must name (2.1.332).
 	Safeguards []struct {
 		Type string `json:"type"`
 	} `json:"safeguards"`

@@ -77,7 +77,7 @@ func Start(c Config) (*Server, error) {
 	return s, nil
 }
 
-// URL is the base URL, without a slash at the end.
+// URL returns the base URL, without a slash at the end.
 func (s *Server) URL() string { return s.url }
 
 // Close breaks off what runs and waits, for two seconds at most, until nothing does.
@@ -120,20 +120,20 @@ func (s *Server) Refill() {
 	s.buckets = full(Limits{b.requests.Limit, b.input.Limit, b.output.Limit}, time.Now())
 }
 
-// Log gives all model calls in the order of their arrival.
+// Log returns all model calls in the order of their arrival.
 func (s *Server) Log() []Request { return s.list(&s.log, func(Request) bool { return true }) }
 
-// Answers gives the calls that were answered, or are being.
+// Answers returns the calls that were answered, or are being.
 func (s *Server) Answers() []Request {
 	return s.list(&s.log, func(r Request) bool { return r.OK() })
 }
 
-// Rejections gives the calls that got a 429.
+// Rejections returns the calls that got a 429.
 func (s *Server) Rejections() []Request {
 	return s.list(&s.log, func(r Request) bool { return r.Status == http.StatusTooManyRequests })
 }
 
-// Others gives the requests that were no model calls.
+// Others returns the requests that were no model calls.
 func (s *Server) Others() []Request { return s.list(&s.others, func(Request) bool { return true }) }
 
 // ResetLog empties the log and counts from 1 again. Calls that run are forgotten.
@@ -188,108 +188,6 @@ func (s *Server) other(r *Request, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.others = append(s.others, r)
-}
-
-// call is one model call, from its arrival to its end.
-func (s *Server) call(w http.ResponseWriter, hr *http.Request, r *Request, data []byte) {
-	r.ID = requestID(r.Arrived)
-	if err := r.parse(data); err != nil {
-		s.other(r, http.StatusBadRequest)
-		writeJSON(w, http.StatusBadRequest, failure("invalid_request_error", "reading the body: "+err.Error(), r.ID))
-		return
-	}
-	cost, manner := s.cost(*r), s.manner.on(r.dialect)
-
-	// One critical section, so that the order of arrival is the order in which buckets are asked.
-	s.mu.Lock()
-	now := time.Now()
-	r.Arrived = now
-	s.seq++
-	r.Seq = s.seq
-	wait, what := s.buckets.wait(cost, now)
-	if wait == 0 {
-		s.buckets = s.buckets.take(1, cost, now)
-		r.Cost = cost
-	}
-	admitted := s.buckets
-	f := s.answer
-	logged := *r
-	logged.Body = nil
-	entry := &logged
-	s.log = append(s.log, entry)
-	s.mu.Unlock()
-
-	var a Answer
-	if wait > 0 {
-		a = RateLimited(wait)
-		if !manner.Unnamed {
-			a.Message = r.dialect.rejection(r.Model, what)
-		}
-	} else {
-		a = f(*r)
-		r.Scripted = a.status() != http.StatusOK
-	}
-	if manner.NoRetryAfter {
-		a.Header = a.Header.Clone() // the script may give it again
-		a.Header.Del("retry-after")
-	}
-	r.Status, r.Cut = a.status(), a.Cut
-	if secs, err := strconv.Atoi(a.Header.Get("retry-after")); err == nil {
-		r.RetryAfter = time.Duration(secs) * time.Second
-	}
-	s.mu.Lock()
-	if r.Scripted && r.Status == http.StatusTooManyRequests {
-		s.buckets = s.buckets.take(-1, Usage{Input: -cost.limited()}, time.Now())
-		r.Cost = Usage{}
-	}
-	if r.Status == http.StatusOK {
-		r.Cost = a.usage(*r, cost)
-		s.buckets = s.buckets.take(0, Usage{Input: r.Cost.limited() - cost.limited()}, time.Now())
-	}
-	s.mu.Unlock()
-	s.record(entry, *r)
-	s.onRequest(entryOf(*r))
-
-	headers := func() {
-		now, b := now, admitted
-		if !manner.AtAdmission {
-			s.mu.Lock()
-			now, b = time.Now(), s.buckets
-			s.mu.Unlock()
-		}
-		h := w.Header()
-		manner.limits(h, b, now)
-		h.Set("request-id", r.ID)
-		for _, more := range []http.Header{s.header, a.Header} {
-			for name, values := range more {
-				h[http.CanonicalHeaderKey(name)] = values
-			}
-		}
-	}
-	st := stream{w: w, hr: hr, r: r, a: a, manner: manner, headers: headers, end: func() {
-		now := time.Now()
-		r.Ended = now
-		s.mu.Lock()
-		if r.Status == http.StatusOK && s.buckets.output.on() {
-			s.buckets.output = s.buckets.output.Take(float64(r.Cost.Output), now)
-		}
-		s.mu.Unlock()
-		s.record(entry, *r)
-		s.onRequest(entryOf(*r))
-	}}
-	st.run()
-}
-
-// record writes what is known of a call into its log entry.
-func (s *Server) record(entry *Request, r Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	*entry = entryOf(r)
-}
-
-func entryOf(r Request) Request {
-	r.Body = nil
-	return r
 }
 
 func requestID(now time.Time) string {

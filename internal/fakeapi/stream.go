@@ -11,13 +11,10 @@ import (
 
 // stream writes one answer.
 type stream struct {
-	w       http.ResponseWriter
-	hr      *http.Request
-	r       *Request
-	a       Answer
-	manner  Manner
-	headers func()
-	end     func() // called once, just before the end is written or when there is none
+	*call
+	w   http.ResponseWriter
+	hr  *http.Request
+	out *bytes.Buffer // events that are not written yet
 }
 
 func (s stream) run() {
@@ -30,7 +27,7 @@ func (s stream) run() {
 			s.end()
 			return
 		}
-		s.headers()
+		s.headers(s.w.Header())
 		s.end()
 		s.fail()
 		return
@@ -46,7 +43,7 @@ func (s stream) run() {
 	s.events()
 }
 
-// first is from the call's arrival to the first event, whole to the end.
+// first returns the time from the call's arrival to the first event, whole that to the end.
 func (s stream) first() time.Duration {
 	if s.a.FirstToken > 0 {
 		return s.a.FirstToken
@@ -90,7 +87,7 @@ func (s stream) fail() {
 	s.r.dialect.fail(s.w, s.a.Status, kind, message, s.r.ID)
 }
 
-// errorOf gives the type that belongs to a status, and a message.
+// errorOf returns the type of an error with that status, and a message.
 func (d dialect) errorOf(status int) (kind, message string) {
 	switch status {
 	case http.StatusBadRequest:
@@ -113,7 +110,7 @@ func (d dialect) errorOf(status int) (kind, message string) {
 
 type object = map[string]any
 
-// usage is what the call costs: what the answer says, else sizes.
+// usage returns what the call costs: as the answer says, else by the sizes.
 func (a Answer) usage(r Request, estimate Usage) Usage {
 	if a.Usage != (Usage{}) {
 		return a.Usage
@@ -175,7 +172,7 @@ func (s stream) plain() {
 	m := s.message()
 	m["content"], m["stop_reason"], m["usage"] = blocks, s.a.stopReason(), s.usage(s.r.Cost.Output)
 	s.check(m)
-	s.headers()
+	s.headers(s.w.Header())
 	s.end()
 	writeJSON(s.w, http.StatusOK, m)
 }
@@ -212,71 +209,80 @@ func (s stream) parts() (list []part) {
 func (s stream) events() {
 	s.w.Header().Set("content-type", s.r.dialect.contentType())
 	s.w.Header().Set("cache-control", "no-cache")
-	s.headers()
+	s.headers(s.w.Header())
 	s.w.WriteHeader(http.StatusOK)
 
-	var out bytes.Buffer
-	event := func(kind string, fields object) {
-		fields["type"] = kind
-		data, err := json.Marshal(fields)
-		if err != nil {
-			panic(fmt.Sprintf("encoding %s: %v", kind, err)) // our own types
-		}
-		s.r.dialect.event(&out, kind, data)
-	}
-	flush := func() {
-		s.w.Write(out.Bytes()) // a client that is gone shows in the context
-		out.Reset()
-		http.NewResponseController(s.w).Flush()
-	}
-	event("message_start", object{"message": s.message()})
-	event("ping", object{})
-	flush()
-
-	if s.a.Cut == Hang {
+	s.event("message_start", object{"message": s.message()})
+	s.event("ping", object{})
+	s.flush()
+	switch s.a.Cut {
+	case Whole:
+		s.content()
+	case Hang:
 		s.forever()
-		return
+	default:
+		s.breakOff()
 	}
-	if s.a.Cut != Whole {
-		if !s.sleepUntil(s.whole()) {
-			s.end()
-			return
-		}
-		s.end()
-		if s.a.Cut == Reset {
-			s.reset()
-			return
-		}
-		event("error", object{"error": object{"type": "overloaded_error", "message": "Overloaded"}})
-		flush()
-		return
-	}
+}
 
+// event adds an event to what is to be written.
+func (s stream) event(kind string, fields object) {
+	fields["type"] = kind
+	data, err := json.Marshal(fields)
+	if err != nil {
+		panic(fmt.Sprintf("encoding %s: %v", kind, err)) // our own types
+	}
+	s.r.dialect.event(s.out, kind, data)
+}
+
+func (s stream) flush() {
+	s.w.Write(s.out.Bytes()) // a client that is gone shows in the context
+	s.out.Reset()
+	http.NewResponseController(s.w).Flush()
+}
+
+// breakOff ends the answer, after its whole time, with a reset or an error.
+func (s stream) breakOff() {
+	if !s.sleepUntil(s.whole()) {
+		s.end()
+		return
+	}
+	s.end()
+	if s.a.Cut == Reset {
+		s.reset()
+		return
+	}
+	s.event("error", object{"error": object{"type": "overloaded_error", "message": "Overloaded"}})
+	s.flush()
+}
+
+// content writes the blocks and the end of the message.
+func (s stream) content() {
 	for i, p := range s.parts() {
-		event("content_block_start", object{"index": i, "content_block": p.start})
+		s.event("content_block_start", object{"index": i, "content_block": p.start})
 		pieces := []string{p.text}
 		if i == 0 {
 			pieces = s.manner.pieces(p.text)
 		}
 		for n, piece := range pieces {
-			event("content_block_delta", object{"index": i, "delta": p.delta(piece)})
+			s.event("content_block_delta", object{"index": i, "delta": p.delta(piece)})
 			if i > 0 {
 				continue
 			}
-			flush()
+			s.flush()
 			if !s.sleepUntil(s.first() + s.manner.streaming(s.r.Cost.Output)*time.Duration(n+1)/time.Duration(len(pieces))) {
 				s.end()
 				return
 			}
 		}
-		event("content_block_stop", object{"index": i})
+		s.event("content_block_stop", object{"index": i})
 	}
 	delta := object{"stop_reason": s.a.stopReason(), "stop_sequence": nil}
 	s.check(delta)
-	event("message_delta", object{"delta": delta, "usage": s.usage(s.r.Cost.Output)})
-	event("message_stop", object{})
+	s.event("message_delta", object{"delta": delta, "usage": s.usage(s.r.Cost.Output)})
+	s.event("message_stop", object{})
 	s.end()
-	flush()
+	s.flush()
 }
 
 // reset resets the connection.

@@ -23,7 +23,7 @@ const (
 // Shell is a shell with the file it reads at the start of an interactive session.
 type Shell struct{ Name, File string }
 
-// Shells are those that we know.
+// Shells returns the shells that get an alias and completions.
 func (u User) Shells() []Shell {
 	zsh, fish := u.Getenv("ZDOTDIR"), u.Getenv("XDG_CONFIG_HOME")
 	if zsh == "" {
@@ -94,7 +94,7 @@ func (u User) NoAlias() ([]Change, error) {
 	return list, nil
 }
 
-// command is how a shell calls us: by name where that leads here, else by path.
+// command returns how a shell calls us: by name where that leads here, else by path.
 func (u User) command(s Shell) string {
 	for _, dir := range filepath.SplitList(u.Getenv("PATH")) {
 		path := filepath.Join(dir, "afteryou")

@@ -10,7 +10,7 @@ import (
 // completionMark stands in each file of ours. Above it there is at most what the shell wants on the first line.
 const completionMark = "# completions of afteryou for "
 
-// completion is where a shell looks for a user's completions of afteryou.
+// completion returns where a shell looks for a user's completions of afteryou.
 func (u User) completion(s Shell) string {
 	data := u.Getenv("XDG_DATA_HOME")
 	if data == "" {

@@ -10,13 +10,11 @@ import (
 	"afteryou/internal/claude"
 )
 
-// Settings is the user's settings file of Claude Code.
-func (u User) Settings() string {
-	return filepath.Join(claude.ConfigDir(u.Getenv), "settings.json")
-}
+// Settings returns the path of the user's settings file of Claude Code.
+func (u User) Settings() string { return filepath.Join(claude.ConfigDir(u.Getenv), "settings.json") }
 
-// backupOf is where the settings without our hooks are kept: beside the name that the person knows, not beside what a
-// link there points to, which may be under version control.
+// backupOf returns where the settings without our hooks are kept: beside the name that the person knows, not beside the
+// target of a link there, which may be under version control.
 func backupOf(path string) string { return path + ".before-afteryou" }
 
 // The variable by which every session waits out a retry-after of any length, and our mark beside it: what has none was
@@ -65,7 +63,7 @@ func (u User) Hooks(v claude.Version, long bool) (Change, error) {
 	return c, nil
 }
 
-// environment is what settings give their sessions.
+// environment returns the variables that settings give their sessions.
 func environment(settings []byte) map[string]string {
 	var s claude.Settings
 	// What is of another type is none of ours, and a broken file is told of elsewhere.
@@ -95,7 +93,7 @@ func (u User) NoHooks() (Change, error) {
 	return c, nil
 }
 
-// without finds our hooks in the settings, and what the file is without them; nil is no file.
+// without returns our hooks in the settings, and the file without them; nil is no file.
 func (u User) without(path string, settings []byte) (hooks, rest []byte, err error) {
 	list, err := claude.Handlers(settings)
 	if err != nil {
@@ -155,7 +153,7 @@ func (u User) isOurs(h claude.Handler) bool {
 	return ok || path != "" && path == u.Self
 }
 
-// ours are our handlers of a settings file, in the shape in which claude.Hooks writes them.
+// ours returns our handlers among list, in the shape in which claude.Hooks writes them.
 func (u User) ours(list []claude.Handler) []byte {
 	var b bytes.Buffer
 	var last claude.Handler

@@ -113,7 +113,7 @@ func (c Change) Apply() error {
 	return nil
 }
 
-// read is the content of the file at path, nil where there is none.
+// read returns the content of the file at path, nil where there is none.
 func read(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,7 +125,7 @@ func read(path string) ([]byte, error) {
 	return data, err
 }
 
-// follow is the file that path leads to, whether it is there or not.
+// follow returns the file that path leads to, whether it is there or not.
 func follow(path string) (string, error) {
 	for range 40 { // as many as Linux follows
 		to, err := os.Readlink(path)
@@ -185,7 +185,7 @@ func replace(path, like string, data []byte, mode fs.FileMode) error {
 	return err
 }
 
-// own gives f away, unless it belongs there already: only root may.
+// own gives f to that owner and group, unless it is theirs already: only root may.
 func own(f *os.File, owner, group int) error {
 	fi, err := f.Stat()
 	if err != nil {
@@ -197,7 +197,7 @@ func own(f *os.File, owner, group int) error {
 	return f.Chown(owner, group)
 }
 
-// Done tells what Apply did, in a few words.
+// Done returns in a few words what Apply did.
 func (c Change) Done() string {
 	switch {
 	case c.unlink, c.will == nil && c.link == "":

@@ -35,7 +35,7 @@ func (u User) Shim(dir string) (Change, error) {
 			continue
 		}
 		c := Change{Path: path, link: u.Self}
-		if dir != "" && !u.early(dir, real.Path) {
+		if dir != "" && !u.precedes(dir, real.Path) {
 			c.Note = fmt.Sprintf("%s is not on PATH before %s: put it there, or the link has no effect", dir, filepath.Dir(real.Path))
 		}
 		return c, nil
@@ -62,7 +62,7 @@ func (u User) NoShim(dir string) []Change {
 	return list
 }
 
-// before are the directories of the home that stand on PATH before that of path.
+// before returns the directories of the home on PATH before that of path.
 func (u User) before(path string) (dirs []string) {
 	for _, d := range filepath.SplitList(u.Getenv("PATH")) {
 		if d == filepath.Dir(path) {
@@ -75,8 +75,8 @@ func (u User) before(path string) (dirs []string) {
 	return dirs
 }
 
-// early reports whether dir stands on PATH before the directory of path.
-func (u User) early(dir, path string) bool {
+// precedes reports whether dir stands on PATH before the directory of path.
+func (u User) precedes(dir, path string) bool {
 	for _, d := range filepath.SplitList(u.Getenv("PATH")) {
 		switch filepath.Clean(d) {
 		case filepath.Clean(dir):

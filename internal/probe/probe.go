@@ -28,30 +28,30 @@ import (
 const (
 	// Timeout bounds how long an answer may take: one token comes within a second or two.
 	Timeout = 20 * time.Second
-	// mostBody bounds what is read of an answer, in bytes.
-	mostBody = 64 << 10
-	// mostSaid bounds what is shown of the server's message, in letters.
-	mostSaid = 300
-	// model is what Claude Code 2.1.330 means by haiku, its cheapest.
+	// maxBody bounds what is read of an answer, in bytes.
+	maxBody = 64 << 10
+	// maxMessage bounds what is shown of the server's message, in letters.
+	maxMessage = 300
+	// model is the haiku of Claude Code 2.1.330, its cheapest.
 	model = "claude-haiku-5-5"
-	// oauthBeta is what the API wants to see beside the token of a login (2.1.330 sends it with others).
+	// oauthBeta must stand beside the token of a login (2.1.330 sends it with others).
 	oauthBeta = "oauth-2025-04-20"
 )
 
 // ErrNoCredential says that the environment holds nothing to ask with.
 var ErrNoCredential = errors.New("there is no API key or token to ask with")
 
-// Answer is what the API said of its limits.
+// Answer is the state of the limits as the API told it.
 type Answer struct {
 	Model   string
 	At      time.Time
 	Rates   []ratelimit.Rate
 	Windows []ratelimit.Window
-	// Limit is what the request was rejected for; of Kind ratelimit.None where it was not.
+	// Limit rejected the request; of Kind ratelimit.None where it was not rejected.
 	Limit ratelimit.Limit
 }
 
-// Until is when the limit ends that the request was rejected for; zero where nothing says so.
+// Until returns when the limit ends that the request was rejected for; zero where nothing says so.
 func (a Answer) Until() time.Time {
 	switch l := a.Limit; {
 	case !l.Wait:
@@ -74,7 +74,7 @@ func (e *RefusedError) Error() string {
 	return strings.TrimSuffix(fmt.Sprintf("the API answers %d %s: %s", e.Status, http.StatusText(e.Status), e.Message), ": ")
 }
 
-// Model is the model that is asked for where the caller names none: the cheapest, or what the user put in its place.
+// Model returns the model to ask for where the caller names none: the cheapest, or what the user put in its place.
 func Model(getenv func(string) string) string {
 	return cmp.Or(getenv("ANTHROPIC_DEFAULT_HAIKU_MODEL"), model)
 }
@@ -119,7 +119,7 @@ func ask(ctx context.Context, getenv func(string) string, model, agent string) (
 		return Answer{}, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, mostBody))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -139,7 +139,7 @@ func ask(ctx context.Context, getenv func(string) string, model, agent string) (
 	return a, nil
 }
 
-// request is the smallest request there is.
+// request makes the smallest request there is.
 func request(ctx context.Context, getenv func(string) string, model, agent string) (*http.Request, error) {
 	body, err := json.Marshal(map[string]any{
 		"model": model, "max_tokens": 1, "messages": []any{map[string]string{"role": "user", "content": "."}},
@@ -176,7 +176,7 @@ func request(ctx context.Context, getenv func(string) string, model, agent strin
 	return r, nil
 }
 
-// message is what the body of an error says, on one line; "" where it is not one of the API's.
+// message returns the message in the body of an error, on one line; "" where it is not one of the API's.
 func message(body []byte, getenv func(string) string) string {
 	var e struct{ Error struct{ Message string } }
 	if json.Unmarshal(body, &e) != nil || e.Error.Message == "" {
@@ -184,8 +184,8 @@ func message(body []byte, getenv func(string) string) string {
 	}
 	words := strings.FieldsFunc(hide(e.Error.Message, getenv), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 	said := []rune(strings.Join(words, " "))
-	if len(said) > mostSaid {
-		said = append(said[:mostSaid], '…')
+	if len(said) > maxMessage {
+		said = append(said[:maxMessage], '…')
 	}
 	return string(said)
 }

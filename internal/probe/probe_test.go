@@ -148,8 +148,8 @@ func TestAskSaysWhatIsWrong(t *testing.T) {
 		{"a wrong key", api(401, said("invalid x-api-key "+key)), 401, "the API answers 401 Unauthorized: invalid x-api-key $ANTHROPIC_API_KEY"},
 		{"no such model", api(404, said("model: m")), 404, "the API answers 404 Not Found: model: m"},
 		{"a message of many lines", api(400, said(`a\nb\u001b[31m`)), 400, "the API answers 400 Bad Request: a b [31m"},
-		{"a long message", api(500, said(strings.Repeat("x", 10_000))), 500, "the API answers 500 Internal Server Error: " + strings.Repeat("x", mostSaid) + "…"},
-		{"a secret where a long message ends", api(500, said(strings.Repeat("x", mostSaid-5)+key)), 500, "the API answers 500 Internal Server Error: " + strings.Repeat("x", mostSaid-5) + "$ANTH…"},
+		{"a long message", api(500, said(strings.Repeat("x", 10_000))), 500, "the API answers 500 Internal Server Error: " + strings.Repeat("x", maxMessage) + "…"},
+		{"a secret where a long message ends", api(500, said(strings.Repeat("x", maxMessage-5)+key)), 500, "the API answers 500 Internal Server Error: " + strings.Repeat("x", maxMessage-5) + "$ANTH…"},
 		{"a page of another server", api(502, "<html>"+key), 502, "the API answers 502 Bad Gateway"},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://elsewhere.invalid/"+key, http.StatusTemporaryRedirect)

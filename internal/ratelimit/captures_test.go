@@ -32,19 +32,7 @@ func TestEveryVersionIsRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var read []Limit
-		switch kind {
-		case "jsonl", "print.jsonl":
-			read = rowsRead(t, file, data)
-		case "text":
-			if text := strings.TrimSpace(string(data)); text != "" && text != "done" {
-				read = textRead(t, file, text)
-			}
-		case "json", "stream":
-			read = outputRead(t, file, data)
-		case "pty":
-			read = streamRead(t, file, data)
-		}
+		read := readCapture(t, file, kind, data)
 		name := strings.TrimPrefix(file, "../../testdata/claude-")
 		version, _, _ := strings.Cut(name, "/")
 		if terminal := kind == "jsonl" || kind == "pty"; kind == "pty" || terminal && len(read) > 0 {
@@ -77,6 +65,22 @@ func TestEveryVersionIsRead(t *testing.T) {
 		}
 	}
 	golden(t, "../compat", got.String())
+}
+
+func readCapture(t *testing.T, file, kind string, data []byte) []Limit {
+	switch kind {
+	case "jsonl", "print.jsonl":
+		return rowsRead(t, file, data)
+	case "text":
+		if text := strings.TrimSpace(string(data)); text != "" && text != "done" {
+			return textRead(t, file, text)
+		}
+	case "json", "stream":
+		return outputRead(t, file, data)
+	case "pty":
+		return streamRead(t, file, data)
+	}
+	return nil
 }
 
 func rowsRead(t *testing.T, file string, data []byte) (read []Limit) {

@@ -34,7 +34,7 @@ func (g *grid) moveTo(y int) {
 
 func (g *grid) save() { g.savedY, g.savedX = g.y, g.x }
 
-// open gives the cells from x to end of the cursor's line, for writing.
+// open returns the cells from x to end of the cursor's line, for writing.
 func (g *grid) open(x, end int) []rune {
 	row := &g.rows[g.index(g.y)]
 	for row.n < x {
@@ -112,7 +112,7 @@ func (g *grid) eraseScreen(mode int) {
 	}
 }
 
-// width is how many cells r takes: two for East Asian wide characters and emoji, none for what combines.
+// width returns how many cells r takes: two for East Asian wide characters and emoji, none for what combines.
 func width(r rune) int {
 	switch {
 	case r < 0x300:

@@ -10,12 +10,9 @@ import (
 // Header reads the headers of a response with the given status; get is http.Header's Get. Whether money is what ran
 // out stands in the body of a response, not here.
 func Header(get func(string) string, status int, now time.Time) (Limit, bool) {
-	if status != 429 && status != 529 {
+	l := Limit{Kind: ofStatus(status), Wait: true, Dead: get("X-Should-Retry") == "false"}
+	if l.Kind == None {
 		return Limit{}, false
-	}
-	l := Limit{Kind: Requests, Wait: true, Dead: get("X-Should-Retry") == "false"}
-	if status == 529 {
-		l.Kind = Overload
 	}
 	l.RetryIn = retryAfter(get("Retry-After"), now)
 	if get("Anthropic-Ratelimit-Unified-Status") == "rejected" {
@@ -27,7 +24,18 @@ func Header(get func(string) string, status int, now time.Time) (Limit, bool) {
 	return l, true
 }
 
-// retryAfter is how long from now a retry-after asks to wait, in seconds or until a date; 0 if it can't be read.
+// ofStatus returns the kind of limit that a response's status alone tells of, None for any but 429 and 529.
+func ofStatus(status int) Kind {
+	switch status {
+	case 429:
+		return Requests
+	case 529:
+		return Overload
+	}
+	return None
+}
+
+// retryAfter returns how long from now a retry-after asks to wait, in seconds or until a date; 0 if it can't be read.
 func retryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
 	if s, err := strconv.ParseFloat(value, 64); err == nil {

@@ -52,26 +52,26 @@ func (k Kind) String() string {
 // Limit is one report of a limit.
 type Limit struct {
 	Kind Kind
-	// RetryIn is when Claude Code, or the header, says the next try comes; 0 where nothing was said. Claude Code adds
+	// RetryIn is the time to the next try, as Claude Code or the header says; 0 where nothing was said. Claude Code adds
 	// up to 25 % to what the server asked for, so it is not the retry-after itself.
 	RetryIn time.Duration
 	// Attempt counts the rejected tries of one call, from 1; 0 where nothing was said.
 	Attempt, MaxAttempts int
-	// ResetsAt is when a usage window opens again; zero where nothing was said.
+	// ResetsAt is the time at which a usage window opens again; zero where nothing was said.
 	ResetsAt time.Time
-	// Within is how long after ResetsAt that may be: a text names the minute, and in the hour that clocks show twice not
+	// Within is the longest time after ResetsAt that it may be: a text names the minute, and in the hour that clocks show twice not
 	// which of the two. 0 where the source is exact.
 	Within time.Duration
 	// Rate is the limit per minute that the server's message names, without what remains of it; zero where it names none.
 	Rate Rate
-	// Wait is whether waiting lifts the limit.
+	// Wait says whether waiting lifts the limit.
 	Wait bool
-	// Dead is whether the turn is over. After a usage limit Claude Code may still start another by itself.
+	// Dead says whether the turn is over. After a usage limit Claude Code may still start another by itself.
 	Dead    bool
 	Message string
 }
 
-// Reset is when the usage window has surely opened again; zero where nothing was said.
+// Reset returns when the usage window has surely opened again; zero where nothing was said.
 func (l Limit) Reset() time.Time {
 	if l.ResetsAt.IsZero() {
 		return time.Time{}
@@ -82,7 +82,7 @@ func (l Limit) Reset() time.Time {
 // maxWait bounds the durations and the times that are believed.
 const maxWait = 366 * 24 * time.Hour
 
-// seconds is s as a duration, if it is one to believe.
+// seconds returns s as a duration. It is not ok for one that nobody would say.
 func seconds(s float64) (time.Duration, bool) {
 	if !(s >= 0 && s <= maxWait.Seconds()) {
 		return 0, false
@@ -90,7 +90,7 @@ func seconds(s float64) (time.Duration, bool) {
 	return time.Duration(s * float64(time.Second)), true
 }
 
-// epoch is the time s seconds after 1970, if it lies in this century.
+// epoch returns the time s seconds after 1970. It is not ok outside this century.
 func epoch(s float64) (time.Time, bool) {
 	const from, to = 946684800, 4102444800
 	if !(s >= from && s < to) {

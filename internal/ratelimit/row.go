@@ -101,7 +101,7 @@ func (r *row) retry() (Limit, bool) {
 		l.Kind, l.Wait = Spend, false
 	default:
 		l.Kind = Requests
-		l.names(e.Message)
+		l.readRate(e.Message)
 	}
 	return l, true
 }
@@ -141,7 +141,7 @@ func (r *row) death(local *time.Location) (Limit, bool) {
 	return l, true
 }
 
-// text is the first text of a message's content.
+// text returns the first text of a message's content.
 func text(content json.RawMessage) string {
 	var blocks []struct {
 		Type string `json:"type"`

@@ -28,7 +28,7 @@ const glyphs = "·✢✳✶✻✽*"
 // limitReached is a countdown's reason where a usage limit is what it waits for.
 var limitReached = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[\w-]+ ){1,2}limit reached$`) })
 
-// bullet is what stands before a line of the conversation, or before the notice under the prompt.
+// bullet begins a line of the conversation, or the notice under the prompt.
 var bullet = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:● |\s+⎿\s+|\s*⚠ )`) })
 
 // Screen reads one line as Claude Code renders it, from its first column: its countdown, or an error that ended a turn. The
@@ -41,12 +41,13 @@ func Screen(text string, now time.Time, local *time.Location) (Limit, bool) {
 	}
 	text = strings.TrimRight(strings.ReplaceAll(text, "\u00a0", " "), " ")
 	if m := countdown().FindStringSubmatch(text); m != nil {
-		return waiting(m[1], m[2], m[3], m[4])
+		return readCountdown(m[1], m[2], m[3], m[4])
 	}
 	return Text(text[len(bullet().FindString(text)):], now, local)
 }
 
-func waiting(reason, in, attempt, most string) (Limit, bool) {
+// readCountdown reads the parts of a countdown. It is not ok for a reason that is no limit.
+func readCountdown(reason, in, attempt, attempts string) (Limit, bool) {
 	l := Limit{Wait: true, Message: reason}
 	switch {
 	case spendText().MatchString(strings.TrimPrefix(reason, "429 ")):
@@ -55,7 +56,7 @@ func waiting(reason, in, attempt, most string) (Limit, bool) {
 		l.Kind = UsageWindow
 	case rateText().MatchString(reason), strings.HasPrefix(reason, "429 "), reason == "Rate limited":
 		l.Kind = Requests
-		l.names(reason)
+		l.readRate(reason)
 	case strings.HasPrefix(reason, "529 "), reason == "API overloaded":
 		l.Kind = Overload
 	case reason == "API error":
@@ -69,7 +70,7 @@ func waiting(reason, in, attempt, most string) (Limit, bool) {
 	}
 	l.RetryIn = d
 	l.Attempt, _ = strconv.Atoi(attempt)
-	l.MaxAttempts, _ = strconv.Atoi(most)
+	l.MaxAttempts, _ = strconv.Atoi(attempts)
 	return l, true
 }
 

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Rate is how one limit per minute stands, as an answer's headers say.
+// Rate is the state of one limit per minute, as an answer's headers say.
 type Rate struct {
 	Name             string // requests, input-tokens, output-tokens or tokens
 	Limit, Remaining float64
 	ResetsAt         time.Time // when all of it is there again; zero where nothing was said
 }
 
-// Window is how one window of a subscription stands, as an answer's headers say.
+// Window is the state of one window of a subscription, as an answer's headers say.
 type Window struct {
 	Name     string // as in the headers: 5h, 7d
 	Status   string // allowed, allowed_warning or rejected
@@ -25,8 +25,8 @@ type Window struct {
 
 const headerPrefix = "Anthropic-Ratelimit-"
 
-// most bounds the limits per minute that are believed, far beyond what is sold.
-const most = 1e12
+// maxRate bounds the limits per minute that are believed, far beyond what is sold.
+const maxRate = 1e12
 
 // Rates reads the limits per minute from an answer's headers; get is http.Header's Get. What is no number that can be a
 // limit is none.
@@ -34,7 +34,7 @@ func Rates(get func(string) string) (rates []Rate) {
 	for _, name := range []string{"Requests", "Input-Tokens", "Output-Tokens", "Tokens"} {
 		limit, err := strconv.ParseFloat(get(headerPrefix+name+"-Limit"), 64)
 		remaining, err2 := strconv.ParseFloat(get(headerPrefix+name+"-Remaining"), 64)
-		if err != nil || err2 != nil || !(limit >= 1 && limit <= most && remaining >= 0 && remaining <= most) {
+		if err != nil || err2 != nil || !(limit >= 1 && limit <= maxRate && remaining >= 0 && remaining <= maxRate) {
 			continue
 		}
 		r := Rate{Name: strings.ToLower(name), Limit: limit, Remaining: remaining}
@@ -60,7 +60,7 @@ func Windows(header map[string][]string) (windows []Window) {
 			return ""
 		}
 		used, err := strconv.ParseFloat(values[0], 64)
-		if err != nil || !(used >= 0 && used <= most) {
+		if err != nil || !(used >= 0 && used <= maxRate) {
 			continue
 		}
 		w := Window{Name: strings.ToLower(name), Status: get("Status"), Used: used}
@@ -73,7 +73,7 @@ func Windows(header map[string][]string) (windows []Window) {
 	return windows
 }
 
-// Spends says whether the body of a 429 tells of a limit of money, which its headers do not.
+// Spends reports whether the body of a 429 tells of a limit of money, which its headers do not.
 func Spends(body []byte, now time.Time) bool {
 	var e struct {
 		Error struct {

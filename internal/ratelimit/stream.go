@@ -51,12 +51,12 @@ func (s *Stream) Feed(p []byte) (Limit, bool) {
 			part := s.part
 			n := s.partLen
 			s.partLen = 0
-			s.print(part[:n])
+			s.write(part[:n])
 		}
 	}
 	for len(p) > 0 {
 		if s.state == ground {
-			p = p[s.print(p):]
+			p = p[s.write(p):]
 		} else {
 			p = p[s.sequence(p):]
 		}
@@ -64,8 +64,8 @@ func (s *Stream) Feed(p []byte) (Limit, bool) {
 	return s.last, s.found
 }
 
-// print takes text and simple controls up to the next escape sequence, and says how much it took.
-func (s *Stream) print(p []byte) int {
+// write takes text and simple controls up to the next escape sequence, and returns how many bytes that were.
+func (s *Stream) write(p []byte) int {
 	for i := 0; i < len(p); {
 		c := p[i]
 		switch {
@@ -103,54 +103,16 @@ func (s *Stream) print(p []byte) int {
 	return len(p)
 }
 
-// sequence takes the rest of an escape sequence, or what there is of it.
+// sequence takes the rest of an escape sequence, or what there is of it, and returns how many bytes it took.
 func (s *Stream) sequence(p []byte) int {
 	for i, c := range p {
 		switch s.state {
 		case escape:
-			switch {
-			case c == '[':
-				s.state, s.param, s.params, s.private = control, [2]int{}, 0, false
-			case c == ']', c == 'P', c == 'X', c == '^', c == '_':
-				s.state = title
-			case c >= ' ' && c <= '/':
-				s.state = charset
-			case c == '\x1b':
-			case c == '7':
-				s.grid.save()
-				s.state = ground
-			case c == '8':
-				s.leave(s.grid.savedY)
-				s.grid.x = s.grid.savedX
-				s.state = ground
-			case c == 'c':
-				s.wipe()
-				s.state = ground
-			default:
-				s.state = ground
-			}
+			s.escaped(c)
 		case charset:
 			s.state = ground
 		case control:
-			switch {
-			case c >= '0' && c <= '9':
-				if s.params < len(s.param) {
-					s.param[s.params] = min(s.param[s.params]*10+int(c-'0'), 1<<20)
-				}
-			case c == ';' || c == ':':
-				s.params++
-			case c >= '<' && c <= '?':
-				s.private = true
-			case c >= ' ' && c <= '/':
-				s.private = true
-			case c >= '@' && c <= '~':
-				s.control(c)
-				s.state = ground
-			case c == '\x1b':
-				s.state = escape
-			case c == '\x18' || c == '\x1a':
-				s.state = ground
-			}
+			s.parameter(c)
 		case title:
 			switch c {
 			case '\a', '\x18', '\x1a':
@@ -159,18 +121,63 @@ func (s *Stream) sequence(p []byte) int {
 				s.state = titleEnd
 			}
 		case titleEnd:
-			if c == '\\' {
-				s.state = ground
-				break
+			if c != '\\' { // it was the start of another
+				s.state = escape
+				return i
 			}
-			s.state = escape
-			return i // it was the start of another
+			s.state = ground
 		}
 		if s.state == ground {
 			return i + 1
 		}
 	}
 	return len(p)
+}
+
+// escaped takes the byte behind ESC.
+func (s *Stream) escaped(c byte) {
+	switch {
+	case c == '[':
+		s.state, s.param, s.params, s.private = control, [2]int{}, 0, false
+		return
+	case c == ']', c == 'P', c == 'X', c == '^', c == '_':
+		s.state = title
+		return
+	case c >= ' ' && c <= '/':
+		s.state = charset
+		return
+	case c == '\x1b':
+		return
+	case c == '7':
+		s.grid.save()
+	case c == '8':
+		s.leave(s.grid.savedY)
+		s.grid.x = s.grid.savedX
+	case c == 'c':
+		s.wipe()
+	}
+	s.state = ground
+}
+
+// parameter takes a byte behind ESC [: of a parameter, or the last, which says what to do.
+func (s *Stream) parameter(c byte) {
+	switch {
+	case c >= '0' && c <= '9':
+		if s.params < len(s.param) {
+			s.param[s.params] = min(s.param[s.params]*10+int(c-'0'), 1<<20)
+		}
+	case c == ';' || c == ':':
+		s.params++
+	case c >= '<' && c <= '?', c >= ' ' && c <= '/':
+		s.private = true
+	case c >= '@' && c <= '~':
+		s.control(c)
+		s.state = ground
+	case c == '\x1b':
+		s.state = escape
+	case c == '\x18' || c == '\x1a':
+		s.state = ground
+	}
 }
 
 // control carries out ESC [ … c.
@@ -246,7 +253,7 @@ func (s *Stream) read() {
 	line := string(row.cells[:row.n])
 	if strings.Contains(line, "etrying in ") {
 		if m := countdown().FindStringSubmatch(line); m != nil {
-			if l, ok := waiting(m[1], m[2], m[3], m[4]); ok && !(s.shown && l.Attempt == s.last.Attempt) {
+			if l, ok := readCountdown(m[1], m[2], m[3], m[4]); ok && !(s.shown && l.Attempt == s.last.Attempt) {
 				s.shown, s.last, s.found = true, l, true
 			}
 			return

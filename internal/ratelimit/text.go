@@ -54,12 +54,12 @@ var (
 	fastText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^(?:You've (?:hit|reached) your fast limit|Fast limit reached)\b`)
 	})
-	// rateText is how the API names the limit in the message of a 429: "your organization's rate limit of 30,000 input tokens
+	// rateText is the limit's name in the API's message of a 429: "your organization's rate limit of 30,000 input tokens
 	// per minute".
 	rateText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(?:\bof ([\d,]{1,15}) )?\b(requests|(?:input |output )?tokens) per minute\b`)
 	})
-	// resetText is what stands before the time at which a window opens again.
+	// resetText stands before the time at which a window opens again.
 	resetText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`(?: (?:[·∙]|limit|reached) (?:limit )?resets |\. Your limit will reset |[Cc]ontinu(?:e|ing) automatically )`)
 	})
@@ -94,7 +94,7 @@ func Text(text string, now time.Time, local *time.Location) (Limit, bool) {
 	switch {
 	case requestsText().MatchString(text):
 		l.Kind = Requests
-		if l.names(text); strings.Contains(text, spendCode) {
+		if l.readRate(text); strings.Contains(text, spendCode) {
 			l.Kind, l.Wait = Spend, false
 		}
 	case overloadText().MatchString(text):
@@ -105,8 +105,8 @@ func Text(text string, now time.Time, local *time.Location) (Limit, bool) {
 	return l, true
 }
 
-// names takes the limit per minute from the message of a 429.
-func (l *Limit) names(text string) {
+// readRate takes the limit per minute from the message of a 429.
+func (l *Limit) readRate(text string) {
 	m := rateText().FindStringSubmatch(text)
 	if m == nil {
 		return
@@ -114,7 +114,7 @@ func (l *Limit) names(text string) {
 	if m[2] != "requests" {
 		l.Kind = Tokens
 	}
-	if limit, err := strconv.ParseFloat(strings.ReplaceAll(m[1], ",", ""), 64); err == nil && limit >= 1 && limit <= most {
+	if limit, err := strconv.ParseFloat(strings.ReplaceAll(m[1], ",", ""), 64); err == nil && limit >= 1 && limit <= maxRate {
 		l.Rate = Rate{Name: strings.ReplaceAll(m[2], " ", "-"), Limit: limit}
 	}
 }

@@ -2,20 +2,20 @@ package realclaude
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 const npmPackage = "@anthropic-ai/claude-code"
 
-// Install gives the path of Claude Code of that version, which it gets from npm unless the cache has it:
+// Install returns the path of Claude Code of that version. It gets it from npm unless the cache has it:
 // $AFTERYOU_TEST_CACHE, else a folder under os.UserCacheDir. Any number of processes may call it at once: one installs,
 // beside the final place, and renames; the others wait. What a crash leaves is removed by the next installation.
 func Install(ctx context.Context, version string) (string, error) {
@@ -26,11 +26,11 @@ func Install(ctx context.Context, version string) (string, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, version+".lock"))
-	if err != nil {
+	lock := flock.New(filepath.Join(cache, version+".lock")) // a process that dies gives it back
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
 		return "", fmt.Errorf("waiting for the installation of Claude Code %s: %v", version, err)
 	}
-	defer unlock()
+	defer lock.Close()
 
 	dir := filepath.Join(cache, version)
 	bin := binary(dir)
@@ -54,7 +54,7 @@ func Install(ctx context.Context, version string) (string, error) {
 	return bin, os.Rename(temp, dir)
 }
 
-// binary is the program in an installation: a link to a native binary, up to about 2.1.112 to a node script.
+// binary returns the program in an installation: a link to a native binary, up to about 2.1.112 to a node script.
 func binary(dir string) string { return filepath.Join(dir, "node_modules", ".bin", "claude") }
 
 func cacheDir() (string, error) {
@@ -89,7 +89,7 @@ func npmInstall(ctx context.Context, dir, version string) error {
 	return nil
 }
 
-// check makes sure that the program runs and is of that version.
+// check returns an error unless the program runs and is of that version.
 func check(ctx context.Context, bin, version string) error {
 	home, err := os.MkdirTemp("", "claude-version-")
 	if err != nil {
@@ -106,28 +106,4 @@ func check(ctx context.Context, bin, version string) error {
 		return fmt.Errorf("%s --version says %q, want %s", bin, out, version)
 	}
 	return nil
-}
-
-// lock takes the lock file; a process that dies gives it back.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("locking %s: %v", path, err)
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }

@@ -36,7 +36,7 @@ func processes() (map[int]process, error) {
 	return all, nil
 }
 
-// family is a process that we started and all that it started, as far as they still hang together.
+// family returns a process that we started and all that it started, as far as they still hang together.
 func family(root int) ([]process, error) {
 	all, err := processes()
 	if err != nil {

@@ -31,8 +31,8 @@ const (
 // Login as an extra of Env makes Claude Code behave as a subscription's: no API key, but a token.
 const Login = "CLAUDE_CODE_OAUTH_TOKEN=" + Token
 
-// Env is a clean environment: PATH is all that is inherited. Extra "NAME=value" entries are added and win over the rest,
-// "NAME=" with nothing behind it leaves NAME out.
+// Env returns a clean environment: of the caller's it has PATH alone. Extra "NAME=value" entries are added and win over the
+// rest, "NAME=" with nothing behind it leaves NAME out.
 func Env(home, baseURL string, extra ...string) []string {
 	env := []string{
 		"HOME=" + home,
@@ -66,8 +66,16 @@ func Env(home, baseURL string, extra ...string) []string {
 	return env
 }
 
-// Cloud is an extra of Env that makes Claude Code speak to that URL as to a cloud, "vertex" or "bedrock", without an account
-// there (2.1.332). No cloud is nothing extra.
+// XDG returns the extras of Env that keep what a program beside Claude Code writes in folders of dir.
+func XDG(dir string) (extra []string) {
+	for _, kind := range []string{"state", "config", "cache"} {
+		extra = append(extra, "XDG_"+strings.ToUpper(kind)+"_HOME="+filepath.Join(dir, kind))
+	}
+	return extra
+}
+
+// Cloud returns the extras of Env that make Claude Code speak to that URL as to a cloud, "vertex" or "bedrock", without an
+// account there (2.1.332). For no cloud there are none.
 func Cloud(name, url string) []string {
 	switch name {
 	case "vertex":
@@ -122,11 +130,11 @@ type Session struct {
 	Dir  string
 }
 
-// Result is what a program that has ended leaves.
+// Result is the output of a program that has ended.
 type Result struct {
 	Stdout, Stderr string
 	Code           int // 128+n when signal n ended it
-	Took           time.Duration
+	Elapsed        time.Duration
 }
 
 // Print runs -p with args, the prompt among them, and an empty stdin. An exit code is no error. When ctx ends, so do the
@@ -144,7 +152,7 @@ func Print(ctx context.Context, s Session, args ...string) (Result, error) {
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return r, fmt.Errorf("%s -p: %w after %v; stdout %q, stderr %q", s.Path, ctx.Err(), r.Took, r.Stdout, r.Stderr)
+		return r, fmt.Errorf("%s -p: %w after %v; stdout %q, stderr %q", s.Path, ctx.Err(), r.Elapsed, r.Stdout, r.Stderr)
 	case err != nil && !errors.As(err, &exit):
 		return r, err
 	}

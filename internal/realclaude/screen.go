@@ -1,7 +1,6 @@
 package realclaude
 
 import (
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,7 +24,7 @@ type Screen struct {
 	reply       []byte // what a terminal would answer to the program's questions
 }
 
-// NewScreen is an empty screen.
+// NewScreen returns an empty screen.
 func NewScreen(cols, rows int) *Screen {
 	s := &Screen{cols: cols, rows: rows, bottom: rows - 1}
 	s.cells = s.blank()
@@ -69,7 +68,7 @@ func (s *Screen) Resize(cols, rows int) {
 	s.col, s.wrap, s.top, s.bottom = min(s.col, cols-1), false, 0, rows-1
 }
 
-// Text is the screen as lines without spaces at their ends.
+// Text returns the screen as lines without spaces at their ends.
 func (s *Screen) Text() string {
 	lines := make([]string, s.rows)
 	for i, line := range s.cells {
@@ -78,19 +77,19 @@ func (s *Screen) Text() string {
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
 }
 
-// History is what scrolled off the top.
+// History returns the lines that scrolled off the top.
 func (s *Screen) History() string { return strings.Join(s.history, "\n") }
 
-// Title is the window title.
+// Title returns the window title.
 func (s *Screen) Title() string { return s.title }
 
-// Pastes says that the program asked for pastes to be marked, as it does once it reads keys.
+// Pastes reports whether the program asked for pastes to be marked, as it does once it reads keys.
 func (s *Screen) Pastes() bool { return s.pastes }
 
-// Cursor is where the cursor stands, from 0.
+// Cursor returns the place of the cursor, from 0.
 func (s *Screen) Cursor() (col, row int) { return s.col, s.row }
 
-// Reply gives and forgets what a terminal would have answered so far.
+// Reply returns and forgets what a terminal would have answered so far.
 func (s *Screen) Reply() []byte {
 	r := s.reply
 	s.reply = nil
@@ -139,7 +138,7 @@ func (s *Screen) step(data []byte) int {
 	return n
 }
 
-// before is the column of the character left of the cursor, -1 when there is none.
+// before returns the column of the character left of the cursor, -1 when there is none.
 func (s *Screen) before() int {
 	col := s.col - 1
 	if s.wrap {
@@ -180,7 +179,7 @@ func (s *Screen) put(text string, w int) {
 	}
 }
 
-// down is a line feed.
+// down carries out a line feed.
 func (s *Screen) down() {
 	s.wrap = false
 	if s.row == s.bottom {
@@ -203,195 +202,6 @@ func (s *Screen) scroll(top, n int) {
 	for ; n < 0; n++ {
 		copy(region[1:], region)
 		region[0] = s.line()
-	}
-}
-
-func (s *Screen) escape(data []byte) int {
-	if len(data) < 2 {
-		return 0
-	}
-	switch data[1] {
-	case '[':
-		return s.csi(data)
-	case ']', 'P', '_', '^', 'X':
-		return s.stringSequence(data)
-	case '7':
-		s.saved = [2]int{s.row, s.col}
-	case '8':
-		s.move(s.saved[0], s.saved[1])
-	case 'D':
-		s.down()
-	case 'E':
-		s.col = 0
-		s.down()
-	case 'M':
-		s.wrap = false
-		if s.row == s.top {
-			s.scroll(s.top, -1)
-		} else if s.row > 0 {
-			s.row--
-		}
-	case 'c':
-		*s = *NewScreen(s.cols, s.rows)
-	case '(', ')', '*', '+', '#', '%', ' ':
-		if len(data) < 3 {
-			return 0
-		}
-		return 3
-	}
-	return 2
-}
-
-// stringSequence skips OSC, DCS and their like up to BEL or ST, and keeps the title.
-func (s *Screen) stringSequence(data []byte) int {
-	for i := 2; i < len(data); i++ {
-		end := 0
-		switch {
-		case data[i] == 0x07:
-			end = i + 1
-		case data[i] == 0x1b && i+1 < len(data):
-			end = i + 2
-			if data[i+1] != '\\' {
-				end = i // broken off by another sequence
-			}
-		default:
-			continue
-		}
-		text := string(data[2:i])
-		if kind, title, ok := strings.Cut(text, ";"); data[1] == ']' && ok && (kind == "0" || kind == "2") {
-			s.title = title
-		}
-		return end
-	}
-	return 0
-}
-
-func (s *Screen) csi(data []byte) int {
-	end := 2
-	for end < len(data) && (data[end] < 0x40 || data[end] > 0x7e) {
-		if data[end] < 0x20 { // broken off
-			return end
-		}
-		end++
-	}
-	if end == len(data) {
-		return 0
-	}
-	params, final := string(data[2:end]), data[end]
-	private := ""
-	if params != "" && strings.ContainsRune("?><=", rune(params[0])) {
-		private, params = params[:1], params[1:]
-	}
-	if plain := strings.TrimRight(params, " !\"#$%&'()*+,-./"); plain != params { // intermediates: modes and shapes only
-		return end + 1
-	}
-	fields := strings.Split(params, ";")
-	arg := func(i, otherwise int) int {
-		if i < len(fields) {
-			if n, err := strconv.Atoi(fields[i]); err == nil && n > 0 {
-				return n
-			}
-		}
-		return otherwise
-	}
-	if private != "" {
-		s.private(private, arg(0, 0), final)
-		return end + 1
-	}
-	n := arg(0, 1)
-	switch final {
-	case 'A':
-		s.move(s.row-n, s.col)
-	case 'B', 'e':
-		s.move(s.row+n, s.col)
-	case 'C', 'a':
-		s.move(s.row, s.col+n)
-	case 'D':
-		s.move(s.row, s.col-n)
-	case 'E':
-		s.move(s.row+n, 0)
-	case 'F':
-		s.move(s.row-n, 0)
-	case 'G', '`':
-		s.move(s.row, n-1)
-	case 'd':
-		s.move(n-1, s.col)
-	case 'H', 'f':
-		s.move(n-1, arg(1, 1)-1)
-	case 'J':
-		s.eraseDisplay(arg(0, 0))
-	case 'K':
-		switch arg(0, 0) {
-		case 0:
-			s.erase(s.row, s.col, s.cols)
-		case 1:
-			s.erase(s.row, 0, s.col+1)
-		case 2:
-			s.erase(s.row, 0, s.cols)
-		}
-	case 'L', 'M':
-		if s.row >= s.top && s.row <= s.bottom {
-			n = min(n, s.bottom-s.row+1)
-			if final == 'L' {
-				n = -n
-			}
-			history := s.history // lines deleted here have not left the top
-			s.scroll(s.row, n)
-			s.history = history
-		}
-	case '@', 'P':
-		line := s.cells[s.row]
-		n = min(n, s.cols-s.col)
-		if final == 'P' {
-			copy(line[s.col:], line[s.col+n:])
-			s.erase(s.row, s.cols-n, s.cols)
-		} else {
-			copy(line[s.col+n:], line[s.col:])
-			s.erase(s.row, s.col, s.col+n)
-		}
-	case 'X':
-		s.erase(s.row, s.col, min(s.cols, s.col+n))
-	case 'S':
-		s.scroll(s.top, min(n, s.bottom-s.top+1))
-	case 'T':
-		s.scroll(s.top, -min(n, s.bottom-s.top+1))
-	case 'r':
-		s.top, s.bottom = max(0, min(n, s.rows)-1), min(arg(1, s.rows), s.rows)-1
-		if s.top >= s.bottom {
-			s.top, s.bottom = 0, s.rows-1
-		}
-		s.move(0, 0)
-	case 's':
-		s.saved = [2]int{s.row, s.col}
-	case 'u':
-		s.move(s.saved[0], s.saved[1])
-	case 'n':
-		switch arg(0, 0) {
-		case 5:
-			s.reply = append(s.reply, "\x1b[0n"...)
-		case 6:
-			s.reply = append(s.reply, "\x1b["+strconv.Itoa(s.row+1)+";"+strconv.Itoa(s.col+1)+"R"...)
-		}
-	case 'c':
-		s.reply = append(s.reply, "\x1b[?1;2c"...) // a VT100 with advanced video, as many terminals say
-	}
-	return end + 1
-}
-
-func (s *Screen) private(kind string, mode int, final byte) {
-	if kind == "?" && mode == 2004 {
-		s.pastes = final == 'h'
-	}
-	if kind != "?" || (mode != 47 && mode != 1047 && mode != 1049) {
-		return
-	}
-	switch {
-	case final == 'h' && s.main == nil:
-		s.main, s.mainAt = s.cells, [2]int{s.row, s.col}
-		s.cells = s.blank()
-	case final == 'l' && s.main != nil:
-		s.cells, s.main = s.main, nil
-		s.move(s.mainAt[0], s.mainAt[1])
 	}
 }
 
@@ -424,7 +234,7 @@ func (s *Screen) eraseDisplay(mode int) {
 	}
 }
 
-// width is how many columns a character takes: a rough table, enough to keep lines straight.
+// width returns how many columns a character takes: a rough table, enough to keep lines straight.
 func width(r rune) int {
 	switch {
 	case r == 0x200d, r >= 0x300 && r <= 0x36f, r >= 0xfe00 && r <= 0xfe0f, r >= 0x200b && r <= 0x200f:

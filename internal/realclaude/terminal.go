@@ -70,31 +70,31 @@ func (t *Terminal) read() {
 	}
 }
 
-// PID is the program's process.
+// PID returns the program's process.
 func (t *Terminal) PID() int { return t.cmd.Process.Pid }
 
-// Screen is the text that shows now.
+// Screen returns the text that shows now.
 func (t *Terminal) Screen() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.screen.Text()
 }
 
-// Text is what scrolled off the screen and what shows now.
+// Text returns all text: off the screen and on it.
 func (t *Terminal) Text() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.screen.History() + "\n" + t.screen.Text()
 }
 
-// Title is the window title.
+// Title returns the window title.
 func (t *Terminal) Title() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.screen.Title()
 }
 
-// Raw is every byte that came so far.
+// Raw returns every byte that came so far.
 func (t *Terminal) Raw() []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -136,7 +136,7 @@ func (t *Terminal) WaitReady(ctx context.Context) error {
 	return t.wait(ctx, "the prompt", func(s *Screen) bool { return s.Pastes() && Ready(s.Text()) })
 }
 
-// Ready says that a screen shows Claude Code's prompt: a line that begins with ❯ (in 2.0.76 with >) under a ruled
+// Ready reports whether a screen shows Claude Code's prompt: a line that begins with ❯ (in 2.0.76 with >) under a ruled
 // line. Dialogs mark their choice with the same sign. Seen on 2.1.330.
 func Ready(screen string) bool {
 	lines := strings.Split(screen, "\n")

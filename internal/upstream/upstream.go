@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Transport is how Claude Code itself would reach the upstream: through the proxy of the environment, with the
-// certificates it names, by HTTP/2 where the upstream speaks it. It sets no time limits: Claude Code has its own.
+// Transport returns the way in which Claude Code itself would reach the upstream: through the proxy of the environment,
+// with the certificates it names, by HTTP/2 where the upstream speaks it. It sets no time limits: Claude Code has its own.
 func Transport(getenv func(string) string) (*http.Transport, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: getenv("NODE_TLS_REJECT_UNAUTHORIZED") == "0"}
 	// The system's certificates are those of SSL_CERT_FILE and SSL_CERT_DIR, on Linux by crypto/x509 itself.

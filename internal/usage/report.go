@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Sum is what some requests took.
+// Sum adds up the tokens of some requests.
 type Sum struct {
 	Requests   int `json:"requests"`
 	Input      int `json:"input_tokens"`
 	CacheWrite int `json:"cache_write_tokens"`
 	CacheRead  int `json:"cache_read_tokens"`
 	Output     int `json:"output_tokens"`
-	// Counted is what of the input counts against the limit: what was read from the cache does not.
+	// Counted is the part of the input that counts against the limit: not what was read from the cache.
 	Counted int `json:"counted_input_tokens"`
 }
 
@@ -27,13 +27,13 @@ func (s *Sum) add(c Call) {
 	s.Counted += c.Usage.Input + c.Usage.CacheWrite
 }
 
-// Span is what the requests of some time took.
+// Span adds up the requests of some time.
 type Span struct {
 	Start time.Time `json:"start"`
 	Sum
 }
 
-// Session is what the requests of a session took, its subagents' included.
+// Session adds up the requests of a session, its subagents' included.
 type Session struct {
 	ID         string    `json:"session"`
 	Dir        string    `json:"dir,omitempty"`
@@ -43,7 +43,7 @@ type Session struct {
 	Sum
 }
 
-// Report is what all requests since a time took.
+// Report adds up all requests since a time.
 type Report struct {
 	Since      time.Time `json:"since"`
 	Until      time.Time `json:"until"`
@@ -111,7 +111,7 @@ func enter(list []Span, c Call, width time.Duration) []Span {
 	return list
 }
 
-// busiest is the minute with the most calls, as calls[from:to].
+// busiest returns the minute with the most calls, as calls[from:to].
 func busiest(calls []Call) (from, to int) {
 	first := 0
 	for i := range calls {

@@ -84,7 +84,7 @@ func Read(config string, since time.Time) ([]Call, error) {
 	return list, errors.Join(wrong...)
 }
 
-// changed are the transcripts under root that were written to since a time, subagents' included.
+// changed returns the transcripts under root that were written to since a time, subagents' included.
 func changed(root string, since time.Time) (paths []string, err error) {
 	if real, err := filepath.EvalSymlinks(root); err == nil {
 		root = real
@@ -135,8 +135,8 @@ func read(path string) (map[string]Call, error) {
 	return calls, err
 }
 
-// merge is what two rows of one answer, or two transcripts, say of it: the last row has all of the output, and the
-// session's own transcript knows best when the request was sent.
+// merge joins two rows of one answer, or two transcripts': the last row has all of the output, and the session's own
+// transcript knows best when the request was sent.
 func merge(a, b Call) Call {
 	if b.own && !a.own || a.own == b.own && b.At.Before(a.At) {
 		a, b = b, a

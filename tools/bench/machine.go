@@ -29,7 +29,7 @@ type Machine struct {
 	Date      string `json:"date"`
 }
 
-// same says whether results of both can stand in one table.
+// same reports whether results of both can stand in one table.
 func (m Machine) same(other Machine) bool {
 	m.Commit, m.Date = other.Commit, other.Date
 	return m == other
@@ -64,7 +64,7 @@ func thisMachine(ctx context.Context, root, self, date string) (m Machine, err e
 	return m, nil
 }
 
-// field is what a file of lines "name: value" says, or "" where there is no such file (macOS).
+// field returns a value from a file of lines "name: value", or "" where there is no such file (macOS).
 func field(path, name string) string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -79,8 +79,8 @@ func field(path, name string) string {
 	return ""
 }
 
-// processors is how long the machine's processors have been busy, and how long they have been there, in ticks; zeros where
-// /proc does not tell (macOS).
+// processors returns how long the machine's processors have been busy, and how long they have been there, in ticks; zeros
+// where /proc does not tell (macOS).
 func processors() (busy, all float64) {
 	data, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -100,7 +100,7 @@ func processors() (busy, all float64) {
 	return busy, all
 }
 
-// crowded says that others use the machine so much that what is measured now is not worth keeping.
+// crowded returns an error if others use the machine so much that a measurement now is not worth keeping.
 func crowded(ctx context.Context) (share float64, yes bool) {
 	busy, all := processors()
 	select {

@@ -36,7 +36,7 @@ func main() {
 	calls := flag.Float64("calls", 2.5, "how many calls a second they make together, at most, unless one run makes more")
 	fresh := flag.Bool("fresh", false, "measure all again")
 	render := flag.Bool("render", false, "measure nothing")
-	root := flag.String("root", "..", "the `directory` of the project")
+	root := flag.String("root", filepath.Join("..", ".."), "the `directory` of the project")
 	var t trial
 	t.flags()
 	flag.Parse()
@@ -139,7 +139,7 @@ func (b bench) render() error {
 	if err != nil {
 		return err
 	}
-	if files["../../README.md"], err = figures(readme, r); err != nil {
+	if files["../README.md"], err = figures(readme, r); err != nil {
 		return err
 	}
 	for _, sc := range r.situations() {

@@ -79,7 +79,7 @@ func (r *Results) add(values []Overhead) {
 	}
 }
 
-// runs is how often a package's benchmarks were run.
+// runs returns how often a package's benchmarks were run.
 func (f *file) runs(pkg string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"afteryou/internal/demo"
 )
 
-// peers are what can be had here to do the same job. They are measured like ways of our own.
+// peers returns the other programs at hand for the same job. They are measured like ways of our own.
 func peers(dir string) []way {
 	list := []way{
 		{name: "flock", about: "util-linux: `flock FILE claude`, one session at a time",
@@ -34,20 +34,8 @@ func peers(dir string) []way {
 	return list
 }
 
-// nginx starts one that lets calls through at the pace that the limit has at first. It is a person who tells it: for a
-// limit of tokens, how many calls that makes on average.
-func nginx(ctx context.Context, parent, api string, work demo.Scenario) (url string, stop func(), err error) {
-	dir, err := os.MkdirTemp(parent, "nginx-")
-	if err != nil {
-		return "", nil, err
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	address := free.Addr().String()
-	free.Close() // another could take it before nginx does: then nginx says so
-	config := fmt.Sprintf(`daemon off;
+// nginxConfig takes a directory, calls a minute, an address, how many calls may come at once beyond the first, and a URL.
+const nginxConfig = `daemon off;
 master_process off;
 pid %[1]s/pid;
 error_log %[1]s/error.log;
@@ -73,7 +61,22 @@ http {
 		}
 	}
 }
-`, dir, work.Pace()*60, address, max(work.Burst-1, 0), api)
+`
+
+// nginx starts one that lets calls through at the pace that the limit has at first. A person would tell it: for a
+// limit of tokens, how many calls that makes on average.
+func nginx(ctx context.Context, parent, api string, work demo.Scenario) (url string, stop func(), err error) {
+	dir, err := os.MkdirTemp(parent, "nginx-")
+	if err != nil {
+		return "", nil, err
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	address := free.Addr().String()
+	free.Close() // another could take it before nginx does: then nginx says so
+	config := fmt.Sprintf(nginxConfig, dir, work.Pace()*60, address, max(work.Burst-1, 0), api)
 	path := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return "", nil, err

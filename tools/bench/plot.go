@@ -22,7 +22,7 @@ var colors = []color.Color{
 	color.RGBA{0x00, 0x9e, 0x73, 0xff}, color.RGBA{0x00, 0x72, 0xb2, 0xff},
 }
 
-// plots are the pictures of the page, as SVG by their names.
+// plots returns the pictures of the page, as SVG by their names.
 func plots(r Results) (map[string][]byte, error) {
 	var labels []string
 	for _, s := range r.situations() {
@@ -47,7 +47,7 @@ func plots(r Results) (map[string][]byte, error) {
 			return r.units("µs from a key to its echo", "./wrapper", "KeyRoundTrip", "direct-µs", "wrapped-µs", "script-µs")
 		},
 		"firstbyte.svg": func() ([]byte, error) {
-			return r.units("ms to the first byte", "./gateway", "FirstByte", "ms-direct", "ms-gateway")
+			return r.units("ms to the first byte", "./internal/gateway", "FirstByte", "ms-direct", "ms-gateway")
 		},
 	}
 	files := make(map[string][]byte)

@@ -12,7 +12,7 @@ const (
 	figuresEnd   = "<!-- end of figures -->\n"
 )
 
-// figures is the README with the figures of the results in it.
+// figures returns the README with the figures of the results in it.
 func figures(readme []byte, r Results) ([]byte, error) {
 	before, rest, ok := strings.Cut(string(readme), figuresBegin)
 	_, after, ok2 := strings.Cut(rest, figuresEnd)
@@ -49,7 +49,7 @@ func figures(readme []byte, r Results) ([]byte, error) {
 	return []byte(before + figuresBegin + b.String() + figuresEnd + after), nil
 }
 
-// cost is the median of a benchmark's values in a unit.
+// cost returns the median of a benchmark's values in a unit.
 func (r Results) cost(benchmark, unit string) (median float64, ok bool) {
 	for _, o := range r.Overhead {
 		if o.Benchmark == benchmark && o.Unit == unit {

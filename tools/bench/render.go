@@ -16,7 +16,7 @@ import (
 //go:embed benchmarks.md.tmpl
 var page string
 
-// render is the documentation that the results amount to: files by their path under docs.
+// render returns the documentation that the results amount to: files by their path under docs.
 func render(r Results) (map[string][]byte, error) {
 	t, err := template.New("benchmarks.md").Funcs(template.FuncMap{
 		"table": func(name string) string { return table(r.of(name, false), ours()) },
@@ -88,7 +88,7 @@ func (r Results) situations() (list []situation) {
 	return list
 }
 
-// of is the runs of a scenario.
+// of returns the runs of a scenario.
 func (r Results) of(name string, withPeers bool) (runs []Shared) {
 	for _, s := range r.Sharing {
 		if s.Scenario == name && (withPeers || slices.ContainsFunc(ours(), func(w way) bool { return w.name == s.Way })) {
@@ -119,7 +119,7 @@ func (s spread) text(format string) string {
 	return fmt.Sprintf("%s (%s–%s)", median, least, most)
 }
 
-// each gives a value of each run in one way.
+// each returns a value of each run in one way.
 func each(runs []Shared, way string, value func(Shared) float64) (list []float64) {
 	for _, s := range runs {
 		if s.Way == way {
@@ -146,7 +146,7 @@ func table(runs []Shared, ways []way) string {
 		{"wall, s", "%.0f", func(s Shared) float64 { return s.Run.Wall }},
 		{"rejections", "%.0f", func(s Shared) float64 { return float64(s.Run.Rejections) }},
 		{"per answer", "%.2f", Shared.rejected},
-		{"seen by Claude Code", "%.0f", func(s Shared) float64 { return float64(s.Run.Told) }},
+		{"seen by Claude Code", "%.0f", func(s Shared) float64 { return float64(s.Run.Recorded) }},
 		{"dead", "%.0f", func(s Shared) float64 { return float64(s.Run.Dead) }},
 		{"Jain", "%.3f", func(s Shared) float64 { return s.Run.Jain }},
 		{"waited in vain, s", "%.1f", func(s Shared) float64 { return s.Run.Wasted }},
@@ -187,7 +187,7 @@ func table(runs []Shared, ways []way) string {
 	return b.String()
 }
 
-// recovered says how long it took until calls came at the full pace after the limit was restored.
+// recovered returns how long it took until calls came at the full pace after the limit was restored.
 func recovered(runs []Shared, way string) string {
 	var after []float64
 	never := 0
@@ -210,7 +210,7 @@ func recovered(runs []Shared, way string) string {
 	return strings.Join(parts, ", ")
 }
 
-// average is what a way came to over all scenarios with a limit that is met: the mean of the scenarios' means.
+// average is the mean of a way's means in all scenarios with a limit that is met.
 type average struct {
 	ratio, rejected float64
 	dead, runs      int
@@ -255,7 +255,7 @@ func averages(r Results) string {
 	return b.String()
 }
 
-// free says what taking turns costs where nobody meets the limit: of the wall, for there is nothing else to wait for.
+// free returns what taking turns costs where nobody meets the limit: of the wall, for there is nothing else to wait for.
 func free(r Results) string {
 	var parts []string
 	for _, sc := range scenarios {
@@ -273,7 +273,7 @@ func free(r Results) string {
 	return strings.Join(parts, ", ")
 }
 
-// costs is the table of the benchmarks of a package whose names begin so.
+// costs returns the table of the benchmarks of a package whose names begin so.
 func costs(all []Overhead, prefix string) string {
 	var b strings.Builder
 	b.WriteString("| benchmark | value | unit |\n| --- | ---: | --- |\n")

@@ -10,7 +10,7 @@ import (
 
 // What is documented is what was measured: the pages are what the results render to, and no file lies about that is not.
 func TestDocumentsAreRenderedFromTheResults(t *testing.T) {
-	docs := filepath.Join("..", "docs")
+	docs := filepath.Join("..", "..", "docs")
 	r, err := read(filepath.Join(docs, "benchmarks", "results.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -19,11 +19,11 @@ func TestDocumentsAreRenderedFromTheResults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files["../../README.md"], err = figures(readme, r); err != nil {
+	if files["../README.md"], err = figures(readme, r); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range files {
@@ -44,7 +44,7 @@ func TestDocumentsAreRenderedFromTheResults(t *testing.T) {
 
 // The results are those of a whole run: each scenario in each way, as often as the size says, and each benchmark.
 func TestResultsAreWhole(t *testing.T) {
-	r, err := read(filepath.Join("..", "docs", "benchmarks", "results.json"))
+	r, err := read(filepath.Join("..", "..", "docs", "benchmarks", "results.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,18 +29,18 @@ type Shared struct {
 	Work     demo.Scenario `json:"work"`
 	Ideal    float64       `json:"ideal_s"`
 	Run      demo.Run      `json:"run"`
-	// Beside is how many other sessions of the bench ran at the same time, at most.
+	// Beside is the largest number of other sessions of the bench that ran at the same time.
 	Beside int `json:"beside"`
 	// Busy is the share of the machine's processors that was used meanwhile, by this run and all else; 0: unknown.
 	Busy float64 `json:"busy"`
 }
 
-// same says whether both are of the same run.
+// same reports whether both are of the same run.
 func (s Shared) same(other Shared) bool {
 	return s.Scenario == other.Scenario && s.Way == other.Way && s.Round == other.Round && s.Work == other.Work
 }
 
-// Overhead is what a Go benchmark reported: a value for each of its runs.
+// Overhead is the report of a Go benchmark: a value for each of its runs.
 type Overhead struct {
 	Package   string    `json:"package"`
 	Benchmark string    `json:"benchmark"`
@@ -83,7 +83,7 @@ func read(path string) (r Results, err error) {
 	return r, nil
 }
 
-// has says whether a run was measured already.
+// has reports whether a run was measured already.
 func (f *file) has(s Shared) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

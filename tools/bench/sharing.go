@@ -23,14 +23,14 @@ type scenario struct {
 	peers       bool // peers are measured too
 }
 
-// late is a server that answers after so many seconds, as unevenly as the API does.
+// late returns a server that answers after so many seconds, as unevenly as the API does.
 func late(seconds float64) fakeapi.Manner {
 	m := fakeapi.Late()
 	m.FirstToken = time.Duration(seconds * float64(time.Second))
 	return m
 }
 
-// scenarios are those of the tables, in their order.
+// scenarios lists those of the tables, in their order.
 var scenarios = []scenario{
 	{
 		name: "narrow", about: "a small limit without any burst, for many sessions",
@@ -69,7 +69,7 @@ var scenarios = []scenario{
 	},
 }
 
-// work is what is done at a size.
+// work returns what is done at a size.
 func (s scenario) work(size string) demo.Scenario {
 	if size == quick {
 		return s.quick
@@ -77,7 +77,7 @@ func (s scenario) work(size string) demo.Scenario {
 	return s.full
 }
 
-// way is how sessions are started.
+// way is a way to start sessions.
 type way struct {
 	name, about string
 	start       func(self, claude string, work demo.Scenario) demo.Way
@@ -92,7 +92,7 @@ const (
 	through  = "gateway"
 )
 
-// ours are the ways that the tables compare, in their order: Claude Code alone and through afteryou.
+// ours returns the ways that the tables compare, in their order: Claude Code alone and through afteryou.
 func ours() []way {
 	env := func(env ...string) func(self, claude string, _ demo.Scenario) demo.Way {
 		return func(self, claude string, _ demo.Scenario) demo.Way { return demo.Afteryou(self, claude, env...) }
@@ -162,7 +162,7 @@ func (s sharing) run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// fits says whether the run may start beside those that run now. One alone may always.
+// fits reports whether the run may start beside those that run now. One alone may always.
 func (s sharing) fits(j job, now []job) bool {
 	if len(now) == 0 {
 		return true
@@ -185,7 +185,7 @@ type job struct {
 	alone bool
 }
 
-// rounds is how many there are.
+// rounds returns the number of rounds of a size.
 func rounds(size string) int {
 	if size == quick {
 		return 1
@@ -193,7 +193,7 @@ func rounds(size string) int {
 	return 2
 }
 
-// jobs are all the runs of a size, in their order: round by round, and in each another way first.
+// jobs returns all the runs of a size, in their order: round by round, and in each another way first.
 func jobs(size string, ways []way) (list []job) {
 	for round := 1; round <= rounds(size); round++ {
 		for _, sc := range scenarios {
@@ -208,15 +208,15 @@ func jobs(size string, ways []way) (list []job) {
 	return list
 }
 
-// mostRun is what a run takes at most: the longest known, of the watchdog, took five minutes.
-const mostRun = 15 * time.Minute
+// maxRun bounds a run: the longest known, of the watchdog, took five minutes.
+const maxRun = 15 * time.Minute
 
-// one is one run.
+// one makes one run.
 func (s sharing) one(ctx context.Context, w way, one Shared, r *running) error {
 	beside := r.begin(one.Work.Sessions)
 	defer r.end(one.Work.Sessions, beside)
 	busy, all := processors()
-	ctx, cancel := context.WithTimeoutCause(ctx, mostRun, fmt.Errorf("not over in %v", mostRun))
+	ctx, cancel := context.WithTimeoutCause(ctx, maxRun, fmt.Errorf("not over in %v", maxRun))
 	defer cancel()
 	run, err := one.Work.Run(ctx, w.start(s.self, s.claude, one.Work), &demo.View{Out: io.Discard})
 	if err != nil {
@@ -229,7 +229,7 @@ func (s sharing) one(ctx context.Context, w way, one Shared, r *running) error {
 	}
 	one.Run, one.Ideal, one.Beside = run, one.Work.Ideal(), int(beside.Load())
 	fmt.Fprintf(s.out, "%-11s %-9s round %d  %6.1f s  %.3f x  %3d answers %3d rejected (%d told) %d dead  Jain %.3f  %.1f s lost\n", one.Scenario, one.Way,
-		one.Round, run.Makespan, run.Makespan/one.Ideal, run.Answers, run.Rejections, run.Told, run.Dead, run.Jain, run.Lost)
+		one.Round, run.Makespan, run.Makespan/one.Ideal, run.Answers, run.Rejections, run.Recorded, run.Dead, run.Jain, run.Lost)
 	return s.results.change(func(all *Results) {
 		all.Sharing = slices.DeleteFunc(all.Sharing, func(old Shared) bool {
 			return old.Scenario == one.Scenario && old.Way == one.Way && old.Round == one.Round // of other work

@@ -31,7 +31,7 @@ func (t *trial) flags() {
 	flag.StringVar(&t.cloud, "cloud", "", "a trial: the API that is spoken instead, vertex or bedrock")
 }
 
-// none says that this is no trial.
+// none reports that this is no trial.
 func (t trial) none() bool { return t == trial{ttft: -1} }
 
 // check finds what cannot be, and where the other afteryou is.
@@ -55,7 +55,7 @@ func (t *trial) check() error {
 	return err
 }
 
-// on is the work on the trial's server.
+// on returns the work on the trial's server.
 func (t trial) on(work demo.Scenario) demo.Scenario {
 	if t.ttft >= 0 {
 		work.Server.FirstToken = t.ttft
@@ -68,7 +68,7 @@ func (t trial) on(work demo.Scenario) demo.Scenario {
 	return work
 }
 
-// ways are those with this afteryou, and each that has one with the other, right behind it.
+// ways returns those with this afteryou, and each that has one with the other, right behind it.
 func (t trial) ways(list []way) (both []way) {
 	for _, w := range list {
 		both = append(both, w)

@@ -17,25 +17,25 @@ import (
 	"afteryou/internal/turn"
 )
 
-// homes is where the sessions' homes are made: it stands in the captures, so it says nothing about the machine.
+// homes is the directory of the sessions' homes: it stands in the captures, so it says nothing about the machine.
 const homes = "/tmp/claude-compat"
 
 const (
 	// startup bounds what comes before the limit.
 	startup = 2 * time.Minute
-	// prompt is what every session is asked.
+	// prompt is the prompt of every session.
 	prompt = "hello"
 	// goOn begins what a session is told that is made to go on.
 	goOn = "The API limit that stopped you is over"
 )
 
-// lab is what all cells have in common.
+// lab holds the programs of all cells.
 type lab struct {
 	afteryou string
 	binaries map[string]string // Claude Code by version
 }
 
-// bench is where one cell is measured.
+// bench holds one cell while it is measured.
 type bench struct {
 	cell
 	home    string
@@ -49,60 +49,40 @@ type bench struct {
 }
 
 // measure sees how a cell ends. The captures are by name.
-func (l lab) measure(ctx context.Context, c cell) (Result, map[string][]byte, error) {
+func (l lab) measure(ctx context.Context, c cell) (r Result, caught map[string][]byte, err error) {
 	b := &bench{cell: c, home: filepath.Join(homes, c.name()), began: time.Now()}
-	if err := os.RemoveAll(b.home); err != nil {
+	if err := b.makeHome(); err != nil {
 		return Result{}, nil, err
 	}
 	defer os.RemoveAll(b.home)
-	work := filepath.Join(b.home, "work")
-	if err := realclaude.Home(b.home, work); err != nil {
-		return Result{}, nil, err
-	}
-	if !c.hooks {
-		if err := os.MkdirAll(filepath.Join(b.home, ".claude"), 0o700); err != nil {
-			return Result{}, nil, err
-		}
-		if err := os.WriteFile(filepath.Join(b.home, ".claude", "settings.json"), []byte(`{"disableAllHooks":true}`), 0o600); err != nil {
-			return Result{}, nil, err
-		}
-	}
 	b.limit = &limit{situation: c.situation, begins: b.limited}
-	api, err := fakeapi.Start(fakeapi.Config{Manner: fakeapi.Late(), Answer: b.limit.answer})
-	if err != nil {
+	if b.api, err = fakeapi.Start(fakeapi.Config{Manner: fakeapi.Late(), Answer: b.limit.answer}); err != nil {
 		return Result{}, nil, err
 	}
-	defer api.Close()
-	b.api = api
-	extra := []string{
-		"XDG_STATE_HOME=" + filepath.Join(b.home, "state"),
-		"XDG_CONFIG_HOME=" + filepath.Join(b.home, "config"),
-		"XDG_CACHE_HOME=" + filepath.Join(b.home, "cache"),
-		"AFTERYOU_CLAUDE=" + l.binaries[c.version],
-		"AFTERYOU_GATEWAY=off", // what users have whose base URL is the usual one
-	}
+	defer b.api.Close()
+	// The gateway is off, as it is for users whose base URL is the usual one.
+	extra := append(realclaude.XDG(b.home), "AFTERYOU_CLAUDE="+l.binaries[c.version], "AFTERYOU_GATEWAY=off")
 	if c.login {
 		extra = append(extra, realclaude.Login)
 	}
-	b.session = realclaude.Session{Path: l.afteryou, Args: []string{"run", "--"}, Dir: work, Env: realclaude.Env(b.home, api.URL(), extra...)}
+	b.session = realclaude.Session{Path: l.afteryou, Args: []string{"run", "--"}, Dir: b.work(), Env: realclaude.Env(b.home, b.api.URL(), extra...)}
 	b.args = []string{"--permission-mode", "bypassPermissions"}
 	events := filepath.Join(b.home, "events")
 	if c.situation.name == settings.name {
 		b.args = append(b.args, "--settings", recorder(c.version, events))
 	}
 
-	r := Result{Version: c.version, Situation: c.situation.name, Mode: c.mode, Hooks: c.hooks, Measured: b.began.UTC().Format(time.DateOnly)}
-	var caught map[string][]byte
+	r = Result{Version: c.version, Situation: c.situation.name, Mode: c.mode, Hooks: c.hooks, Measured: b.began.UTC().Format(time.DateOnly)}
 	if c.mode == terminal {
 		caught, err = b.onTerminal(ctx, &r)
 	} else {
-		caught, err = b.print(ctx, &r)
+		caught, err = b.withPrint(ctx, &r)
 	}
 	if err != nil {
 		return Result{}, nil, err
 	}
-	r.Hooked, r.Took = b.hooked, seconds(time.Since(b.began))
-	ran, err := os.ReadFile(filepath.Join(work, "count"))
+	r.Hooked, r.Elapsed = b.hooked, seconds(time.Since(b.began))
+	ran, err := os.ReadFile(filepath.Join(b.work(), "count"))
 	if err != nil {
 		return Result{}, nil, err
 	}
@@ -117,6 +97,24 @@ func (l lab) measure(ctx context.Context, c cell) (Result, map[string][]byte, er
 	return r, caught, err
 }
 
+// work returns the directory in which the session works.
+func (b *bench) work() string { return filepath.Join(b.home, "work") }
+
+// makeHome makes the home anew, with hooks switched off there if the cell says so.
+func (b *bench) makeHome() error {
+	if err := os.RemoveAll(b.home); err != nil {
+		return err
+	}
+	if err := realclaude.Home(b.home, b.work()); err != nil || b.hooks {
+		return err
+	}
+	dir := filepath.Join(b.home, ".claude")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "settings.json"), []byte(`{"disableAllHooks":true}`), 0o600)
+}
+
 // limited is called when the limit begins.
 func (b *bench) limited() {
 	b.hooked = b.registered()
@@ -125,14 +123,14 @@ func (b *bench) limited() {
 	}
 }
 
-// registered is whether a hook of the session has told the state of it.
+// registered reports whether a hook of the session has told the state of it.
 func (b *bench) registered() bool {
 	data, err := os.ReadFile(filepath.Join(b.home, "state", "afteryou", "state.json"))
 	var s turn.State
 	return err == nil && json.Unmarshal(data, &s) == nil && len(s.Sessions) > 0
 }
 
-// logged is afteryou's log.
+// logged returns afteryou's log.
 func (b *bench) logged() string {
 	data, err := os.ReadFile(filepath.Join(b.home, "state", "afteryou", "log"))
 	if err != nil {
@@ -141,7 +139,7 @@ func (b *bench) logged() string {
 	return string(data)
 }
 
-// answered is the first call that came through after the limit began.
+// answered returns the first call that came through after the limit began.
 func (b *bench) answered() (fakeapi.Request, bool) {
 	begun, ok := b.limit.at()
 	for _, r := range b.api.Log() {
@@ -152,7 +150,7 @@ func (b *bench) answered() (fakeapi.Request, bool) {
 	return fakeapi.Request{}, false
 }
 
-// calls tells when the API was called, and what it and our log said.
+// calls notes when the API was called, and what it and our log said.
 func (b *bench) calls(r *Result, caught map[string][]byte) {
 	begun, _ := b.limit.at()
 	var list bytes.Buffer
@@ -175,37 +173,56 @@ func (b *bench) calls(r *Result, caught map[string][]byte) {
 	caught["calls"] = append(list.Bytes(), log...)
 }
 
+// row is a row of a transcript.
+type row struct {
+	raw               []byte
+	Type, Subtype     string
+	IsAPIErrorMessage bool
+	IsSidechain       bool
+	Message           struct{ Content json.RawMessage }
+}
+
+// rows reads the transcripts of the session.
+func (b *bench) rows() (list []row, err error) {
+	paths, err := realclaude.Transcripts(b.home)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		raws, err := realclaude.Rows(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, raw := range raws {
+			r := row{raw: raw}
+			if json.Unmarshal(raw, &r) == nil {
+				list = append(list, r)
+			}
+		}
+	}
+	return list, nil
+}
+
 // transcript reads how the turn died, and how often the session was made to go on.
 func (b *bench) transcript(r *Result, caught map[string][]byte) error {
-	paths, err := realclaude.Transcripts(b.home)
+	rows, err := b.rows()
 	if err != nil {
 		return err
 	}
 	var kept bytes.Buffer
-	for _, path := range paths {
-		rows, err := realclaude.Rows(path)
-		if err != nil {
-			return err
+	for _, row := range rows {
+		if row.IsSidechain {
+			continue
 		}
-		for _, raw := range rows {
-			var row struct {
-				Type, Subtype     string
-				IsAPIErrorMessage bool
-				IsSidechain       bool
-			}
-			if json.Unmarshal(raw, &row) != nil || row.IsSidechain {
-				continue
-			}
-			if row.Type == "user" && bytes.Contains(raw, []byte(goOn)) {
-				r.Prompts++
-			}
-			if !row.IsAPIErrorMessage && row.Subtype != "api_error" {
-				continue
-			}
-			kept.Write(append(raw, '\n'))
-			if l, _, ok := ratelimit.Row(raw, time.UTC); ok {
-				r.Kind = l.Kind.String()
-			}
+		if row.Type == "user" && bytes.Contains(row.raw, []byte(goOn)) {
+			r.Prompts++
+		}
+		if !row.IsAPIErrorMessage && row.Subtype != "api_error" {
+			continue
+		}
+		kept.Write(append(row.raw, '\n'))
+		if l, _, ok := ratelimit.Row(row.raw, time.UTC); ok {
+			r.Kind = l.Kind.String()
 		}
 	}
 	if kept.Len() > 0 {
@@ -214,33 +231,21 @@ func (b *bench) transcript(r *Result, caught map[string][]byte) error {
 	return nil
 }
 
-// died is what Claude Code said when the last turn ended with an error: of the transcript.
-func (b *bench) died() string {
-	paths, err := realclaude.Transcripts(b.home)
-	if err != nil {
-		return ""
-	}
-	said := ""
-	for _, path := range paths {
-		rows, err := realclaude.Rows(path)
-		if err != nil {
-			continue
-		}
-		for _, raw := range rows {
-			var row struct {
-				IsAPIErrorMessage bool
-				Message           struct{ Content []struct{ Text string } }
-			}
-			if json.Unmarshal(raw, &row) == nil && row.IsAPIErrorMessage && len(row.Message.Content) > 0 {
-				said = row.Message.Content[0].Text
-			}
+// died returns what Claude Code said when the last turn ended with an error, by the transcript.
+func (b *bench) died() (said string) {
+	rows, _ := b.rows() // it is asked while the session writes them
+	for _, row := range rows {
+		var blocks []struct{ Text string }
+		if row.IsAPIErrorMessage && json.Unmarshal(row.Message.Content, &blocks) == nil && len(blocks) > 0 {
+			said = blocks[0].Text
 		}
 	}
 	return said
 }
 
-// recorder is a settings file of the user's, on the command line, that writes down which events happen: of those that
-// we hook in that version. It stands in one file with our hooks, which a version drops as a whole if it doesn't take it.
+// recorder returns a settings file of the user's, for the command line, with hooks that write down the events that happen:
+// of those that we hook in that version. It stands in one file with our hooks, and a version that doesn't take one of them
+// drops them all.
 func recorder(version, path string) string {
 	hooks := make(map[string]any)
 	for event := range ours(version) {
@@ -253,7 +258,7 @@ func recorder(version, path string) string {
 	return string(data)
 }
 
-// ours is which events we hook in a version, and which of them are gates.
+// ours returns the events we hook in a version, and of each whether it is a gate.
 func ours(version string) map[string]bool {
 	v, ok := claude.ParseVersion(version)
 	if !ok {
@@ -272,7 +277,7 @@ func ours(version string) map[string]bool {
 	return gates
 }
 
-// recorded is what the recorder wrote, each event once, in the order in which they happened first.
+// recorded returns the events that the recorder wrote, each once, in the order in which they happened first.
 func recorded(version, path string) (events, gates []string, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -107,7 +107,7 @@ func TestWhatWasNotMeasuredIsSaid(t *testing.T) {
 func TestNothingIsAmiss(t *testing.T) {
 	for _, r := range measured(t).Results {
 		name := r.cell()
-		good := r.Answered || r.Told
+		good := r.Answered || r.UserTold
 		if r.Situation == "spend" {
 			good = !r.Answered && r.outcome() != "stuck" && r.Woken+r.Typed+r.Rerun == 0
 		}
@@ -134,8 +134,8 @@ func TestOutcome(t *testing.T) {
 		{"woken", Result{Answered: true, Woken: 1, Ran: 1, Prompts: 1, Mode: terminal, Hooks: true, Hooked: true}, "woken +0 s"},
 		{"typed", Result{Answered: true, Typed: 1, Ran: 1, Prompts: 1, Mode: terminal}, "typed +0 s"},
 		{"re-run twice", Result{Answered: true, Rerun: 2, Ran: 1, Prompts: 2, Mode: "text"}, "re-run +0 s"},
-		{"told", Result{Told: true, Ran: 1}, "told the user"},
-		{"told by a menu, which the wake-up waits for", Result{Told: true, Menu: true, Woken: 1, Ran: 1}, "told the user by a menu"},
+		{"told", Result{UserTold: true, Ran: 1}, "told the user"},
+		{"told by a menu, which the wake-up waits for", Result{UserTold: true, Menu: true, Woken: 1, Ran: 1}, "told the user by a menu"},
 		{"neither", Result{Ran: 1}, "stuck"},
 		{"woken twice", Result{Answered: true, Woken: 2, Ran: 1, Prompts: 2, Mode: terminal}, "woken +0 s, made to go on 2 times"},
 		{"done again from the start", Result{Answered: true, Rerun: 1, Ran: 2}, "re-run +0 s, tool ran 2 times"},

@@ -17,9 +17,9 @@ const (
 	usageGrace = 330 * time.Second // of a usage limit: Claude Code goes on ~90 s after the reset, our hook 3 min after, by minutes
 	spendGrace = 45 * time.Second  // longer than the first blind cool-down
 	retrying   = 200 * time.Second // of a turn that is alive: ten tries take 192 s
-	// linger is how long a session is looked at after its end, for what may come a second time.
+	// linger is the time for which a session is watched after its end: something may come a second time.
 	linger = 5 * time.Second
-	// shown is how much of a terminal's output is kept, from the limit's beginning on.
+	// shown is the time from the limit's beginning on of which a terminal's output is kept.
 	shown = 5 * time.Second
 )
 
@@ -75,7 +75,7 @@ func (b *bench) onTerminal(ctx context.Context, r *Result) (map[string][]byte, e
 	}
 	screen := term.Screen()
 	r.Died = b.died()
-	r.Told = r.Died != "" && strings.Contains(squeeze(term.Text()), squeeze(head(r.Died, 60)))
+	r.UserTold = r.Died != "" && strings.Contains(squeeze(term.Text()), squeeze(head(r.Died, 60)))
 	r.Menu = !r.Answered && strings.Contains(screen, "Enter to confirm")
 	r.Trying = !r.Answered && r.Died == "" && strings.Contains(strings.ToLower(screen), "retrying in")
 	caught := map[string][]byte{"pty": raw[:kept], "screen": []byte(screen)}
@@ -108,7 +108,7 @@ func (b *bench) ask(ctx context.Context, term *realclaude.Terminal) error {
 	}
 }
 
-// wakes is until when our hook may still wake a session whose turn a usage limit has ended.
+// wakes returns until when our hook may still wake a session whose turn a usage limit has ended.
 func (b *bench) wakes(begun time.Time) time.Time {
 	if b.situation.name == "usage" && strings.Contains(b.logged(), "stopped by") {
 		return begun.Add(b.lasts + 3*time.Minute + 10*time.Second)
@@ -116,7 +116,7 @@ func (b *bench) wakes(begun time.Time) time.Time {
 	return time.Time{}
 }
 
-// patience is until when a session may still go on.
+// patience returns until when a session may still go on.
 func (b *bench) patience(begun time.Time) time.Time {
 	end := begun.Add(b.lasts)
 	switch {
@@ -132,8 +132,8 @@ func (b *bench) patience(begun time.Time) time.Time {
 	return end.Add(grace)
 }
 
-// print runs -p to its end.
-func (b *bench) print(ctx context.Context, r *Result) (map[string][]byte, error) {
+// withPrint runs -p to its end.
+func (b *bench) withPrint(ctx context.Context, r *Result) (map[string][]byte, error) {
 	args := append([]string{"--output-format", b.mode}, b.args...)
 	if b.mode == "stream-json" {
 		args = append(args, "--verbose")
@@ -156,12 +156,12 @@ func (b *bench) print(ctx context.Context, r *Result) (map[string][]byte, error)
 	r.Exit = p.Code
 	r.Answered = answered && !r.Trying && p.Code == 0 && result == "done"
 	r.Died = b.died()
-	r.Told = !r.Trying && p.Code != 0 && (result != "" || p.Stderr != "")
+	r.UserTold = !r.Trying && p.Code != 0 && (result != "" || p.Stderr != "")
 	caught := map[string][]byte{b.mode: essence(b.mode, p.Stdout), "stderr": []byte(p.Stderr)}
 	return caught, nil
 }
 
-// said is the result that -p prints.
+// said returns the result that -p prints.
 func said(mode, stdout string) string {
 	if mode == "text" {
 		return strings.TrimSpace(stdout)
@@ -176,7 +176,7 @@ func said(mode, stdout string) string {
 	return result
 }
 
-// essence is the output without what a stream says of other things than limits.
+// essence returns the output without what a stream says of other things than limits.
 func essence(mode, stdout string) []byte {
 	if mode != "stream-json" {
 		return []byte(stdout)

@@ -20,6 +20,8 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/gofrs/flock"
+
 	"afteryou/internal/realclaude"
 )
 
@@ -45,11 +47,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	unlock, err := alone()
-	if err != nil {
-		return err
+	alone := flock.New(homes + ".lock") // two runs would measure in the same homes
+	if ok, err := alone.TryLock(); err != nil || !ok {
+		return fmt.Errorf("another run is measuring: locking %s: %v", alone, err)
 	}
-	defer unlock()
+	defer alone.Close()
 	l := lab{binaries: make(map[string]string)}
 	for _, c := range cells {
 		if l.binaries[c.version] != "" {
@@ -77,7 +79,7 @@ func run() error {
 	return os.RemoveAll(keep.path)
 }
 
-// lacking is the cells that the table lacks, and those whose name again finds, if it is not empty.
+// lacking returns the cells that the table lacks, and those whose name again finds, if it is not empty.
 func lacking(t Table, again string) ([]cell, error) {
 	anew, err := regexp.Compile(again)
 	if err != nil {
@@ -86,19 +88,6 @@ func lacking(t Table, again string) ([]cell, error) {
 	return slices.DeleteFunc(matrix(versions), func(c cell) bool {
 		return t.has(c) && (again == "" || !anew.MatchString(c.name()))
 	}), nil
-}
-
-// alone keeps two runs from measuring in the same homes. The end of the process gives the lock back too.
-func alone() (unlock func(), err error) {
-	f, err := os.OpenFile(homes+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("another run is measuring: locking %s: %v", f.Name(), err)
-	}
-	return func() { f.Close() }, nil
 }
 
 // build makes the afteryou of this source tree.

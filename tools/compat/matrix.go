@@ -14,11 +14,11 @@ import (
 	"afteryou/internal/realclaude"
 )
 
-// versions are those of the table: each stands where something changed (hooks, StopFailure, PostToolBatch, the watchdog, its
+// versions lists those of the table: each stands where something changed (hooks, StopFailure, PostToolBatch, the watchdog, its
 // own going on after a usage limit), and the pinned one where the one that was pinned before it stood.
 var versions = []string{"1.0.128", "2.0.76", "2.1.45", "2.1.78", "2.1.118", "2.1.186", "2.1.199", "2.1.234", realclaude.Version}
 
-// situation is what the API does once a tool has run: the next call meets it.
+// situation is a limit of the API that begins once a tool has run: the next call meets it.
 type situation struct {
 	name  string
 	title string
@@ -58,7 +58,7 @@ var situations = []situation{
 // settings is no limit at all: it shows which hooks run.
 var settings = situation{name: "settings"}
 
-// modes are how Claude Code is started: on a terminal, or the output formats of -p.
+// modes are the ways to start Claude Code: on a terminal, or with the output formats of -p.
 var modes = []string{terminal, "text", "json", "stream-json"}
 
 const terminal = "terminal"
@@ -79,7 +79,7 @@ func (c cell) name() string {
 	return strings.Join([]string{c.version, c.situation.name, c.mode, hooks}, "-")
 }
 
-// matrix is all cells, those that take longest first.
+// matrix returns all cells, those that take longest first.
 func matrix(versions []string) []cell {
 	var all []cell
 	order := slices.Clone(situations)
@@ -134,7 +134,7 @@ func (l *limit) answer(r fakeapi.Request) fakeapi.Answer {
 	return fakeapi.Say("done")
 }
 
-// at is when the limit began.
+// at returns when the limit began.
 func (l *limit) at() (time.Time, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Result is what was seen in one cell.
+// Result is the outcome of one cell.
 type Result struct {
 	Version   string `json:"version"`
 	Situation string `json:"situation"`
@@ -22,11 +22,11 @@ type Result struct {
 	Rerun    int     `json:"rerun,omitempty"`
 	// Prompts counts the rows of the transcript by which afteryou made it go on.
 	Prompts int `json:"prompts,omitempty"`
-	// Died is what Claude Code said when the limit ended a turn, by its transcript; Kind is what afteryou reads in it.
+	// Died is Claude Code's last word when the limit ended a turn, by its transcript; Kind is afteryou's reading of it.
 	Died string `json:"died,omitempty"`
 	Kind string `json:"kind,omitempty"`
-	// Told says that the person sees that at the end: on the screen, or in the output with a failing exit code.
-	Told bool `json:"told,omitempty"`
+	// UserTold says that the person sees that at the end: on the screen, or in the output with a failing exit code.
+	UserTold bool `json:"told,omitempty"`
 	// Menu says that Claude Code has opened a menu over it, which nobody has closed.
 	Menu bool `json:"menu,omitempty"`
 	// Trying says that Claude Code was still retrying when it was left, minutes later.
@@ -39,10 +39,10 @@ type Result struct {
 	Events []string `json:"events,omitempty"` // in the situation "settings": those whose hooks ran
 	Gates  []string `json:"gates,omitempty"`  // those of them that wait for the turn
 
-	Took float64 `json:"took"` // seconds
+	Elapsed float64 `json:"took"` // seconds
 }
 
-// outcome is the cell's word.
+// outcome returns the cell's word.
 func (r Result) outcome() string {
 	switch {
 	case r.Answered && r.Woken > 0:
@@ -53,9 +53,9 @@ func (r Result) outcome() string {
 		return "re-run"
 	case r.Answered:
 		return "waited natively"
-	case r.Told && r.Menu:
+	case r.UserTold && r.Menu:
 		return "told the user by a menu"
-	case r.Told:
+	case r.UserTold:
 		return "told the user"
 	case r.Trying:
 		return "still trying"
@@ -63,7 +63,7 @@ func (r Result) outcome() string {
 	return "stuck"
 }
 
-// amiss is what must not be, whatever the outcome.
+// amiss names what is wrong with the cell whatever its outcome.
 func (r Result) amiss() (list []string) {
 	if r.Ran != 1 {
 		list = append(list, fmt.Sprintf("tool ran %d times", r.Ran))

@@ -53,8 +53,8 @@ func (t Table) has(c cell) bool {
 	return slices.ContainsFunc(t.Results, func(r Result) bool { return r.cell() == c.name() })
 }
 
-// with is the table with these results in place of what it had of their cells, and without versions that do not stand in
-// it any more.
+// with returns the table with these results in place of those of their cells, without the versions that do not stand in it
+// any more.
 func (t Table) with(results []Result) Table {
 	all := slices.Clone(results)
 	for _, r := range t.Results {
@@ -119,7 +119,7 @@ func (r Result) place() string {
 //go:embed compatibility.md.tmpl
 var pageText string
 
-// page is docs/compatibility.md.
+// page returns docs/compatibility.md.
 func (t Table) page() ([]byte, error) {
 	tmpl, err := template.New("page").Parse(pageText)
 	if err != nil {
@@ -146,7 +146,7 @@ func (t Table) each(of func(Result) string) (list []string) {
 	return list
 }
 
-// Legend says what the API does in each column.
+// Legend says of each column what the API does.
 func (t Table) Legend() string {
 	var b strings.Builder
 	for _, s := range situations {
@@ -155,7 +155,7 @@ func (t Table) Legend() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// Terminal is the table of sessions on a terminal, Print that of those with -p.
+// Terminal returns the table of sessions on a terminal, Print that of those with -p.
 func (t Table) Terminal(hooks bool) string { return t.grid([]string{terminal}, hooks) }
 func (t Table) Print(hooks bool) string    { return t.grid(modes[1:], hooks) }
 
@@ -182,7 +182,7 @@ func (t Table) grid(modes []string, hooks bool) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// together is what the formats of -p have in common, or each where they differ.
+// together returns what the formats of -p have in common, or each where they differ.
 func together(cells []Result) string {
 	by := make(map[string][]Result)
 	for _, r := range cells {
@@ -207,7 +207,7 @@ func together(cells []Result) string {
 	return strings.Join(parts, "; ")
 }
 
-// late is how many seconds after the limit the task went on.
+// late returns how many seconds after the limit the task went on.
 func late(cells []Result) string {
 	if !cells[0].Answered {
 		return ""
@@ -222,7 +222,7 @@ func late(cells []Result) string {
 	return fmt.Sprintf(", %+.0f to %+.0f s", least, most)
 }
 
-// Hooks is the table of the hooks that ran.
+// Hooks returns the table of the hooks that ran.
 func (t Table) Hooks() string {
 	var b strings.Builder
 	b.WriteString("| | gates, on a terminal | gates, with `-p` | other events |\n| --- | --- | --- | --- |\n")
@@ -291,7 +291,7 @@ func captures(t Table, cells []cell, keep store) error {
 	return nil
 }
 
-// captures is what is kept of a cell, by its name in the store, and how it is called in testdata.
+// captures returns the names of a cell's files in the store, with their names in testdata.
 func (c cell) captures() map[string]string {
 	switch c.mode {
 	case terminal:
@@ -304,7 +304,7 @@ func (c cell) captures() map[string]string {
 	return map[string]string{"stream-json": "stream"}
 }
 
-// readme says what the captures of a version are.
+// readme returns the text beside the captures of a version.
 func (t Table) readme(version string) []byte {
 	var list strings.Builder
 	for _, s := range situations {
@@ -313,7 +313,7 @@ func (t Table) readme(version string) []byte {
 	return fmt.Appendf(nil, captureText, version, t.measured(version), list.String())
 }
 
-// measured is when a version's cells were measured last.
+// measured returns when a version's cells were measured last.
 func (t Table) measured(v string) string {
 	last := time.Time{}.Format(time.DateOnly)
 	for _, r := range t.Results {

@@ -18,7 +18,7 @@ const (
 	fontSize   = 13
 )
 
-// hold is how long the last screen stays before the film begins anew.
+// hold is the time for which the last screen stays before the film begins anew.
 const hold = 6 * time.Second
 
 // film is a sequence of screens.

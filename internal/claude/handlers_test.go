@@ -2,7 +2,9 @@ package claude
 
 import (
 	"encoding/json"
+	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -65,25 +67,19 @@ func TestAddHooks(t *testing.T) {
 			if err != nil || string(got) != tt.want {
 				t.Errorf("AddHooks(%q): %v\n got %s\nwant %s", tt.settings, err, got, tt.want)
 			}
-			for _, before := range []string{tt.settings, ""} {
-				var known []byte
-				if before != "" {
-					known = []byte(before)
-				}
-				back, err := RemoveHooks(got, known, mine)
-				// An object that got empty is written without spaces where nobody knows how it was.
-				want := strings.NewReplacer("{ }", "{}").Replace(tt.settings)
-				switch {
-				case before != "":
-					want = tt.settings
-				case tt.settings == "":
-					want = "{}\n"
-				case tt.name == "empty hooks on one line":
-					want = "{}"
-				}
-				if err != nil || string(back) != want {
-					t.Errorf("RemoveHooks, before %q known: %v\n got %q\nwant %q", before, err, back, want)
-				}
+			if back, err := RemoveHooks(got, []byte(tt.settings), mine); tt.settings != "" && (err != nil || string(back) != tt.settings) {
+				t.Errorf("RemoveHooks, before %q: %v\n got %q", tt.settings, err, back)
+			}
+			// Where nobody knows how it was, an object that got empty goes, or is written without spaces.
+			want := tt.settings
+			switch tt.name {
+			case "no file":
+				want = "{}\n"
+			case "empty hooks on one line":
+				want = "{}"
+			}
+			if back, err := RemoveHooks(got, nil, mine); err != nil || string(back) != want {
+				t.Errorf("RemoveHooks, before unknown: %v\n got %q\nwant %q", err, back, want)
 			}
 		})
 	}
@@ -127,6 +123,18 @@ func TestRemoveHooksLeavesWhatTheUserAdded(t *testing.T) {
 	}
 }
 
+// decode reads what a settings file holds; of a key that stands twice the last one counts.
+func decode(t *testing.T, text string) map[string]any {
+	t.Helper()
+	v := make(map[string]any)
+	dec := json.NewDecoder(strings.NewReader(strings.TrimPrefix(text, "\ufeff")))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil && err != io.EOF {
+		t.Fatalf("%q: %v", text, err)
+	}
+	return v
+}
+
 func FuzzAddHooks(f *testing.F) {
 	f.Add("{\r\n  \"hooks\": { \"Stop\": [ ] }, \"a\": [1, {\"b\": null}]\r\n}")
 	f.Add(`{"hooks":{"Stop":[null]},"hooks":{"Stop":[{"hooks":[]}],"\u0053top":[]}}`)
@@ -136,36 +144,33 @@ func FuzzAddHooks(f *testing.F) {
 	f.Fuzz(func(t *testing.T, settings string) {
 		added, err := AddHooks([]byte(settings), json.RawMessage(two))
 		merged, mergeErr := MergeHooks([]byte(settings), json.RawMessage(two))
-		if err != nil {
+		if (err == nil) != (mergeErr == nil) {
+			t.Fatalf("%q: AddHooks %v, MergeHooks %v", settings, err, mergeErr)
+		}
+		had, _ := Handlers([]byte(settings))
+		if err != nil || slices.ContainsFunc(had, mine) {
 			return
 		}
-		if mergeErr != nil {
-			t.Fatalf("AddHooks takes %q, MergeHooks does not: %v", settings, mergeErr)
+		want := decode(t, settings)
+		hooks, _ := want["hooks"].(map[string]any)
+		if hooks == nil {
+			hooks = make(map[string]any)
 		}
-		if had, _ := Handlers([]byte(settings)); len(had) > 0 {
-			for _, h := range had {
-				if mine(h) {
-					return
-				}
+		for event, groups := range decode(t, two) {
+			have, _ := hooks[event].([]any)
+			hooks[event] = append(have, groups.([]any)...)
+		}
+		want["hooks"] = hooks
+		for _, got := range [][]byte{added, merged} {
+			if !reflect.DeepEqual(decode(t, string(got)), want) {
+				t.Fatalf("%q became %q, want %q", settings, got, want)
 			}
-		}
-		read := func(text string) (v any) {
-			text = strings.TrimPrefix(text, "\ufeff")
-			dec := json.NewDecoder(strings.NewReader(text))
-			dec.UseNumber()
-			if err := dec.Decode(&v); err != nil && strings.TrimSpace(text) != "" {
-				t.Fatalf("%q became %q, then %q: %v", settings, added, text, err)
-			}
-			return v
-		}
-		if !reflect.DeepEqual(read(string(added)), read(string(merged))) {
-			t.Fatalf("%q: AddHooks gives %q, MergeHooks %q", settings, added, merged)
 		}
 		back, err := RemoveHooks(added, []byte(settings), mine)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(read(settings), read(string(back))) {
+		if !reflect.DeepEqual(decode(t, string(back)), decode(t, settings)) {
 			t.Fatalf("%q became %q and then %q", settings, added, back)
 		}
 	})
