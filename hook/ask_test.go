@@ -133,25 +133,6 @@ func TestWakeBlindly(t *testing.T) {
 	}
 }
 
-func TestWakesNotInQuietHours(t *testing.T) {
-	q := turn.Quiet{From: 23 * 60, To: 7 * 60}
-	at := func(day, hour, minute int) time.Time { return time.Date(2026, 11, day, hour, minute, 0, 0, time.UTC) }
-	for _, tt := range []struct {
-		name            string
-		over, now, want time.Time
-	}{
-		{"over by day", at(23, 12, 5), at(23, 12, 0), at(23, 12, 5)},
-		{"over by night", at(23, 23, 5), at(23, 22, 55), at(24, 7, 0)},
-		{"over before the night, seen in it, for the machine slept", at(23, 22, 59), at(23, 23, 30), at(24, 7, 0)},
-		{"over long ago, seen by day", at(23, 22, 59), at(24, 9, 0), at(24, 9, 0)},
-		{"over the day after", at(24, 12, 0), at(23, 23, 30), at(24, 12, 0)},
-	} {
-		if got := wakes(q, tt.over, tt.now); !got.Equal(tt.want) {
-			t.Errorf("%s: wakes at %v, want %v", tt.name, got, tt.want)
-		}
-	}
-}
-
 // The limit is over in the quiet hours: nobody is woken before their end.
 func TestNobodyIsWokenInQuietHours(t *testing.T) {
 	t.Parallel()

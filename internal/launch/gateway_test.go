@@ -79,7 +79,7 @@ func TestGatewayIsWhereItIsWanted(t *testing.T) {
 				return
 			}
 			defer g.Close()
-			if got := lookup(cmd.Env, "ANTHROPIC_BASE_URL"); got != g.URL() {
+			if got := Env(cmd.Env).Get("ANTHROPIC_BASE_URL"); got != g.URL() {
 				t.Errorf("the base URL is %q", got)
 			}
 			for _, e := range c.also {
@@ -88,16 +88,16 @@ func TestGatewayIsWhereItIsWanted(t *testing.T) {
 				}
 			}
 			for _, name := range c.never {
-				if isSet(cmd.Env, name) {
+				if Env(cmd.Env).Has(name) {
 					t.Errorf("%v has %s", cmd.Env, name)
 				}
 			}
 			// A launcher in this session starts anew, from what the user had.
 			inner := Launch{Env: cmd.Env}.direct()
-			if got, want := lookup(inner.Env, "ANTHROPIC_BASE_URL"), strings.TrimRight(lookup(env, "ANTHROPIC_BASE_URL"), "/"); got != want {
+			if got, want := inner.Env.Get("ANTHROPIC_BASE_URL"), strings.TrimRight(Env(env).Get("ANTHROPIC_BASE_URL"), "/"); got != want {
 				t.Errorf("a launcher within takes the base URL for %q, want %q", got, want)
 			}
-			if lookup(inner.Env, hook.GatewayEnv) != "" {
+			if inner.Env.Get(hook.GatewayEnv) != "" {
 				t.Errorf("a launcher within keeps the mark of the gateway")
 			}
 		})
