@@ -17,6 +17,7 @@ import (
 	"afteryou/hook"
 	"afteryou/internal/claude"
 	"afteryou/internal/guard"
+	"afteryou/internal/ratelimit"
 	"afteryou/internal/resume"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
@@ -218,7 +219,9 @@ func (l Launch) settings(version claude.Version) ([]string, error) {
 	return merged.With(path), nil
 }
 
-// stopped is a session that a limit stopped, and that waits for max_wait at most from a time on.
-func (l Launch) stopped(id string, s claude.Stopped, since time.Time) resume.Session {
-	return resume.Session{Store: l.Store, ID: id, Pool: l.Pool, Rules: l.Rules, Stopped: s, Deadline: since.Add(l.MaxWait)}
+// dead returns a session whose turn a limit ended since it began, as its transcript says, and whether that is so.
+func (l Launch) dead(id, transcript string, began time.Time) (resume.Session, bool) {
+	stopped, ok, err := claude.ReadStopped(transcript)
+	return resume.Session{Store: l.Store, ID: id, Transcript: transcript, Pool: l.Pool, Rules: l.Rules, Stopped: stopped, Deadline: stopped.At.Add(l.MaxWait)},
+		ok && err == nil && !stopped.At.Before(began) && stopped.Limit.Kind != ratelimit.None
 }

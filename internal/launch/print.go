@@ -69,7 +69,7 @@ func (s *supervisor) loop() (wrapper.Status, error) {
 		if s.status, err = s.child(args, in, &s.out); err != nil {
 			return s.status, err
 		}
-		dead, ok := s.dead()
+		dead, ok := s.limited()
 		if !ok || ctx.Err() != nil { // the signal was the program's too
 			return s.status, s.out.flush()
 		}
@@ -156,8 +156,8 @@ func (s *supervisor) child(args []string, in *os.File, out io.Writer) (wrapper.S
 	return status, err
 }
 
-// dead is how the last run died, if it died of a limit that ends.
-func (s *supervisor) dead() (resume.Session, bool) {
+// limited is how the last run died, if it died of a limit that ends. The deadline is that of all runs together.
+func (s *supervisor) limited() (resume.Session, bool) {
 	if s.status.Signal != 0 || s.status.Code == 0 {
 		return resume.Session{}, false
 	}
@@ -165,9 +165,9 @@ func (s *supervisor) dead() (resume.Session, bool) {
 	if !ok {
 		return resume.Session{}, false
 	}
-	stopped, ok, err := claude.ReadStopped(path)
-	dead := s.stopped(s.run.Session, stopped, s.began)
-	return dead, err == nil && ok && !stopped.At.Before(s.began) && stopped.Limit.Kind != ratelimit.None && dead.Death().Ends()
+	dead, ok := s.dead(s.run.Session, path, s.began)
+	dead.Deadline = s.began.Add(s.MaxWait)
+	return dead, ok && dead.Death().Ends()
 }
 
 // output is the standard output of a run, as far as it is not shown yet. What a run writes at its end is held back, until

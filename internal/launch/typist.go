@@ -132,16 +132,11 @@ func (t *typist) loop(ctx context.Context, s *wrapper.Session) {
 			continue
 		}
 		last, size = path, fi.Size()
-		stopped, ok, err := claude.ReadStopped(path)
-		if err != nil || !ok || !stopped.At.After(seen) || stopped.At.Before(t.began) {
+		dead, ok := t.dead(name, path, t.began)
+		if !ok || !dead.Stopped.At.After(seen) {
 			continue
 		}
-		seen = stopped.At
-		if stopped.Limit.Kind == ratelimit.None {
-			continue
-		}
-		dead := t.stopped(name, stopped, stopped.At)
-		dead.Transcript = path
+		seen = dead.Stopped.At
 		if err := t.goOn(ctx, s, dead, &session); err != nil && !errors.Is(err, turn.ErrResumed) && !errors.Is(err, context.Canceled) {
 			t.Store.Log("session %s stays stopped: %v", name, err)
 		}

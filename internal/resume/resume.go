@@ -25,7 +25,7 @@ const every = time.Second
 type Session struct {
 	Store      *lockfile.Store
 	ID         string
-	Transcript string                       // "": nobody else makes it go on
+	Transcript string
 	Pool       func() (name, secret string) // of the limit that it shares
 	Rules      turn.Rules
 	Stopped    claude.Stopped
@@ -70,7 +70,7 @@ func (s Session) Wait(ctx context.Context, look func(*turn.Pool) error) error {
 		if look != nil {
 			err = look(p)
 		}
-		if err == nil && s.Transcript != "" {
+		if err == nil {
 			err = s.WentOn()
 		}
 		if err == nil {

@@ -87,7 +87,11 @@ func TestWaitFollowsTheCoolDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	looks := 0
-	one := Session{Store: s, ID: "s", Pool: func() (string, string) { return "p", pool }, Deadline: begin.Add(time.Hour),
+	transcript := filepath.Join(s.Dir(), "s.jsonl")
+	if err := os.WriteFile(transcript, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one := Session{Store: s, ID: "s", Transcript: transcript, Pool: func() (string, string) { return "p", pool }, Deadline: begin.Add(time.Hour),
 		Stopped: claude.Stopped{At: begin, Limit: ratelimit.Limit{Kind: ratelimit.Requests, Wait: true}}}
 	err := one.Wait(t.Context(), func(*turn.Pool) error {
 		if looks++; looks == 1 {

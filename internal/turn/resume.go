@@ -22,7 +22,7 @@ type Resumes struct {
 }
 
 // ErrResumed says that somebody made the session go on already.
-var ErrResumed = errors.New("was resumed already")
+var ErrResumed = errors.New("it was resumed already")
 
 // Resume counts that the session is made to go on once more. An error says why it must not be.
 func (s *Session) Resume(now time.Time, d Death, rules Rules) error {
