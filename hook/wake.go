@@ -146,9 +146,11 @@ func (s *sleeper) next(now time.Time, state *turn.State) (time.Time, error) {
 
 // tell makes one change of the state.
 func (s *sleeper) tell(ctx context.Context, f func(time.Time, *turn.State, *turn.Pool)) error {
-	v, err := s.update(ctx, nil, f)
-	if err == nil {
-		v.Close()
-	}
-	return err
+	return resume.Insist(ctx, func() error {
+		v, err := s.update(ctx, nil, f)
+		if err == nil {
+			v.Close()
+		}
+		return err
+	})
 }

@@ -61,7 +61,7 @@ func (s Session) Wait(ctx context.Context, look func(*turn.Pool) error) error {
 		return p
 	}
 	d := s.Death()
-	if _, err := update(ctx, s.Store, func(state *turn.State) { pool(state).Died(time.Now(), d) }); err != nil {
+	if _, err := update(ctx, s.Store, func(state *turn.State) { pool(state).Died(time.Now(), turn.Key{Session: s.ID}, d) }); err != nil {
 		return err
 	}
 	var announced time.Time
@@ -128,15 +128,28 @@ func read(ctx context.Context, store *lockfile.Store) (*turn.State, error) {
 }
 
 // update makes one change of the state and returns what it is then. That a corrupt one was set aside is logged.
-func update(ctx context.Context, store *lockfile.Store, change func(*turn.State)) (*turn.State, error) {
-	v, err := store.Update(ctx, func(s *turn.State) error { change(s); return nil })
-	if corrupt := (*lockfile.CorruptError)(nil); errors.As(err, &corrupt) {
-		store.Log("%v", corrupt)
-		err = nil
+func update(ctx context.Context, store *lockfile.Store, change func(*turn.State)) (state *turn.State, err error) {
+	err = Insist(ctx, func() error {
+		v, err := store.Update(ctx, func(s *turn.State) error { change(s); return nil })
+		if corrupt := (*lockfile.CorruptError)(nil); errors.As(err, &corrupt) {
+			store.Log("%v", corrupt)
+			err = nil
+		}
+		if err == nil {
+			v.Close()
+			state = v.State
+		}
+		return err
+	})
+	return state, err
+}
+
+// Insist calls f, which changes the state, again while the lock is too busy, for half a minute: nobody waits for us.
+func Insist(ctx context.Context, f func() error) (err error) {
+	for range 15 { // of 2 s
+		if err = f(); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			break
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	v.Close()
-	return v.State, nil
+	return err
 }

@@ -28,8 +28,12 @@ type Death struct {
 // Ends reports whether the limit will be over by itself, at a time that is known or can be guessed.
 func (d Death) Ends() bool { return d.Lifts && (d.Limit != UsageLimit || !d.Reset.IsZero()) }
 
-// Died tells the pool of the limit that ended a turn. To tell it again, as several who see it do, changes nothing.
-func (p *Pool) Died(now time.Time, d Death) {
+// Died says that the key's turn died: it is given back, and all wait until the limit is over. To tell it again, as several
+// who see it do, changes nothing; nor is a turn lost that was asked for since.
+func (p *Pool) Died(now time.Time, k Key, d Death) {
+	if !p.Resumed(k, d) {
+		p.Ended(now, k)
+	}
 	if d.Ends() {
 		p.Limited(now, d.Reset, d.Limit)
 	}

@@ -81,10 +81,29 @@ func TestDied(t *testing.T) {
 	} {
 		var p Pool
 		for i := range 3 {
-			p.Died(now.Add(time.Duration(i)*time.Second), tt.d)
+			p.Died(now.Add(time.Duration(i)*time.Second), Key{Session: "s"}, tt.d)
 		}
 		if got := max(0, p.CoolDown.Until.Sub(now)); got != tt.cool || p.CoolDown.Times > 1 {
 			t.Errorf("%s: cools down for %v, %d times, want %v, once", tt.name, got, p.CoolDown.Times, tt.cool)
 		}
+	}
+}
+
+// A turn that died is given back, whoever says so first. One that the session asked for since is not.
+func TestDiedGivesTheTurnBack(t *testing.T) {
+	k, now := Key{Session: "s"}, day(23, 12, 0)
+	var p Pool
+	ask := func(at time.Time, event string) {
+		p.Ask(at, Ticket{Key: k, Event: event})
+		p.Admit(at, Rules{})
+	}
+	d := Death{At: now.Add(time.Second), Limit: "rate limit", Lifts: true, Reset: now.Add(2 * time.Second)}
+	ask(now, "e1")
+	if p.Died(now.Add(2*time.Second), k, d); p.Holds(k) {
+		t.Error("a dead turn is kept")
+	}
+	ask(now.Add(time.Minute), "e2")
+	if p.Died(now.Add(time.Minute), k, d); !p.Granted(k, "e2") {
+		t.Error("a late word of a dead turn takes the next one away")
 	}
 }
