@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/observe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/resume"
 	"afteryou/internal/turn"
@@ -55,6 +56,9 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 	s := &sleeper{waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}, resume.Session{
 		Store: h.Store, ID: e.Session, Transcript: e.Transcript, Pool: h.Pool, Rules: h.Rules,
 		Stopped: stopped, Deadline: stopped.At.Add(h.MaxWait), Native: true}}
+	if err := s.report(ctx); err != nil {
+		return false, err
+	}
 	err = s.dead.Wait(ctx, func(p *turn.Pool) error {
 		// Asked even where the session went on meanwhile: its prompt waits in line, as blindly.
 		if err := s.ask(ctx, p); err != nil {
@@ -95,6 +99,17 @@ type sleeper struct {
 	dead resume.Session
 }
 
+// report tells what stands in the transcript. Whoever did so later, when the session goes on, would tell of this limit as of
+// another one.
+func (s *sleeper) report(ctx context.Context) error {
+	var reports []observe.Report
+	if v, err := s.Store.View(); err == nil { // else what can't be read is set aside below
+		reports = observe.Read(v.State, s.event.key())
+		v.Close()
+	}
+	return s.tell(ctx, reports, func(time.Time, *turn.State, *turn.Pool) {})
+}
+
 // asleep returns an error where the session is gone, or asked for a turn since its last one died.
 func (s *sleeper) asleep(p *turn.Pool) error {
 	switch {
@@ -115,7 +130,7 @@ func (s *sleeper) standInLine(ctx context.Context) error {
 			return err
 		}
 		var ok bool
-		failed := s.tell(ctx, func(now time.Time, state *turn.State, p *turn.Pool) {
+		failed := s.tell(ctx, nil, func(now time.Time, state *turn.State, p *turn.Pool) {
 			ok, err = p.Wake(now, state.Sessions[s.event.Session], s.ticket(state, turn.WakeEvent), s.dead.Death(), s.Rules)
 		})
 		if ok || err != nil || failed != nil {
@@ -144,10 +159,10 @@ func (s *sleeper) next(now time.Time, state *turn.State) (time.Time, error) {
 	return now.Add(wakePoll), nil
 }
 
-// tell makes one change of the state.
-func (s *sleeper) tell(ctx context.Context, f func(time.Time, *turn.State, *turn.Pool)) error {
+// tell tells the reports and makes one change of the state.
+func (s *sleeper) tell(ctx context.Context, reports []observe.Report, f func(time.Time, *turn.State, *turn.Pool)) error {
 	return resume.Insist(ctx, func() error {
-		v, err := s.update(ctx, nil, f)
+		v, err := s.update(ctx, reports, f)
 		if err == nil {
 			v.Close()
 		}

@@ -308,3 +308,21 @@ func TestStopFailureSaysWhichLimit(t *testing.T) {
 		})
 	}
 }
+
+// The row that tells of the limit may come so late that the sleeper is the first to read it. It tells of one limit, not of
+// another when the session goes on.
+func TestALateRowIsNoOtherLimit(t *testing.T) {
+	d := newDesk(t)
+	path := transcript(t, prompted(time.Now()))
+	d.send(eventOf("SessionStart", "s", "transcript_path", path))
+	appendTo(t, path, died(time.Now(), tooMany, `"apiErrorStatus":429,`))
+	d.cool(time.Now().Add(time.Second))
+	if !d.wake(path) {
+		t.Fatalf("not woken; log:\n%s", d.log())
+	}
+	begin := time.Now()
+	d.send(eventOf("UserPromptSubmit", "s", "transcript_path", path))
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("it waits for %v more", took)
+	}
+}

@@ -29,12 +29,12 @@ type Death struct {
 func (d Death) Ends() bool { return d.Lifts && (d.Limit != UsageLimit || !d.Reset.IsZero()) }
 
 // Died says that the key's turn died: it is given back, and all wait until the limit is over. To tell it again, as several
-// who see it do, changes nothing; nor is a turn lost that was asked for since.
+// who see it do, changes nothing, however late: neither is a turn lost that was asked for since, nor begins a wait anew.
 func (p *Pool) Died(now time.Time, k Key, d Death) {
 	if !p.Resumed(k, d) {
 		p.Ended(now, k)
 	}
-	if d.Ends() {
+	if d.Ends() && (!d.Reset.IsZero() || !d.At.Before(p.CoolDown.Until)) {
 		p.Limited(now, d.Reset, d.Limit)
 	}
 }

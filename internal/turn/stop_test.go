@@ -80,8 +80,9 @@ func TestDied(t *testing.T) {
 		{"what waiting does not lift", Death{Limit: "spend limit", Reset: now.Add(time.Minute)}, 0},
 	} {
 		var p Pool
-		for i := range 3 {
-			p.Died(now.Add(time.Duration(i)*time.Second), Key{Session: "s"}, tt.d)
+		for _, late := range []time.Duration{0, time.Second, 2 * time.Minute} {
+			tt.d.At = now
+			p.Died(now.Add(late), Key{Session: "s"}, tt.d)
 		}
 		if got := max(0, p.CoolDown.Until.Sub(now)); got != tt.cool || p.CoolDown.Times > 1 {
 			t.Errorf("%s: cools down for %v, %d times, want %v, once", tt.name, got, p.CoolDown.Times, tt.cool)
