@@ -46,7 +46,7 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 	if l.Store == nil || l.Gateway == "off" || !on && toAPI {
 		return nil, nil
 	}
-	if err := l.mayStart(getenv, toAPI); err != nil {
+	if err := mayStart(env, toAPI); err != nil {
 		if on {
 			return nil, err
 		}
@@ -98,20 +98,15 @@ func pastProxy(env Env) Env {
 
 // mayStart says why there must be no gateway: calls go elsewhere, or the organization's managed settings do not leave
 // the base URL to the user.
-func (l Launch) mayStart(getenv func(string) string, toAPI bool) error {
+func mayStart(env Env, toAPI bool) error {
+	getenv := claude.WithSettings(env.Get)
 	if name := claude.Elsewhere(getenv); name != "" {
 		return fmt.Errorf("a gateway can't stand in front of what %s leads to\nhint: leave gateway at \"auto\"", name)
 	}
 	if getenv("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE") != "" {
 		return errors.New("a gateway can't use a client key with a passphrase (CLAUDE_CODE_CLIENT_KEY_PASSPHRASE)\nhint: leave gateway at \"auto\"")
 	}
-	unset := func(name string) string {
-		if name == urlEnv {
-			return ""
-		}
-		return getenv(name)
-	}
-	if claude.WithSettings(unset)(urlEnv) != "" {
+	if claude.WithSettings(env.Without(urlEnv).Get)(urlEnv) != "" {
 		return errors.New("a gateway can't stand before a base URL of Claude Code's settings, which wins over the gateway's\nhint: set " + urlEnv + " in the environment instead of settings.json")
 	}
 	return managedBy(getenv).forbids(toAPI)
