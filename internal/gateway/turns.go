@@ -19,7 +19,7 @@ import (
 // mostError bounds what is read of an answer that may be held back, in bytes.
 const mostError = 1 << 20
 
-// turns request each call to the model when it has the turn.
+// turns sends each call to the model when it has the turn.
 type turns struct {
 	base   http.RoundTripper
 	line   *line
@@ -27,7 +27,7 @@ type turns struct {
 	hold   time.Duration
 }
 
-// RoundTrip request the request, once or until it is no longer rejected for a rate limit.
+// RoundTrip sends the request, once or until it is no longer rejected for a rate limit.
 func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !calls(r) {
 		resp, err := t.base.RoundTrip(r)
