@@ -13,8 +13,8 @@ import (
 	"afteryou/internal/turn"
 )
 
-// asked is the row of a request to a model.
-func asked(at time.Time, model string) string {
+// requested is the row of a request to a model.
+func requested(at time.Time, model string) string {
 	return fmt.Sprintf(`{"type":"api-request","timestamp":%q,"querySource":"repl_main_thread","params":{"model":%q}}`, at.UTC().Format(time.RFC3339Nano), model)
 }
 
@@ -46,7 +46,7 @@ func TestWakeWhenTheAPISays(t *testing.T) {
 	for i := range sessions {
 		session := fmt.Sprint("s", i)
 		go func() {
-			if !d.stops(t.Context(), session, ask, asked(now, "the-model"), died(now, tooMany, `"apiErrorStatus":429,`)) {
+			if !d.stops(t.Context(), session, ask, requested(now, "the-model"), died(now, tooMany, `"apiErrorStatus":429,`)) {
 				t.Errorf("session %d is not woken; log:\n%s", i, d.log())
 			}
 			woken <- session
@@ -65,6 +65,22 @@ func TestWakeWhenTheAPISays(t *testing.T) {
 	}
 }
 
+// limitedBefore has limits without a time met so many times in a row, the last some minutes ago.
+func (d *desk) limitedBefore(times int) {
+	d.Helper()
+	v, err := d.store.Update(d.Context(), func(s *turn.State) error {
+		p := s.Pool(s.PoolID("secret"))
+		for at := time.Now().Add(-5 * time.Minute); p.CoolDown.Times < times; at = p.CoolDown.Until.Add(time.Second) {
+			p.Limited(at, time.Time{}, "x")
+		}
+		return nil
+	})
+	if err != nil {
+		d.Fatal(err)
+	}
+	v.Close()
+}
+
 // Nothing is asked where there is nothing to ask about or with, and what is not learned changes nothing.
 func TestWakeBlindly(t *testing.T) {
 	now := time.Now()
@@ -79,34 +95,24 @@ func TestWakeBlindly(t *testing.T) {
 		woken bool // soon
 		log   string
 	}{
-		{"nobody to ask", []string{asked(now, "m"), limit}, 0, nil, 0, false, ""},
+		{"nobody to ask", []string{requested(now, "m"), limit}, 0, nil, 0, false, ""},
 		{"no model known", []string{prompted(now), limit}, 0, answered, 0, false, ""},
-		{"an error", []string{asked(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) { return ratelimit.Limit{}, errors.New("no way") }, 1, false, "does not learn how long its rate limit lasts: no way"},
-		{"a limit without a time", []string{asked(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) {
+		{"an error", []string{requested(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) { return ratelimit.Limit{}, errors.New("no way") }, 1, false, "does not learn how long its rate limit lasts: no way"},
+		{"a limit without a time", []string{requested(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) {
 			return ratelimit.Limit{Kind: ratelimit.Requests, Wait: true}, nil
 		}, 1, false, ""},
-		{"an answer", []string{asked(now, "m"), limit}, 0, answered, 1, true, "woken"},
-		{"an answer to a small request, where tokens are limited", []string{asked(now, "m"),
+		{"an answer", []string{requested(now, "m"), limit}, 0, answered, 1, true, "woken"},
+		{"an answer to a small request, where tokens are limited", []string{requested(now, "m"),
 			died(now, "API Error: Request rejected (429) · This request would exceed your organization's rate limit of 30,000 input tokens per minute", `"apiErrorStatus":429,`)}, 0, answered, 1, false, ""},
-		{"an answer, and it was rejected again all the same", []string{asked(now, "m"), limit}, 1, answered, 1, false, ""},
-		{"a spend limit", []string{asked(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) {
+		{"an answer, and it was rejected again all the same", []string{requested(now, "m"), limit}, 1, answered, 1, false, ""},
+		{"a spend limit", []string{requested(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) {
 			return ratelimit.Limit{Kind: ratelimit.Spend}, nil
 		}, 1, false, "waiting does not lift its spend limit"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
-			v, err := d.store.Update(t.Context(), func(s *turn.State) error {
-				p := s.Pool(s.PoolID("secret"))
-				for at := time.Now().Add(-5 * time.Minute); p.CoolDown.Times < tt.times; at = p.CoolDown.Until.Add(time.Second) {
-					p.Limited(at, time.Time{}, "x")
-				}
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			v.Close()
+			d.limitedBefore(tt.times)
 			var asks atomic.Int32
 			ask := tt.ask
 			if ask != nil {
@@ -130,25 +136,6 @@ func TestWakeBlindly(t *testing.T) {
 				t.Errorf("the cool-down is %+v, want a blind one", c)
 			}
 		})
-	}
-}
-
-func TestWakesNotInQuietHours(t *testing.T) {
-	q := turn.Quiet{From: 23 * 60, To: 7 * 60}
-	at := func(day, hour, minute int) time.Time { return time.Date(2026, 11, day, hour, minute, 0, 0, time.UTC) }
-	for _, tt := range []struct {
-		name            string
-		over, now, want time.Time
-	}{
-		{"over by day", at(23, 12, 5), at(23, 12, 0), at(23, 12, 5)},
-		{"over by night", at(23, 23, 5), at(23, 22, 55), at(24, 7, 0)},
-		{"over before the night, seen in it, for the machine slept", at(23, 22, 59), at(23, 23, 30), at(24, 7, 0)},
-		{"over long ago, seen by day", at(23, 22, 59), at(24, 9, 0), at(24, 9, 0)},
-		{"over the day after", at(24, 12, 0), at(23, 23, 30), at(24, 12, 0)},
-	} {
-		if got := wakes(q, tt.over, tt.now); !got.Equal(tt.want) {
-			t.Errorf("%s: wakes at %v, want %v", tt.name, got, tt.want)
-		}
 	}
 }
 

@@ -38,28 +38,15 @@ func Direct(getenv func(string) string) func(string) string {
 // visit notes that a session comes or goes whose calls a gateway counts. There is nothing to wait for, and nothing to
 // be read in its transcripts.
 func (w *waiter) visit(ctx context.Context) error {
-	change := func(s *turn.State) error {
-		s.Leave(time.Now(), w.event.Session)
+	if w.event.Name != "SessionStart" && w.event.Name != "SessionEnd" {
 		return nil
 	}
-	switch w.event.Name {
-	case "SessionStart":
-		change = func(s *turn.State) error {
-			now := time.Now()
-			_, secret := w.Pool()
-			s.Forget(now, lockfile.Alive)
-			if s.Sessions == nil {
-				s.Sessions = make(map[string]*turn.Session)
-			}
-			s.Sessions[w.event.Session] = &turn.Session{Pool: s.PoolID(secret), Gateway: true, Process: w.process,
-				Dir: w.event.Dir, Transcript: w.event.Transcript, Since: now, Seen: now}
-			return nil
+	v, err := w.update(ctx, nil, func(now time.Time, s *turn.State, _ *turn.Pool) {
+		s.Forget(now, lockfile.Alive)
+		if w.event.Name == "SessionEnd" {
+			s.Leave(now, w.event.Session)
 		}
-	case "SessionEnd":
-	default:
-		return nil
-	}
-	v, err := w.change(ctx, change)
+	})
 	if v != nil {
 		v.Close()
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode"
 
-	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 )
 
@@ -31,20 +30,12 @@ func (w *waiter) goesOn(now time.Time, s *turn.State, p *turn.Pool) news {
 	return news{stop, waited}
 }
 
-// prompted deals with a prompt of a session that a limit stopped. Ours belongs to the stop, and the one with which Claude
-// Code goes on after a usage limit; any other is the person's, who goes on by hand.
+// prompted is that the person makes a session go on that a limit stopped, by hand.
 func (w *waiter) prompted(now time.Time, session *turn.Session) (byHand news) {
-	stop := session.Stop
-	if w.event.Name != "UserPromptSubmit" || stop.Since.IsZero() || stop.Woken {
+	if w.event.Name != "UserPromptSubmit" {
 		return news{}
 	}
-	if stop.Why == ratelimit.UsageWindow.String() && now.Sub(stop.Until).Abs() < nativeGrace {
-		return news{}
-	}
-	session.Stop = turn.Stop{}
-	if stop.Why == "" {
-		return news{} // it left the line without a word
-	}
+	stop := session.Prompted(now)
 	return news{stop, now.Sub(stop.Since)}
 }
 

@@ -43,17 +43,20 @@ func (d *desk) stop(stop turn.Stop) {
 	v.Close()
 }
 
+// wait is how a session was held up, and what is said when it goes on.
+type wait struct {
+	name   string
+	stop   turn.Stop
+	events []string // before the answer
+	dir    string
+	notice string
+	log    string
+}
+
 func TestThePersonIsToldAfterALongWait(t *testing.T) {
 	now := time.Now()
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
-	for _, tt := range []struct {
-		name   string
-		stop   turn.Stop
-		events []string // before the answer
-		dir    string
-		notice string
-		log    string
-	}{
+	for _, tt := range []wait{
 		{"Claude Code waited by itself", turn.Stop{Since: ago(90 * time.Second), Until: ago(15 * time.Second), Why: "rate limit"}, nil, "/home/me/api",
 			"\x1b]9;afteryou: api goes on after 1m15s (rate limit)\a\a", "session s goes on after it waited 1m15s for a rate limit\n"},
 		{"it waited for hours", turn.Stop{Since: ago(5 * time.Hour), Until: ago(30 * time.Second), Why: "usage limit"}, nil, "/api",
@@ -73,37 +76,36 @@ func TestThePersonIsToldAfterALongWait(t *testing.T) {
 		{"the person went on long after", turn.Stop{Since: ago(26 * time.Hour), Until: ago(24 * time.Hour), Why: "usage limit"}, []string{"UserPromptSubmit"}, "/api", "", "by hand\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, notify := range []bool{true, false} {
-				d := newDesk(t)
-				d.send(eventOf("SessionStart", "s", "cwd", tt.dir))
-				d.stop(tt.stop)
-				for _, name := range tt.events {
-					if said := d.says(eventOf(name, "s", "cwd", tt.dir), notify); said != "" {
-						t.Errorf("%s says %q too early", name, said)
-					}
-				}
-				want := tt.notice
-				if !notify {
-					want = ""
-				}
-				for i, name := range []string{"PreToolUse", "Stop"} {
-					said := d.says(eventOf(name, "s", "cwd", tt.dir), notify)
-					if i > 0 {
-						want = "" // once
-					}
-					// A second may begin meanwhile.
-					if said != want && said != strings.Replace(want, "0s (", "1s (", 1) && said != strings.Replace(want, "5s (", "6s (", 1) {
-						t.Errorf("with notify %v %s says %q, want %q", notify, name, said, want)
-					}
-				}
-				if log := d.log(); strings.Count(log, "\n") > 1 || !strings.Contains(strings.ReplaceAll(log, "1s ", "0s "), tt.log) || tt.log == "" && log != "" {
-					t.Errorf("the log says %q, want %q", log, tt.log)
-				}
-				if stop := d.session("s").Stop; stop != (turn.Stop{}) {
-					t.Errorf("the stop stays: %+v", stop)
-				}
-			}
+			tt.ends(t, tt.notice, true)
+			tt.ends(t, "", false)
 		})
+	}
+}
+
+// ends has the wait end by an answer, and wants the terminal to be told once, and the log to say so.
+func (w wait) ends(t *testing.T, want string, notify bool) {
+	t.Helper()
+	d := newDesk(t)
+	d.send(eventOf("SessionStart", "s", "cwd", w.dir))
+	d.stop(w.stop)
+	for _, name := range w.events {
+		if said := d.says(eventOf(name, "s", "cwd", w.dir), notify); said != "" {
+			t.Errorf("%s says %q too early", name, said)
+		}
+	}
+	for _, name := range []string{"PreToolUse", "Stop"} {
+		said := d.says(eventOf(name, "s", "cwd", w.dir), notify)
+		// A second may begin meanwhile.
+		if said != want && said != strings.Replace(want, "0s (", "1s (", 1) && said != strings.Replace(want, "5s (", "6s (", 1) {
+			t.Errorf("with notify %v %s says %q, want %q", notify, name, said, want)
+		}
+		want = "" // once
+	}
+	if log := d.log(); strings.Count(log, "\n") > 1 || !strings.Contains(strings.ReplaceAll(log, "1s ", "0s "), w.log) || w.log == "" && log != "" {
+		t.Errorf("the log says %q, want %q", log, w.log)
+	}
+	if stop := d.session("s").Stop; stop != (turn.Stop{}) {
+		t.Errorf("the stop stays: %+v", stop)
 	}
 }
 

@@ -11,23 +11,17 @@ import (
 	"afteryou/internal/claude"
 	"afteryou/internal/observe"
 	"afteryou/internal/ratelimit"
+	"afteryou/internal/resume"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
 
 const (
-	// wakePoll is how often a sleeper looks whether the session went on without it, and what time it is: by the wall
-	// clock, for a machine may sleep too.
+	// wakePoll is how often a sleeper in line looks whether its turn has come.
 	wakePoll = time.Second
-	// nativeGrace is how long after the reset of a usage limit Claude Code is given to go on by itself (2.1.234 and later
-	// do, mostly within 2 minutes).
-	nativeGrace = 3 * time.Minute
 	// settle is how long the row that tells of the error may take to get into the transcript.
 	settle = 5 * time.Second
 )
-
-// wakeReason is what the model is told. Claude Code puts it to the model as no word of the user's.
-const wakeReason = "The API limit that stopped you is over. Go on with the task from where you stopped, and do not repeat what is done already."
 
 // Wake serves StopFailure in the background (asyncRewake): it sleeps until the limit that ended the turn is over, and
 // then says what to tell the model, if the session must be made to go on. It must not where the session went on
@@ -41,10 +35,10 @@ func (h *Hook) Wake(ctx context.Context, in io.Reader) (reason string, ok bool) 
 	if err == nil {
 		ok, err = h.wake(ctx, e)
 	}
-	if err != nil && h.Store != nil {
+	if err != nil && h.Store != nil && ctx.Err() == nil && !errors.Is(err, turn.ErrResumed) && !errors.Is(err, errGone) {
 		h.Store.Log("session %s stays stopped: %v", e.Session, err)
 	}
-	return wakeReason, ok
+	return resume.Prompt, ok
 }
 
 func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
@@ -56,169 +50,34 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 		return false, h.Trouble
 	}
 	stopped, err := h.stopped(ctx, e)
-	if err != nil {
+	if err != nil || stopped.Limit.Kind == ratelimit.None { // another error is the person's to look at
 		return false, err
 	}
-	limit := stopped.Limit
-	switch {
-	case limit.Kind == ratelimit.None:
-		return false, nil // another error: the person's to look at
-	case !limit.Wait:
-		return false, fmt.Errorf("waiting does not lift its %v", limit.Kind)
-	case limit.Kind == ratelimit.UsageWindow && limit.ResetsAt.IsZero():
-		return false, fmt.Errorf("nothing says when its %v resets", limit.Kind)
-	}
-	w := waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}
-	pool, err := w.tell(ctx, limit)
-	if err != nil {
+	s := &sleeper{waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}, resume.Session{
+		Store: h.Store, ID: e.Session, Transcript: e.Transcript, Pool: h.Pool, Rules: h.Rules,
+		Stopped: stopped, Deadline: stopped.At.Add(h.MaxWait), Native: true}}
+	if err := s.report(ctx); err != nil {
 		return false, err
 	}
-	for announced := (time.Time{}); ; {
-		now := time.Now()
-		if limit.Kind != ratelimit.UsageWindow && pool.CoolDown.GaveUp() {
-			return false, errors.New("the limit came back each time and never said how long it lasts")
+	err = s.dead.Wait(ctx, func(p *turn.Pool) error {
+		// Asked even where the session went on meanwhile: its prompt waits in line, as blindly.
+		if err := s.ask(ctx, p); err != nil {
+			return err
 		}
-		due := over(pool, limit)
-		if wait := due.Sub(stopped.At); wait > h.MaxWait {
-			return false, fmt.Errorf("its %v lasts until %s, longer than max_wait", limit.Kind, due.Local().Format("Jan 2 15:04"))
-		}
-		due = wakes(h.Rules.Quiet, due.Local(), now)
-		if due.Sub(announced).Abs() > time.Second {
-			h.Store.Log("session %s stopped by a %v; goes on after %s", e.Session, limit.Kind, due.Local().Format("Jan 2 15:04:05"))
-			announced = due
-			w.stops(ctx, stopped.At, due, limit.Kind.String())
-		}
-		if !now.Before(due) {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return false, nil // the session ends
-		case <-time.After(min(wakePoll, max(due.Sub(now), time.Millisecond))):
-		}
-		if !lockfile.Alive(w.process) {
-			return false, nil
-		}
-		v, err := h.Store.View()
-		if err == nil { // else whoever writes the state next sets it right, or says what is wrong
-			v.Close()
-			// Asked even where the session went on meanwhile: its prompt waits in line, as blindly.
-			if pool = v.State.Pool(w.poolID); v.State.Guessed() || w.mayAsk(pool, stopped) {
-				if pool, err = w.ask(ctx, pool, stopped); err != nil {
-					return false, err
-				}
-			}
-		}
-		if on, err := stopped.WentOn(e.Transcript); on || err != nil {
-			return false, err
-		}
-		if v != nil && busy(v.State, w.poolID, e.key(), stopped.At) {
-			return false, nil
-		}
-	}
-	for {
-		ok, err := w.mayWake(ctx, stopped)
-		switch {
-		case errors.Is(err, turn.ErrResumed):
-			return false, nil
-		case err != nil:
-			return false, err
-		case ok:
-			h.Store.Log("session %s woken %v after its %v", e.Session, time.Since(stopped.At).Round(time.Second), limit.Kind)
-			return true, nil
-		}
-		if !w.inLine(ctx, stopped.At) {
-			return false, nil
-		}
-	}
-}
-
-// mayWake stands in line to wake the session, and says whether its turn has come. An error says why it must not be woken.
-// Where a gateway counts the calls, it is the gateway that gives turns.
-func (w *waiter) mayWake(ctx context.Context, stopped claude.Stopped) (ok bool, err error) {
-	k := w.event.key()
-	_, counted := gateway(w.Getenv)
-	on, unread := stopped.WentOn(w.event.Transcript) // whoever goes on after this look asks for a turn
-	v, failed := w.update(ctx, nil, func(now time.Time, s *turn.State, p *turn.Pool) {
-		if unread != nil || on || busy(s, w.poolID, k, stopped.At) {
-			err = cmp.Or(unread, turn.ErrResumed)
-			return
-		}
-		if w.Rules.Quiet.Holds(time.Now()) { // the line was long
-			p.Withdraw(k, turn.WakeEvent)
-			return
-		}
-		if !counted {
-			p.Ask(now, w.ticket(s, turn.WakeEvent))
-			p.Admit(now, w.Rules)
-		}
-		if ok = counted || p.Granted(k, turn.WakeEvent); !ok {
-			return
-		}
-		session := s.Sessions[k.Session]
-		switch err = session.Resume(now, stopped.At, stopped.Answered, w.Rules); {
-		case err == nil:
-			session.Stop.Woken = true
-		case !errors.Is(err, turn.ErrResumed): // else another sleeper has its turn
-			err = fmt.Errorf("it %w", err)
-			p.Withdraw(k, turn.WakeEvent)
-			session.Stop = turn.Stop{} // it is the person's now
-		}
+		return s.asleep(p)
 	})
-	if v != nil {
-		v.Close()
-	}
-	return ok, cmp.Or(failed, err)
-}
-
-// inLine waits until there is something to do for the sleeper in line; false: it need not wait any longer.
-func (w *waiter) inLine(ctx context.Context, died time.Time) bool {
-	k := w.event.key()
-	for {
-		select {
-		case <-ctx.Done():
-			return false // the session ends, and its place with this process
-		case <-time.After(wakePoll):
-		}
-		if !lockfile.Alive(w.process) {
-			return false
-		}
-		v, err := w.Store.View()
-		if err != nil {
-			continue // as above
-		}
-		v.Close()
-		if busy(v.State, w.poolID, k, died) {
-			return false
-		}
-		now, p := time.Now(), v.State.Pool(w.poolID)
-		if w.Rules.Quiet.Holds(now) {
-			continue
-		}
-		if v.State.Guessed() {
-			return true
-		}
-		// What would change is tried on a copy.
-		p.Sweep(now, lockfile.Alive)
-		p.Admit(now, w.Rules)
-		if !p.Waits(k) || !now.Before(p.Fades(k)) {
-			return true
-		}
-	}
-}
-
-// stops lets status show that the session waits. Whoever can't write it down waits all the same.
-func (w *waiter) stops(ctx context.Context, at, until time.Time, why string) {
-	v, err := w.update(ctx, nil, func(_ time.Time, s *turn.State, _ *turn.Pool) { s.Sessions[w.event.Session].Stopped(at, until, why) })
 	if err == nil {
-		v.Close()
+		err = s.standInLine(ctx)
 	}
+	if err == nil {
+		h.Store.Log("session %s woken %v after its %v", e.Session, time.Since(stopped.At).Round(time.Second), stopped.Limit.Kind)
+	}
+	return err == nil, err
 }
 
-// stopped finds the error that ended the turn in the transcript. Where the transcript is slow, what the event says counts.
+// stopped finds the error that ended the turn in the transcript, which may be slow.
 func (h *Hook) stopped(ctx context.Context, e event) (claude.Stopped, error) {
-	begin := time.Now()
-	for {
+	for begin := time.Now(); ; {
 		s, ok, err := claude.ReadStopped(e.Transcript)
 		if ok {
 			return s, nil
@@ -234,38 +93,79 @@ func (h *Hook) stopped(ctx context.Context, e event) (claude.Stopped, error) {
 	}
 }
 
-// tell sees to it that the state knows the limit, as the hook of the same event does: whichever comes second changes
-// nothing. It returns the pool as it is now.
-func (w *waiter) tell(ctx context.Context, limit ratelimit.Limit) (pool *turn.Pool, err error) {
-	var reports []observe.Report
-	if v, err := w.Store.View(); err == nil {
-		reports = observe.Read(v.State, w.event.key())
-		v.Close()
-	}
-	v, err := w.update(ctx, reports, func(now time.Time, _ *turn.State, p *turn.Pool) {
-		if until := p.CoolDown.Until; limit.Kind != ratelimit.UsageWindow && !until.After(now) && !p.CoolDown.GaveUp() {
-			p.Limited(now, time.Time{}, limit.Kind.String())
-		}
-		pool = p
-	})
-	if v != nil {
-		v.Close()
-	}
-	return pool, err
+// sleeper is the handler that wakes a session.
+type sleeper struct {
+	waiter
+	dead resume.Session
 }
 
-// busy is whether the session asked for a turn since its last one died.
-func busy(s *turn.State, pool string, k turn.Key, died time.Time) bool {
-	p := s.Pool(pool)
-	for _, t := range p.Queue {
-		if t.Key == k && t.Event != turn.WakeEvent {
-			return true
+// report tells what stands in the transcript. Whoever did so later, when the session goes on, would tell of this limit as of
+// another one.
+func (s *sleeper) report(ctx context.Context) error {
+	var reports []observe.Report
+	if v, err := s.Store.View(); err == nil { // else what can't be read is set aside below
+		reports = observe.Read(v.State, s.event.key())
+		v.Close()
+	}
+	return s.tell(ctx, reports, func(time.Time, *turn.State, *turn.Pool) {})
+}
+
+// asleep returns an error where the session is gone, or asked for a turn since its last one died.
+func (s *sleeper) asleep(p *turn.Pool) error {
+	switch {
+	case !lockfile.Alive(s.process):
+		return errGone
+	case p.Resumed(s.event.key(), s.dead.Death()):
+		return turn.ErrResumed
+	}
+	return nil
+}
+
+// standInLine blocks until the session's turn to be woken has come, which is then counted. An error says why it must not be
+// woken.
+func (s *sleeper) standInLine(ctx context.Context) error {
+	for {
+		err := s.dead.WentOn() // whoever goes on after this look asks for a turn
+		if err != nil {
+			return err
+		}
+		var ok bool
+		failed := s.tell(ctx, nil, func(now time.Time, state *turn.State, p *turn.Pool) {
+			ok, err = p.Wake(now, state.Sessions[s.event.Session], s.ticket(state, turn.WakeEvent), s.dead.Death(), s.Rules)
+		})
+		if ok || err != nil || failed != nil {
+			return cmp.Or(failed, err)
+		}
+		if err = resume.Sleep(ctx, s.Store, s.next); err != nil {
+			return err
 		}
 	}
-	for _, g := range p.Grants {
-		if g.Key == k && g.At.After(died) && g.Event != turn.WakeEvent {
-			return true
-		}
+}
+
+// next returns when there may be something to do for the sleeper in line. What would change is tried on its copy of the
+// state.
+func (s *sleeper) next(now time.Time, state *turn.State) (time.Time, error) {
+	p, k := state.Pool(s.poolID), s.event.key()
+	if err := s.asleep(p); err != nil {
+		return now, err
 	}
-	return false
+	if s.Rules.Quiet.Holds(now) {
+		return s.Rules.Quiet.After(now), nil
+	}
+	p.Sweep(now, lockfile.Alive)
+	if p.Admit(now, s.Rules); !p.Waits(k) || !now.Before(p.Fades(k)) {
+		return now, nil
+	}
+	return now.Add(wakePoll), nil
+}
+
+// tell tells the reports and makes one change of the state.
+func (s *sleeper) tell(ctx context.Context, reports []observe.Report, f func(time.Time, *turn.State, *turn.Pool)) error {
+	return resume.Insist(ctx, func() error {
+		v, err := s.update(ctx, reports, f)
+		if err == nil {
+			v.Close()
+		}
+		return err
+	})
 }

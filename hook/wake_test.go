@@ -102,8 +102,8 @@ func TestWake(t *testing.T) {
 		{"after the cool-down", []string{prompted(now), died(now, tooMany, limit)}, nil, 1500 * time.Millisecond, true, "woken"},
 		{"bookkeeping behind the error", []string{died(now, tooMany, limit), `{"type":"last-prompt"}`, `{"type":"mode","mode":"normal"}`, `{"type":"user","isMeta":true}`}, nil, time.Second, true, "woken"},
 		{"a subagent's work behind the error", []string{died(now, tooMany, limit), `{"type":"user","isSidechain":true}`, `{"type":"api-request","querySource":"agent:x"}`}, nil, time.Second, true, "woken"},
-		{"a usage limit, after the time that Claude Code has for itself", []string{died(now, "You've hit your 5-hour limit", reset(now.Add(-nativeGrace+2*time.Second)))}, nil, 0, true, "woken"},
-		{"a usage limit whose time stands in the text", []string{died(now, "You've hit your 5-hour limit · resets "+now.Add(-nativeGrace-time.Minute).UTC().Format("15:04")+" (UTC)", limit)}, nil, 0, true, "woken"},
+		{"a usage limit, after the time that Claude Code has for itself", []string{died(now, "You've hit your 5-hour limit", reset(now.Add(-3*time.Minute+2*time.Second)))}, nil, 0, true, "woken"},
+		{"a usage limit whose time stands in the text", []string{died(now, "You've hit your 5-hour limit · resets "+now.Add(-3*time.Minute-time.Minute).UTC().Format("15:04")+" (UTC)", limit)}, nil, 0, true, "woken"},
 
 		{"a spend limit", []string{died(now, "Credit balance is too low", "")}, nil, 0, false, "waiting does not lift its spend limit"},
 		{"a usage limit without a time", []string{died(now, "You've hit your weekly limit", limit)}, nil, 0, false, "nothing says when"},
@@ -183,7 +183,7 @@ func TestWakeBehindAGateway(t *testing.T) {
 	const url = "http://127.0.0.1:4711/secret"
 	env := []string{"CLAUDE_CODE_ENTRYPOINT=cli", "ANTHROPIC_BASE_URL=" + url, GatewayEnv + "=" + url + " https://api"}
 	event := eventOf("StopFailure", "s", "transcript_path", transcript(t, died(time.Now(), "You've hit your 5-hour limit", fmt.Sprintf(
-		`"apiErrorStatus":429,"quotaLimits":{"resetsAt":%d},`, time.Now().Add(-nativeGrace-time.Minute).Unix()))))
+		`"apiErrorStatus":429,"quotaLimits":{"resetsAt":%d},`, time.Now().Add(-3*time.Minute-time.Minute).Unix()))))
 	if _, ok := d.hook(env...).Wake(t.Context(), strings.NewReader(event)); !ok {
 		t.Errorf("the session is not woken; log:\n%s", d.log())
 	}
@@ -306,5 +306,23 @@ func TestStopFailureSaysWhichLimit(t *testing.T) {
 				t.Errorf("StopFailure with %q, %q: cooling is %v, want %v", tt.err, tt.said, cool, tt.cool)
 			}
 		})
+	}
+}
+
+// The row that tells of the limit may come so late that the sleeper is the first to read it. It tells of one limit, not of
+// another when the session goes on.
+func TestALateRowIsNoOtherLimit(t *testing.T) {
+	d := newDesk(t)
+	path := transcript(t, prompted(time.Now()))
+	d.send(eventOf("SessionStart", "s", "transcript_path", path))
+	appendTo(t, path, died(time.Now(), tooMany, `"apiErrorStatus":429,`))
+	d.cool(time.Now().Add(time.Second))
+	if !d.wake(path) {
+		t.Fatalf("not woken; log:\n%s", d.log())
+	}
+	begin := time.Now()
+	d.send(eventOf("UserPromptSubmit", "s", "transcript_path", path))
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("it waits for %v more", took)
 	}
 }

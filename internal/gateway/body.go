@@ -21,8 +21,8 @@ type bodies struct {
 // what is left stays with the client, and it is read once.
 type body struct {
 	from  *bodies
-	data  []byte   // the beginning, or without a file all of it
-	file  *os.File // without a name; nil: all is in data
+	data  []byte   // all of it, where there is no file
+	file  *os.File // without a name
 	size  int64    // of the file
 	rest  io.Reader
 	taken int64
@@ -31,33 +31,16 @@ type body struct {
 // keep reads a body to its end. An error is the client's.
 func (b *bodies) keep(r io.Reader) (*body, error) {
 	k := &body{from: b}
-	var buf bytes.Buffer
 	chunk := make([]byte, 64<<10)
 	for {
 		n, err := r.Read(chunk)
-		var full error
-		switch {
-		case n == 0:
-		case k.file == nil && b.used.Add(int64(n)) <= memory:
-			k.taken += int64(n)
-			buf.Write(chunk[:n])
-		case k.file == nil:
-			b.used.Add(-int64(n))
-			if full = k.spill(buf.Bytes()); full == nil {
-				buf = bytes.Buffer{}
-				full = k.write(chunk[:n])
-			}
-		default:
-			full = k.write(chunk[:n])
+		if n > 0 && k.write(chunk[:n]) != nil {
+			// What is not kept is in hand. A Reader that reported an end or an error reports it again.
+			k.rest = io.MultiReader(bytes.NewReader(chunk[:n]), r)
+			return k, nil
 		}
 		switch {
-		case full != nil:
-			// What is neither in the file nor in buf is in hand. A Reader that reported an end or an error reports it again.
-			k.data = buf.Bytes()
-			k.rest = io.MultiReader(bytes.NewReader(bytes.Clone(chunk[:n])), r)
-			return k, nil
 		case errors.Is(err, io.EOF):
-			k.data = buf.Bytes()
 			return k, nil
 		case err != nil:
 			k.drop()
@@ -66,34 +49,43 @@ func (b *bodies) keep(r io.Reader) (*body, error) {
 	}
 }
 
+// write keeps the next part, whole or not at all: in memory while there is room in it, else in a file.
+func (k *body) write(part []byte) error {
+	size := int64(len(part))
+	if k.file == nil && k.from.used.Add(size) <= memory {
+		k.taken += size
+		k.data = append(k.data, part...)
+		return nil
+	}
+	if k.file == nil {
+		k.from.used.Add(-size)
+		if err := k.spill(); err != nil {
+			return err
+		}
+	}
+	_, err := k.file.WriteAt(part, k.size)
+	if err == nil {
+		k.size += size
+	}
+	return err
+}
+
 // spill moves what was read to a file that has no name as soon as it is made, so that a crash leaves nothing behind.
-func (k *body) spill(data []byte) error {
+func (k *body) spill() error {
 	f, err := os.CreateTemp(k.from.dir, "body-") // for us alone, 0600
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return err
+	if err = os.Remove(f.Name()); err == nil {
+		_, err = f.Write(k.data)
 	}
-	k.file = f
-	if err := k.write(data); err != nil {
-		k.file = nil
+	if err != nil {
 		f.Close()
 		return err
 	}
 	k.from.used.Add(-k.taken)
-	k.taken = 0
+	k.file, k.size, k.data, k.taken = f, k.taken, nil, 0
 	return nil
-}
-
-// write puts the next part into the file. What does not fit whole does not count.
-func (k *body) write(data []byte) error {
-	n, err := k.file.WriteAt(data, k.size)
-	if err == nil {
-		k.size += int64(n)
-	}
-	return err
 }
 
 // once says that the body can't be sent again.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"errors"
@@ -54,54 +55,64 @@ func big(n int) string { return strings.Repeat("0123456789abcde\n", n/16) }
 const sse = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3}}}\n\n" +
 	"event: ping\ndata: {\"type\":\"ping\"}\n\n"
 
-// Requests and answers are the same through the gateway as without it, to both sides, whether the upstream speaks
-// HTTP/1.1 or HTTP/2. Compared is what HTTP means by them: names of headers have no case and no order, and how a body
-// is cut into chunks says nothing.
-func TestBytesAreTheSame(t *testing.T) {
-	fail := func(status int, body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Request-Id", "req_1")
-			w.Header().Set("X-Should-Retry", "false") // or 529 would be held back
-			w.WriteHeader(status)
-			io.WriteString(w, body)
-		}
+// exchange is a request and how it is answered.
+type exchange struct {
+	method, path string // empty: a call
+	body         io.Reader
+	header       http.Header
+	trailer      http.Header
+	answer       http.HandlerFunc
+}
+
+func nothing(http.ResponseWriter, *http.Request) {}
+
+// flush sends each part by itself.
+func flush(w http.ResponseWriter, parts ...string) {
+	for _, p := range parts {
+		io.WriteString(w, p)
+		http.NewResponseController(w).Flush()
 	}
-	flush := func(w http.ResponseWriter, parts ...string) {
-		for _, p := range parts {
-			io.WriteString(w, p)
-			http.NewResponseController(w).Flush()
-		}
+}
+
+func oddRequests() map[string]exchange {
+	return map[string]exchange{
+		"10 MB each way":                {body: strings.NewReader(`{"model":"claude-sonnet-4-5","x":"` + big(10<<20) + `"}`), answer: func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, big(10<<20)) }},
+		"10 MB each way, not a call":    {path: "/v1/files", body: strings.NewReader(big(10 << 20)), answer: func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, big(10<<20)) }},
+		"a body of unknown length":      {body: io.MultiReader(strings.NewReader(`{"model":`), strings.NewReader(`"m"}`)), answer: func(w http.ResponseWriter, r *http.Request) { flush(w, "a", "b") }},
+		"a body larger than the memory": {body: strings.NewReader(big(memory + 1<<20)), answer: nothing},
+		"a HEAD request":                {method: http.MethodHead, path: "/", answer: func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "17") }},
+		"odd paths and queries":         {method: http.MethodGet, path: "/v1/a%2Fb/%20//c?x=1;y=2&&z=%zz&beta", answer: nothing},
+		"headers of proxies":            {header: http.Header{"X-Forwarded-For": {"10.0.0.1"}, "Forwarded": {"for=10.0.0.1"}, "Anthropic-Beta": {"a,b", "c"}, "Accept-Encoding": {"gzip, deflate, br, zstd"}}, answer: nothing},
+		"no user agent":                 {header: http.Header{"User-Agent": nil}, answer: nothing},
+		"an answer before the request's end": {body: strings.NewReader(big(1 << 20)), answer: func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			io.WriteString(w, "too large")
+		}},
+		"trailers": {body: io.MultiReader(strings.NewReader(`{"model":"m"}`)), trailer: http.Header{"X-Sum": {"1"}}, answer: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "X-End")
+			flush(w, "body")
+			w.Header().Set("X-End", "2")
+			w.Header().Set(http.TrailerPrefix+"X-Unannounced", "3")
+		}},
 	}
-	for name, c := range map[string]struct {
-		method, path string // of the request; empty: a call
-		body         io.Reader
-		header       http.Header
-		trailer      http.Header
-		answer       http.HandlerFunc
-	}{
+}
+
+func oddAnswers() map[string]exchange {
+	all := map[string]exchange{
 		"a stream with pings": {answer: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 			flush(w, sse, "event: ping\ndata: {\"type\":\"ping\"}\n\n", "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
 		}},
-		"10 MB each way":                {body: strings.NewReader(`{"model":"claude-sonnet-4-5","x":"` + big(10<<20) + `"}`), answer: func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, big(10<<20)) }},
-		"10 MB each way, not a call":    {path: "/v1/files", body: strings.NewReader(big(10 << 20)), answer: func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, big(10<<20)) }},
-		"a body of unknown length":      {body: io.MultiReader(strings.NewReader(`{"model":`), strings.NewReader(`"m"}`)), answer: func(w http.ResponseWriter, r *http.Request) { flush(w, "a", "b") }},
-		"a body larger than the memory": {body: strings.NewReader(big(memory + 1<<20)), answer: func(w http.ResponseWriter, r *http.Request) {}},
-		"an empty answer":               {answer: func(w http.ResponseWriter, r *http.Request) {}},
-		"no content":                    {answer: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }},
+		"an empty answer": {answer: nothing},
+		"no content":      {answer: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }},
 		"an answer without a type": {answer: func(w http.ResponseWriter, r *http.Request) {
 			w.Header()["Content-Type"] = nil
 			io.WriteString(w, "<html>")
 		}},
 		"an answer without a date": {answer: func(w http.ResponseWriter, r *http.Request) { w.Header()["Date"] = nil; io.WriteString(w, "x") }},
-		"a HEAD request":           {method: http.MethodHead, path: "/", answer: func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "17") }},
 		"a redirect": {method: http.MethodGet, path: "/x", answer: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://elsewhere.example/y", http.StatusTemporaryRedirect)
 		}},
-		"odd paths and queries": {method: http.MethodGet, path: "/v1/a%2Fb/%20//c?x=1;y=2&&z=%zz&beta", answer: func(w http.ResponseWriter, r *http.Request) {}},
-		"headers of proxies":    {header: http.Header{"X-Forwarded-For": {"10.0.0.1"}, "Forwarded": {"for=10.0.0.1"}, "Anthropic-Beta": {"a,b", "c"}, "Accept-Encoding": {"gzip, deflate, br, zstd"}}, answer: func(w http.ResponseWriter, r *http.Request) {}},
-		"no user agent":         {header: http.Header{"User-Agent": nil}, answer: func(w http.ResponseWriter, r *http.Request) {}},
 		"an answer with the same header": {answer: func(w http.ResponseWriter, r *http.Request) {
 			w.Header()["Set-Cookie"] = []string{"a=1", "b=2"}
 			w.Header()["Via"] = []string{"x", "y"}
@@ -116,22 +127,6 @@ func TestBytesAreTheSame(t *testing.T) {
 			io.WriteString(z, sse)
 			z.Close()
 		}},
-		"400": {answer: fail(400, `{"type":"error","error":{"type":"invalid_request_error","message":"x"}}`)},
-		"401": {answer: fail(401, `{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}`)},
-		"413": {answer: fail(413, `{"type":"error","error":{"type":"request_too_large","message":"x"}}`)},
-		"429": {answer: fail(429, `{"type":"error","error":{"type":"rate_limit_error","message":"x"}}`)},
-		"500": {answer: fail(500, `{"type":"error","error":{"type":"api_error","message":"x"}}`)},
-		"529": {answer: fail(529, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`)},
-		"an answer before the request's end": {body: strings.NewReader(big(1 << 20)), answer: func(w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(http.StatusRequestEntityTooLarge)
-			io.WriteString(w, "too large")
-		}},
-		"trailers": {body: io.MultiReader(strings.NewReader(`{"model":"m"}`)), trailer: http.Header{"X-Sum": {"1"}}, answer: func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Trailer", "X-End")
-			flush(w, "body")
-			w.Header().Set("X-End", "2")
-			w.Header().Set(http.TrailerPrefix+"X-Unannounced", "3")
-		}},
 		"an upstream that breaks off": {answer: func(w http.ResponseWriter, r *http.Request) {
 			flush(w, sse)
 			panic(http.ErrAbortHandler)
@@ -141,12 +136,57 @@ func TestBytesAreTheSame(t *testing.T) {
 			flush(w, "abc")
 			panic(http.ErrAbortHandler)
 		}},
-	} {
+		"a rejection that breaks off": {answer: func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusTooManyRequests)
+			flush(w, "abc")
+			panic(http.ErrAbortHandler)
+		}},
+	}
+	for status, kind := range map[int]string{400: "invalid_request_error", 401: "authentication_error", 413: "request_too_large", 429: "rate_limit_error", 500: "api_error", 529: "overloaded_error"} {
+		all[strconv.Itoa(status)] = exchange{answer: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Request-Id", "req_1")
+			w.Header().Set("X-Should-Retry", "false") // or 529 would be held back
+			w.WriteHeader(status)
+			fmt.Fprintf(w, `{"type":"error","error":{"type":%q,"message":"x"}}`, kind)
+		}}
+	}
+	return all
+}
+
+// request is the exchange's, to a base URL. One whose body is no strings.Reader does not tell its length.
+func (e exchange) request(t *testing.T, base string, body []byte) *http.Request {
+	t.Helper()
+	method, path := cmp.Or(e.method, http.MethodPost), cmp.Or(e.path, "/v1/messages?beta=true")
+	raw, query, _ := strings.Cut(path, "?")
+	r, err := http.NewRequestWithContext(t.Context(), method, base+raw, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.URL.RawQuery = query // unparsed: such a one comes from no Go program
+	if body != nil {
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), -1
+		if _, known := e.body.(*strings.Reader); known {
+			r.ContentLength = int64(len(body))
+		}
+	}
+	r.Header.Set("User-Agent", "claude-cli/2.1.330") // or Go says which HTTP it speaks
+	maps.Copy(r.Header, e.header)
+	r.Trailer = e.trailer.Clone()
+	return r
+}
+
+// Requests and answers are the same through the gateway as without it, to both sides, whether the upstream speaks
+// HTTP/1.1 or HTTP/2. Compared is what HTTP means by them: names of headers have no case and no order, and how a body
+// is cut into chunks says nothing.
+func TestBytesAreTheSame(t *testing.T) {
+	all := oddRequests()
+	maps.Copy(all, oddAnswers())
+	for name, c := range all {
 		var body []byte
 		if c.body != nil {
 			body, _ = io.ReadAll(c.body) // of strings
 		}
-		_, known := c.body.(*strings.Reader)
 		same := func(t *testing.T, newStand func(*testing.T, http.HandlerFunc, ...func(*Config)) *stand) {
 			var there seen // what the upstream saw
 			s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
@@ -158,27 +198,7 @@ func TestBytesAreTheSame(t *testing.T) {
 			})
 			exchange := func(base string) (here, up seen) {
 				there = seen{}
-				method, path := cmpOr(c.method, http.MethodPost), cmpOr(c.path, "/v1/messages?beta=true")
-				r, err := http.NewRequestWithContext(t.Context(), method, base+path, nil)
-				if err != nil {
-					// Such a path comes from no Go program; put it in unparsed.
-					raw, query, _ := strings.Cut(path, "?")
-					r, err = http.NewRequestWithContext(t.Context(), method, base+raw, nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					r.URL.RawQuery = query
-				}
-				if body != nil {
-					r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-					if !known {
-						r.ContentLength = -1
-					}
-				}
-				r.Header.Set("User-Agent", "claude-cli/2.1.330") // or Go says which HTTP it speaks
-				maps.Copy(r.Header, c.header)
-				r.Trailer = c.trailer.Clone()
-				resp, err := s.client.Do(r)
+				resp, err := s.client.Do(c.request(t, base, body))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -215,13 +235,6 @@ func (s *stand) bodies() []string {
 		s.Fatal(err)
 	}
 	return list
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // What comes is passed on as it comes: the second event is sent only when the client has read the first.

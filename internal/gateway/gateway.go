@@ -24,7 +24,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"afteryou/internal/guard"
@@ -85,16 +84,16 @@ func Start(c Config) (*Gateway, error) {
 	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, base: base,
 		bodies: &bodies{dir: c.Store.Dir()}, line: newLine(c)}
 	g.url = "http://" + g.host + "/" + g.secret
-	quiet := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs
+	silent := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:       g.rewrite,
 		Transport:     &turns{base: base, line: g.line, bodies: g.bodies, hold: c.Hold},
 		FlushInterval: -1,
-		ErrorLog:      quiet,
+		ErrorLog:      silent,
 		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { g.broken(r, err) },
 	}
 	g.http = &http.Server{
-		Handler: g, ErrorLog: quiet,
+		Handler: g, ErrorLog: silent,
 		DisableGeneralOptionsHandler: true,        // which answers everybody
 		ReadHeaderTimeout:            time.Minute, // of strangers; a request's body and its answer may take as long as they like
 		ConnContext:                  func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
@@ -156,9 +155,7 @@ func (g *Gateway) broken(r *http.Request, err error) {
 	if r.Context().Err() == nil {
 		g.line.log("no answer of " + g.upstream.Host + ": " + reason(err))
 	}
-	if c, ok := r.Context().Value(connKey{}).(*net.TCPConn); ok && errors.Is(err, syscall.ECONNRESET) {
-		c.SetLinger(0) // so that closing it resets it; if it cannot, it is lost all the same
-	}
+	reset(r.Context(), err)
 	panic(http.ErrAbortHandler)
 }
 

@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,36 +42,31 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 			}
 		})
 	}
-	call("first", "claude-opus-4-6")
-	if got := <-arrived; got != "first" {
-		t.Fatalf("%s arrives first", got)
+	arrives := func(name string) {
+		t.Helper()
+		if got := <-arrived; got != name {
+			t.Fatalf("%s arrives, want %s", got, name)
+		}
 	}
+	call("first", "claude-opus-4-6")
+	arrives("first")
 	s.settles(1, 0)
 	call("second", "claude-opus-4-6")
 	s.settles(1, 1)
 	falls.Store(true)
-	if got := <-arrived; got != "second" {
-		t.Fatalf("%s arrives second", got)
-	}
+	arrives("second")
 	call("third", "claude-opus-4-6")
-	if got := <-arrived; got != "third" {
-		t.Fatalf("%s arrives third", got)
-	}
+	arrives("third")
 	falls.Store(false)
 	call("fourth", "claude-haiku-4-5") // of another class, where nobody has a turn
-	if got := <-arrived; got != "fourth" {
-		t.Fatalf("%s arrives fourth", got)
-	}
+	arrives("fourth")
 	v, err := s.store.View()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	took := false
-	for _, p := range v.State.Pools {
-		took = took || len(p.Grants) == 1 && p.Grants[0].Key.Session == "fourth"
-	}
-	if !took {
+	has := func(p *turn.Pool) bool { return len(p.Grants) == 1 && p.Grants[0].Key.Session == "fourth" }
+	if !slices.ContainsFunc(slices.Collect(maps.Values(v.State.Pools)), has) {
 		t.Error("the fourth has no turn")
 	}
 	end()

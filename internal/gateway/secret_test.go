@@ -15,6 +15,27 @@ import (
 	"testing"
 )
 
+// ask sends the bytes of a request and returns the status and the whole answer, without its date.
+func ask(t *testing.T, host, request string) (status, answer string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, request)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Header.Del("Date")
+	raw, err := httputil.DumpResponse(resp, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.Status, string(raw)
+}
+
 // Whatever a stranger does, the answer is the same 404, to the byte, and nothing reaches the upstream.
 func TestStrangersAreRefused(t *testing.T) {
 	var reached atomic.Bool
@@ -30,29 +51,10 @@ func TestStrangersAreRefused(t *testing.T) {
 		other.Close()
 	}
 	path := "/" + secret + "/v1/messages"
-	ask := func(t *testing.T, request string) (status, answer string) {
-		t.Helper()
-		conn, err := net.Dial("tcp", own)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		io.WriteString(conn, request)
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Header.Del("Date")
-		raw, err := httputil.DumpResponse(resp, true)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.Status, string(raw)
-	}
 	post := func(target, host, header string) string {
 		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: 2\r\n\r\n{}", target, host, header)
 	}
-	_, want := ask(t, post("/", own, ""))
+	_, want := ask(t, own, post("/", own, ""))
 	for name, request := range map[string]string{
 		"no secret":                        post("/v1/messages", own, ""),
 		"a wrong secret":                   post("/"+strings.Repeat("A", len(secret))+"/v1/messages", own, ""),
@@ -73,12 +75,12 @@ func TestStrangersAreRefused(t *testing.T) {
 		"what everybody may ask elsewhere": "OPTIONS * HTTP/1.1\r\nHost: " + own + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if status, got := ask(t, request); status != "404 Not Found" || got != want || reached.Load() {
+			if status, got := ask(t, own, request); status != "404 Not Found" || got != want || reached.Load() {
 				t.Errorf("%q is answered\n%s\nwant\n%s\nupstream reached: %v", request, got, want, reached.Load())
 			}
 		})
 	}
-	if status, _ := ask(t, post(path, own, "")); status != "200 OK" || !reached.Load() {
+	if status, _ := ask(t, own, post(path, own, "")); status != "200 OK" || !reached.Load() {
 		t.Errorf("who knows the secret is answered %s", status)
 	}
 }

@@ -191,6 +191,9 @@ func TestProxiesOfTheUser(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAProxyThatIsNoURLIsNotQuoted(t *testing.T) {
 	const password = "pass-word"
 	if _, err := upstream.Transport(env("HTTPS_PROXY=http://user:" + password + "@[::1")); err == nil || strings.Contains(err.Error(), password) {
 		t.Errorf("a proxy that is no URL: %v", err)

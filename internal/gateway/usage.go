@@ -28,8 +28,8 @@ func newUsage(h http.Header) *usage {
 	return u
 }
 
-// tells says whether the answer is one that can be read.
-func (u *usage) tells() bool { return u.stream || u.plain }
+// readable reports whether the answer is one that can be read.
+func (u *usage) readable() bool { return u.stream || u.plain }
 
 type tokens struct {
 	Input  float64 `json:"input_tokens"`
@@ -39,7 +39,7 @@ type tokens struct {
 
 // feed takes the next part of the answer, and says whether something became known.
 func (u *usage) feed(p []byte) (news bool) {
-	if !u.tells() {
+	if !u.readable() {
 		return false
 	}
 	for len(p) > 0 {
@@ -62,7 +62,7 @@ func (u *usage) feed(p []byte) (news bool) {
 }
 
 // end says whether the rest of the answer, without a line's end, told something.
-func (u *usage) end() bool { return u.tells() && !u.skip && u.event() }
+func (u *usage) end() bool { return u.readable() && !u.skip && u.event() }
 
 func (u *usage) event() bool {
 	data := u.line

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +17,8 @@ import (
 	"afteryou/hook"
 	"afteryou/internal/claude"
 	"afteryou/internal/guard"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/resume"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 	"afteryou/wrapper"
@@ -27,7 +28,7 @@ import (
 type Launch struct {
 	Self   string   // our own executable, absolute: what the hooks run, and what is never started as Claude Code
 	Args   []string // the command line for Claude Code, without the program's name
-	Env    []string
+	Env    Env
 	In     *os.File
 	Out    *os.File
 	Err    *os.File
@@ -55,30 +56,24 @@ const maxDepth = 3
 // Run starts Claude Code and returns how it ended. What is no chat session, what has no terminal, and what can't be given a
 // pty takes the place of this process, so that Run returns only if that was not possible.
 func (l Launch) Run() (wrapper.Status, error) {
-	getenv := func(name string) string { return lookup(l.Env, name) }
-	depth, nested := l.depth(getenv)
+	depth, nested := l.depth()
 	if !nested { // a Claude Code above may have a gateway, which is for its own calls
 		l = l.direct()
 	}
 	if depth > maxDepth {
 		return wrapper.Status{}, fmt.Errorf("starting Claude Code led back to afteryou %d times\nhint: set AFTERYOU_CLAUDE to the real claude", depth-1)
 	}
-	if nested {
-		// AFTERYOU_CLAUDE, where it is set, names the script that led here.
-		getenv = func(name string) string {
-			if name == "AFTERYOU_CLAUDE" {
-				return ""
-			}
-			return lookup(l.Env, name)
-		}
+	env := l.Env
+	if nested { // it names the script that led here, where it is set
+		env = env.Without("AFTERYOU_CLAUDE")
 	}
-	bin, err := claude.Find(l.Self, getenv)
+	bin, err := claude.Find(l.Self, env.Get)
 	if err != nil {
 		return wrapper.Status{}, err
 	}
 	// What is found may be a script that leads back to us, so that the mark is set whatever is started.
-	env := with(l.Env, hook.LauncherEnv, strconv.Itoa(depth)+":"+getenv("CLAUDE_PID"))
-	cmd := wrapper.Command{Path: bin.Path, Args: append([]string{"claude"}, l.Args...), Env: env}
+	cmd := wrapper.Command{Path: bin.Path, Args: append([]string{"claude"}, l.Args...),
+		Env: l.Env.With(hook.LauncherEnv, strconv.Itoa(depth)+":"+l.Env.Get("CLAUDE_PID"))}
 	start := func() (wrapper.Status, error) { return wrapper.Status{}, wrapper.Exec(cmd) }
 	if l.Off || nested {
 		return start()
@@ -105,13 +100,14 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 	if err != nil {
 		l.Warn(err)
 	}
-	getenv := func(name string) string { return lookup(cmd.Env, name) }
-	if account := claude.Account(claude.WithSettings(getenv)); account != "" {
-		cmd.Env = with(cmd.Env, claude.AccountEnv, account)
+	env := Env(cmd.Env)
+	if account := claude.Account(claude.WithSettings(env.Get)); account != "" {
+		env = env.With(claude.AccountEnv, account)
 	}
-	if lookup(cmd.Env, watchdogEnv) == "" {
-		cmd.Env = with(cmd.Env, watchdogEnv, "1")
+	if env.Get(watchdogEnv) == "" {
+		env = env.With(watchdogEnv, "1")
 	}
+	cmd.Env = env
 	if err := l.prepare(&cmd, version); err != nil {
 		l.takesNoTurns(&cmd, err)
 	}
@@ -120,17 +116,17 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 		l.forgetSettings()
 		return nil, err
 	}
-	var again *print
+	var supervised *supervisor
 	if kind == claude.Print {
-		again = l.supervise(cmd, version)
+		supervised = l.supervise(cmd, version)
 	}
 	return func() (wrapper.Status, error) {
 		if g != nil {
 			defer g.Close()
 		}
 		defer l.forgetSettings()
-		if again != nil {
-			return again.start()
+		if supervised != nil {
+			return supervised.start()
 		}
 		if kind != claude.Print && l.Screen {
 			status, err := l.session(cmd, version, g != nil)
@@ -157,7 +153,7 @@ func (l Launch) forgetSettings() {
 // takesNoTurns says so, and has hooks that stand in the user's own settings not say it again.
 func (l Launch) takesNoTurns(cmd *wrapper.Command, why error) {
 	l.Warn(fmt.Errorf("%w\nhint: this session takes no turns", why))
-	cmd.Env = with(cmd.Env, hook.WarnedEnv, "1")
+	cmd.Env = Env(cmd.Env).With(hook.WarnedEnv, "1")
 }
 
 // failed writes a panic down.
@@ -169,10 +165,10 @@ func (l Launch) failed(text string) {
 
 // depth is the number of launchers from here up to the next Claude Code, this one included, and whether there was one
 // before this: then that one has injected all that is needed, and this session takes no second turn.
-func (l Launch) depth(getenv func(string) string) (depth int, nested bool) {
-	above, claudePID, ok := strings.Cut(getenv(hook.LauncherEnv), ":")
+func (l Launch) depth() (depth int, nested bool) {
+	above, claudePID, ok := strings.Cut(l.Env.Get(hook.LauncherEnv), ":")
 	n, err := strconv.Atoi(above)
-	if !ok || err != nil || claudePID != getenv("CLAUDE_PID") {
+	if !ok || err != nil || claudePID != l.Env.Get("CLAUDE_PID") {
 		return 1, false
 	}
 	return n + 1, true
@@ -223,17 +219,9 @@ func (l Launch) settings(version claude.Version) ([]string, error) {
 	return merged.With(path), nil
 }
 
-// lookup is the value of name in env; the last one counts, as it does for exec.
-func lookup(env []string, name string) string {
-	for _, e := range slices.Backward(env) {
-		if value, ok := strings.CutPrefix(e, name+"="); ok {
-			return value
-		}
-	}
-	return ""
-}
-
-// with is env with name set to value.
-func with(env []string, name, value string) []string {
-	return append(without(env, name), name+"="+value)
+// dead returns a session whose turn a limit ended since it began, as its transcript says, and whether that is so.
+func (l Launch) dead(id, transcript string, began time.Time) (resume.Session, bool) {
+	stopped, ok, err := claude.ReadStopped(transcript)
+	return resume.Session{Store: l.Store, ID: id, Transcript: transcript, Pool: l.Pool, Rules: l.Rules, Stopped: stopped, Deadline: stopped.At.Add(l.MaxWait)},
+		ok && err == nil && !stopped.At.Before(began) && stopped.Limit.Kind != ratelimit.None
 }

@@ -49,55 +49,34 @@ func (o organization) forbids(toAPI bool) error {
 		}
 	}
 	// A base URL that is not the API's switches these off (2.1.330): that is not ours to do.
-	if toAPI && filled(o.remote) {
+	if toAPI && len(read(o.remote)) > 0 {
 		return fmt.Errorf("your organization sends managed settings, which a gateway would switch off (%s)\n%s", o.remote, hint)
 	}
 	return nil
 }
 
-// decides is the key of a managed settings file that decides where calls go or who signs in, or "". With any of them
+// decides returns the key of a managed settings file that decides where calls go or who signs in, or "". With any of them
 // 2.1.330 refuses a session that has a base URL of its own, or some such sessions. A file that can't be read decides
 // nothing that we know of; Claude Code itself says what is wrong with it.
 func decides(path string) string {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	var s struct {
-		Env       map[string]any
-		Providers any    `json:"allowedProviders"`
-		Login     string `json:"forceLoginMethod"`
-		LoginURL  string `json:"forceLoginGatewayUrl"`
-		Org       any    `json:"forceLoginOrgUUID"`
-		SignIn    bool   `json:"enforceAnthropicSignIn"`
-		Refresh   bool   `json:"forceRemoteSettingsRefresh"`
-	}
-	if json.Unmarshal(data, &s) != nil {
-		return ""
-	}
-	_, url := s.Env[urlEnv]
-	switch {
-	case url:
+	s := read(path)
+	env, _ := s["env"].(map[string]any)
+	if _, ok := env[urlEnv]; ok {
 		return "env." + urlEnv
-	case s.Providers != nil:
-		return "allowedProviders"
-	case s.Login != "":
-		return "forceLoginMethod"
-	case s.LoginURL != "":
-		return "forceLoginGatewayUrl"
-	case s.Org != nil:
-		return "forceLoginOrgUUID"
-	case s.SignIn:
-		return "enforceAnthropicSignIn"
-	case s.Refresh:
-		return "forceRemoteSettingsRefresh"
+	}
+	for _, key := range []string{"allowedProviders", "forceLoginMethod", "forceLoginGatewayUrl", "forceLoginOrgUUID", "enforceAnthropicSignIn", "forceRemoteSettingsRefresh"} {
+		if value := s[key]; value != nil && value != "" && value != false {
+			return key
+		}
 	}
 	return ""
 }
 
-// filled says whether the file at path holds settings.
-func filled(path string) bool {
+// read returns the settings in a file, nil where there are none.
+func read(path string) (s map[string]any) {
 	data, err := os.ReadFile(path)
-	var s map[string]json.RawMessage
-	return err == nil && json.Unmarshal(data, &s) == nil && len(s) > 0
+	if err != nil || json.Unmarshal(data, &s) != nil {
+		return nil
+	}
+	return s
 }

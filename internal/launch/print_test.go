@@ -1,14 +1,9 @@
 package launch
 
 import (
-	"os"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
-
-	"afteryou/internal/turn"
 )
 
 func TestOutputHoldsBackHowARunDies(t *testing.T) {
@@ -52,16 +47,6 @@ func TestOutputHoldsBackHowARunDies(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// A signal that came while nobody waited ends even a wait that is over, or the task would run again.
-func TestASignalBeforeTheWaitEndsIt(t *testing.T) {
-	sigs := make(chan os.Signal, 1)
-	sigs <- syscall.SIGINT
-	now := time.Now()
-	if sig := (Launch{}).sleep(turn.NewWait(now, now.Add(-time.Second), true), sigs); sig != syscall.SIGINT {
-		t.Errorf("the wait ends with signal %d, want SIGINT", sig)
 	}
 }
 

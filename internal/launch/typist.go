@@ -2,7 +2,9 @@ package launch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -10,6 +12,7 @@ import (
 
 	"afteryou/internal/claude"
 	"afteryou/internal/ratelimit"
+	"afteryou/internal/resume"
 	"afteryou/internal/turn"
 	"afteryou/wrapper"
 )
@@ -52,8 +55,7 @@ func (l Launch) typist(cmd *wrapper.Command, version claude.Version) *typist {
 	if !l.Resume || l.Store == nil {
 		return nil
 	}
-	env := cmd.Env
-	t := &typist{Launch: l, began: time.Now(), getenv: func(name string) string { return lookup(env, name) }}
+	t := &typist{Launch: l, began: time.Now(), getenv: Env(cmd.Env).Get}
 	if claude.Wakes(version) {
 		return t
 	}
@@ -130,85 +132,73 @@ func (t *typist) loop(ctx context.Context, s *wrapper.Session) {
 			continue
 		}
 		last, size = path, fi.Size()
-		stopped, ok, err := claude.ReadStopped(path)
-		if err != nil || !ok || !stopped.At.After(seen) || stopped.At.Before(t.began) {
+		dead, ok := t.dead(name, path, t.began)
+		if !ok || !dead.Stopped.At.After(seen) {
 			continue
 		}
-		seen = stopped.At
-		if stopped.Limit.Kind == ratelimit.None {
-			continue
-		}
-		if err := t.goOn(ctx, s, name, path, stopped, &session); err != nil {
+		seen = dead.Stopped.At
+		if err := t.goOn(ctx, s, dead, &session); err != nil && !errors.Is(err, turn.ErrResumed) && !errors.Is(err, context.Canceled) {
 			t.Store.Log("session %s stays stopped: %v", name, err)
 		}
 	}
 }
 
 // goOn waits for the limit to end and types, once.
-func (t *typist) goOn(ctx context.Context, s *wrapper.Session, name, path string, stopped claude.Stopped, session *turn.Session) error {
-	limit := stopped.Limit
-	switch {
-	case !limit.Wait:
-		return fmt.Errorf("waiting does not lift its %v", limit.Kind)
-	case limit.Kind == ratelimit.UsageWindow:
-		return fmt.Errorf("a menu may be open at its %v", limit.Kind)
+func (t *typist) goOn(ctx context.Context, s *wrapper.Session, dead resume.Session, session *turn.Session) error {
+	limit := dead.Stopped.Limit.Kind
+	if limit == ratelimit.UsageWindow {
+		return fmt.Errorf("a menu may be open at its %v", limit)
 	}
-	until, err := t.cool(limit)
+	err := dead.Wait(ctx, func(*turn.Pool) error {
+		if !t.untouched(dead.Stopped) {
+			return errors.New("somebody is at the keyboard")
+		}
+		return nil
+	})
+	if err == nil {
+		err = session.Resume(time.Now(), dead.Death(), t.Rules)
+	}
+	if err == nil {
+		err = t.prompt(ctx, s, dead.Stopped)
+	}
 	if err != nil {
 		return err
 	}
-	if until.Sub(stopped.At) > t.MaxWait {
-		return fmt.Errorf("its %v lasts until %s, longer than max_wait", limit.Kind, until.Local().Format("Jan 2 15:04:05"))
-	}
-	t.Store.Log("session %s stopped by a %v; goes on after %s", name, limit.Kind, t.Rules.Quiet.After(until.Local()).Format("Jan 2 15:04:05"))
-	wait := turn.NewWait(time.Now(), until, false)
-	for {
-		if on, err := stopped.WentOn(path); on || err != nil {
+	for deadline := time.Now().Add(goesOnWithin); time.Now().Before(deadline) && tick(ctx); {
+		switch err := dead.WentOn(); {
+		case errors.Is(err, turn.ErrResumed):
+			t.Store.Log("session %s goes on, typed %v after its %v", dead.ID, time.Since(dead.Stopped.At).Round(time.Second), limit)
+			return nil
+		case err != nil:
 			return err
 		}
-		if !t.untouched(stopped) {
-			return fmt.Errorf("somebody is at the keyboard")
-		}
-		if now := time.Now(); wait.Left(now) <= 0 && !t.Rules.Quiet.Holds(now) {
-			break
-		}
-		if !tick(ctx) {
-			return nil
-		}
 	}
-	if err := session.Resume(time.Now(), stopped.At, stopped.Answered, t.Rules); err != nil {
-		return fmt.Errorf("it %w", err)
-	}
+	return cmp.Or(ctx.Err(), errors.New("it did not take the prompt that was typed"))
+}
+
+// prompt types the prompt and, once it is shown, Enter. It returns [context.Canceled] where the session ends.
+func (t *typist) prompt(ctx context.Context, s *wrapper.Session, stopped claude.Stopped) error {
 	typed := time.Now()
-	if err := s.Type(goOn); err != nil {
-		return nil // the session ends
+	if s.Type(resume.Prompt) != nil {
+		return context.Canceled
 	}
 	// A busy machine's Claude Code would find both at once, however long the pause.
 	for time.Unix(0, t.shown.Load()).Before(typed) {
 		if time.Since(typed) > goesOnWithin {
-			return fmt.Errorf("it does not show what is typed")
+			return errors.New("it does not show what is typed")
 		}
 		if !tick(ctx) {
-			return nil
+			return ctx.Err()
 		}
 	}
 	time.Sleep(enterLater)
 	if !t.untouched(stopped) {
-		return fmt.Errorf("a key was pressed while its prompt was typed")
+		return errors.New("a key was pressed while its prompt was typed")
 	}
-	if err := s.Type("\r"); err != nil {
-		return nil // the session ends
+	if s.Type("\r") != nil {
+		return context.Canceled
 	}
-	for deadline := time.Now().Add(goesOnWithin); time.Now().Before(deadline); {
-		if on, err := stopped.WentOn(path); on || err != nil {
-			t.Store.Log("session %s goes on, typed %v after its %v", name, time.Since(stopped.At).Round(time.Second), limit.Kind)
-			return err
-		}
-		if !tick(ctx) {
-			return nil
-		}
-	}
-	return fmt.Errorf("it did not take the prompt that was typed")
+	return nil
 }
 
 // tick waits until the next look, and is false once ctx has ended.

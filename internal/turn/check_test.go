@@ -115,7 +115,7 @@ func TestCheckLeavesTheClockAlone(t *testing.T) {
 				p.Used(now(sec), b, now(sec), Costs{1000, 1000})
 				p.Rejected(now(sec), b, Rejection{Sent: now(sec), In: 599 * time.Second, Limit: true, Limits: Limits{Requests: Resource{50, 42}}})
 				p.Headers(now(sec), b, now(sec), Limits{Requests: Resource{50, 1}, Input: Resource{1000, 10}})
-				s.Sessions["a"].Resume(now(sec), now(sec), now(sec), r)
+				s.Sessions["a"].Resume(now(sec), Death{At: now(sec), Answered: now(sec)}, r)
 				p.Limited(now(sec), now(sec+590), "x")
 				p.Ended(now(sec), a)
 			}

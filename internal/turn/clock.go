@@ -62,29 +62,6 @@ func (p *Pool) advance(now time.Time) time.Time {
 // then sees to it that somebody does, or would wait for as long again.
 func (p *Pool) SetBack(now time.Time) bool { return p.At.Sub(stamp(now)) > skew }
 
-// Wait is a wait for an end by the wall clock, by somebody who looks at it every now and then. A machine that slept is over
-// it when it wakes; a clock that was put back between two looks does not make it longer. One that was put forward can't be
-// told from a sleep.
-type Wait struct {
-	until, seen time.Time
-	fixed       bool
-}
-
-// NewWait is a wait from now on. One that is fixed ends at that time of the calendar, wherever the clock is put.
-func NewWait(now, until time.Time, fixed bool) *Wait {
-	return &Wait{until.Round(0), now.Round(0), fixed}
-}
-
-// Left is how much is left of it; it is over at 0 and less.
-func (w *Wait) Left(now time.Time) time.Duration {
-	now = now.Round(0) // a monotonic clock stops while the machine sleeps
-	if back := w.seen.Sub(now); back > skew && !w.fixed {
-		w.until = w.until.Add(-back)
-	}
-	w.seen = now
-	return w.until.Sub(now)
-}
-
 // shift moves all that the pool remembers by d: the clock was put back, and time went on all the same. What is known
 // by the calendar (when a usage limit resets) stays.
 func (p *Pool) shift(d time.Duration) {

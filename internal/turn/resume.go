@@ -22,21 +22,20 @@ type Resumes struct {
 }
 
 // ErrResumed says that somebody made the session go on already.
-var ErrResumed = errors.New("was resumed already")
+var ErrResumed = errors.New("it was resumed already")
 
-// Resume counts one more: the session's turn died at a time, and its last answer came at another. An error says why it
-// must not go on by itself.
-func (s *Session) Resume(now, died, answered time.Time, rules Rules) error {
+// Resume counts that the session is made to go on once more. An error says why it must not be.
+func (s *Session) Resume(now time.Time, d Death, rules Rules) error {
 	r := &s.Resumes
 	now = stamp(now)
 	// Those to come were counted before the clock was put back.
 	r.Times = slices.DeleteFunc(r.Times, func(t time.Time) bool { return t.Sub(now) > skew })
 	if n := len(r.Times); n > 0 {
 		last := r.Times[n-1]
-		if !last.Before(died) {
+		if !last.Before(d.At) {
 			return ErrResumed
 		}
-		if answered.After(last) {
+		if d.Answered.After(last) {
 			r.Tries = 0
 		}
 	} else {
@@ -45,9 +44,9 @@ func (s *Session) Resume(now, died, answered time.Time, rules Rules) error {
 	r.Times = slices.DeleteFunc(r.Times, func(t time.Time) bool { return now.Sub(t) > 24*time.Hour })
 	switch {
 	case r.Tries >= cmp.Or(rules.Resumes, fruitless):
-		return fmt.Errorf("was resumed as often as max_resumes allows without getting an answer (%d)", r.Tries)
+		return fmt.Errorf("it was resumed as often as max_resumes allows without getting an answer (%d)", r.Tries)
 	case len(r.Times) >= mostADay:
-		return fmt.Errorf("was resumed %d times in 24 hours", len(r.Times))
+		return fmt.Errorf("it was resumed %d times in 24 hours", len(r.Times))
 	}
 	r.Tries++
 	r.Times = append(r.Times, now)

@@ -1,6 +1,69 @@
 package turn
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// UsageLimit is the name of a limit of hours or days, as package ratelimit has it. Claude Code tells the person of it, and
+// nobody else waits for it.
+const UsageLimit = "usage limit"
+
+// nativeGrace is how long after the reset of a usage limit Claude Code is given to go on by itself (2.1.234 and later do,
+// mostly within 2 minutes).
+const nativeGrace = 3 * time.Minute
+
+// Death is how a limit ended a session's turn.
+type Death struct {
+	At       time.Time
+	Answered time.Time // the session's last answer before; zero: not known
+	Limit    string    // its name
+	Lifts    bool      // waiting lifts it
+	Reset    time.Time // when it is over, where that was said
+	Native   bool      // Claude Code may go on by itself after a usage limit
+	Deadline time.Time // the session stays stopped rather than wait longer
+}
+
+// Ends reports whether the limit will be over by itself, at a time that is known or can be guessed.
+func (d Death) Ends() bool { return d.Lifts && (d.Limit != UsageLimit || !d.Reset.IsZero()) }
+
+// Died says that the key's turn died: it is given back, and all wait until the limit is over. To tell it again, as several
+// who see it do, changes nothing, however late: neither is a turn lost that was asked for since, nor begins a wait anew.
+func (p *Pool) Died(now time.Time, k Key, d Death) {
+	if !p.Resumed(k, d) {
+		p.Ended(now, k)
+	}
+	if d.Ends() && (!d.Reset.IsZero() || !d.At.Before(p.CoolDown.Until)) {
+		p.Limited(now, d.Reset, d.Limit)
+	}
+}
+
+// Due returns when the session may be made to go on, now or later: when the limit is over as far as the pool knows, but not
+// in the user's quiet hours. An error says why it stays stopped.
+func (d Death) Due(now time.Time, p *Pool, r Rules) (time.Time, error) {
+	due := latest(p.CoolDown.Until, d.Reset)
+	if p.Usage.Why == d.Limit { // so long that others are not held back for it
+		due = latest(due, p.Usage.Until)
+	}
+	switch {
+	case !d.Lifts:
+		return due, fmt.Errorf("waiting does not lift its %s", d.Limit)
+	case !d.Ends():
+		return due, fmt.Errorf("nothing says when its %s resets", d.Limit)
+	case d.Limit == UsageLimit:
+		if due = d.Reset; d.Native {
+			due = due.Add(nativeGrace)
+		}
+	case d.Reset.IsZero() && p.CoolDown.GaveUp():
+		return due, errors.New("the limit came back each time and never said how long it lasts")
+	}
+	due = due.Local()
+	if due.After(d.Deadline) {
+		return due, fmt.Errorf("its %s lasts until %s, longer than max_wait", d.Limit, due.Format("Jan 2 15:04:05"))
+	}
+	return r.Quiet.After(latest(due, now.Local())), nil
+}
 
 // Stop is how a limit, or the line, holds a session up.
 type Stop struct {
@@ -21,6 +84,21 @@ func (s *Session) Stopped(at, until time.Time, why string) {
 	if why != "" {
 		s.Stop.Why = why
 	}
+}
+
+// Prompted ends the stop of a session that a prompt makes go on, and returns it where the person does that by hand. Our own
+// prompt belongs to the stop, and the one with which Claude Code goes on after a usage limit; who left the line without a
+// word was not stopped. For those it returns the zero Stop.
+func (s *Session) Prompted(now time.Time) (byHand Stop) {
+	stop := s.Stop
+	if stop.Woken || stop.Why == UsageLimit && now.Sub(stop.Until).Abs() < nativeGrace {
+		return Stop{}
+	}
+	s.Stop = Stop{}
+	if stop.Why == "" {
+		return Stop{}
+	}
+	return stop
 }
 
 // GoesOn ends the stop, if there is one, and says how long it lasted: until the key's turn began, or, where the session

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -12,6 +13,38 @@ const WakeEvent = "wake"
 // wakeLease is how long a session may take to wake up and ask for the turn that it was woken with. A menu that is open
 // keeps it asleep; the next one's turn has come then.
 const wakeLease = 15 * time.Second
+
+// Wake makes the session of the ticket go on, whose turn died, if its turn to be woken has come; else the ticket stands in
+// line for it, but in quiet hours. Whose calls a gateway counts stands in no line. An error says why the session must not be
+// woken: ErrResumed where it goes on already.
+func (p *Pool) Wake(now time.Time, s *Session, t Ticket, d Death, r Rules) (ok bool, err error) {
+	switch {
+	case p.Resumed(t.Key, d):
+		return false, ErrResumed
+	case r.Quiet.Holds(now.Local()): // the line was long
+		p.Withdraw(t.Key, WakeEvent)
+		return false, nil
+	case !s.Gateway:
+		p.Ask(now, t)
+		if p.Admit(now, r); !p.Granted(t.Key, WakeEvent) {
+			return false, nil
+		}
+	}
+	switch err = s.Resume(now, d, r); {
+	case err == nil:
+		s.Stop.Woken = true
+	case !errors.Is(err, ErrResumed): // else another has its turn
+		p.Withdraw(t.Key, WakeEvent)
+		s.Stop = Stop{} // it is the person's now
+	}
+	return err == nil, err
+}
+
+// Resumed reports whether the key asked for a turn since its last one died.
+func (p *Pool) Resumed(k Key, d Death) bool {
+	return slices.ContainsFunc(p.Queue, func(t Ticket) bool { return t.Key == k && t.Event != WakeEvent }) ||
+		slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.Key == k && g.Event != WakeEvent && g.At.After(d.At) })
+}
 
 // waking is until when a session that was woken keeps the next one asleep, as far as time tells.
 func (p *Pool) waking() (until time.Time) {
