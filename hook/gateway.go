@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"afteryou/internal/line"
 	"afteryou/internal/turn"
-	"afteryou/lockfile"
 )
 
 // GatewayEnv is set by a launcher whose gateway stands between Claude Code and its API: the gateway's URL and, behind a
@@ -38,30 +38,28 @@ func Direct(getenv func(string) string) func(string) string {
 // visit notes that a session comes or goes whose calls a gateway counts. There is nothing to wait for, and nothing to
 // be read in its transcripts.
 func (w *waiter) visit(ctx context.Context) error {
-	change := func(s *turn.State) error {
-		s.Leave(time.Now(), w.event.Session)
+	if w.event.Name != "SessionStart" && w.event.Name != "SessionEnd" {
 		return nil
 	}
-	switch w.event.Name {
-	case "SessionStart":
-		change = func(s *turn.State) error {
-			now := time.Now()
-			_, secret := w.Pool()
-			s.Forget(now, lockfile.Alive)
-			if s.Sessions == nil {
-				s.Sessions = make(map[string]*turn.Session)
-			}
-			s.Sessions[w.event.Session] = &turn.Session{Pool: s.PoolID(secret), Gateway: true, Process: w.process,
-				Dir: w.event.Dir, Transcript: w.event.Transcript, Since: now, Seen: now}
-			return nil
+	before, err := w.Store.View()
+	if err == nil { // else the change sets it right, or says what is wrong
+		w.alive = line.Census(before.State)
+	}
+	v, err := line.Change(ctx, w.Store, before, func(now time.Time, s *turn.State) {
+		if w.event.Name == "SessionEnd" {
+			s.Leave(now, w.event.Session)
+			return
 		}
-	case "SessionEnd":
-	default:
-		return nil
-	}
-	v, err := w.change(ctx, change)
-	if v != nil {
-		v.Close()
-	}
+		_, secret := w.Pool()
+		if w.alive != nil {
+			s.Forget(now, w.alive)
+		}
+		if s.Sessions == nil {
+			s.Sessions = make(map[string]*turn.Session)
+		}
+		s.Sessions[w.event.Session] = &turn.Session{Pool: s.PoolID(secret), Gateway: true, Process: w.process,
+			Dir: w.event.Dir, Transcript: w.event.Transcript, Since: now, Seen: now}
+	})
+	v.Close()
 	return err
 }

@@ -29,7 +29,7 @@ const (
 // turns sends each call to the model when it has the turn.
 type turns struct {
 	base   http.RoundTripper
-	line   *line
+	gate   *gate
 	bodies *bodies
 	hold   time.Duration
 }
@@ -52,8 +52,8 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	var class string
-	guard.Run(func() { class = turn.Class(modelOf(kept.kept())) }, t.line.log)
-	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), class)
+	guard.Run(func() { class = turn.Class(modelOf(kept.kept())) }, t.gate.log)
+	p := t.gate.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), class)
 	resp, err := t.send(r, p, kept, deadline)
 	if err != nil {
 		p.leave()
@@ -103,7 +103,7 @@ func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) 
 		guard.Run(func() {
 			limits = resources(resp.Header)
 			limit, limited = ratelimit.Header(resp.Header.Get, resp.StatusCode, now)
-		}, t.line.log)
+		}, t.gate.log)
 		if !limited {
 			p.accepted(sent.or(now), limits)
 			return resp, nil
@@ -111,7 +111,7 @@ func (t *turns) send(r *http.Request, p *place, kept *body, deadline time.Time) 
 		if err := slurp(resp); err != nil {
 			return resp, nil // broken off; it is passed on as far as it came
 		}
-		guard.Run(func() { waits = holds(&limit, resp, now, deadline) }, t.line.log)
+		guard.Run(func() { waits = holds(&limit, resp, now, deadline) }, t.gate.log)
 		if turnless || kept.once() || !waits {
 			p.limited(until(limit, now), limit.Kind.String(), sent.or(now), limits)
 			return resp, nil
@@ -247,7 +247,7 @@ func (a *answer) reads(f func() (news bool)) {
 		if f() {
 			a.place.used(a.usage)
 		}
-	}, a.place.line.log) {
+	}, a.place.gate.log) {
 		a.usage = &usage{}
 	}
 }
