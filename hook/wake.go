@@ -140,7 +140,7 @@ func (w *waiter) mayWake(ctx context.Context, stopped claude.Stopped) (ok bool, 
 	_, counted := gateway(w.Getenv)
 	on, unread := stopped.WentOn(w.event.Transcript) // whoever goes on after this look asks for a turn
 	v, failed := w.update(ctx, nil, func(now time.Time, s *turn.State, p *turn.Pool) {
-		if unread != nil || on || busy(s, w.poolID, k, stopped.At) {
+		if ok, err = false, nil; unread != nil || on || busy(s, w.poolID, k, stopped.At) {
 			err = cmp.Or(unread, turn.ErrResumed)
 			return
 		}

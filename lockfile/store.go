@@ -164,27 +164,46 @@ func (s *Store) Unchanged(v *View) bool {
 // state alone.
 func (s *Store) Update(ctx context.Context, change func(*turn.State) error) (*View, error) {
 	v, _ := s.View() // what is wrong with it is found again under the lock
-	return s.update(ctx, v, nil, change)
-}
-
-// Settle is Update that makes what is owed (see [Store.Owe]) as well: pay gets it, one by one, the oldest first, before
-// change works. It is forgotten once the state is written; that over which pay panics at once. The change begins with the
-// state of v, which must be as it was read and is used up; where it was replaced meanwhile, or v is nil, the state is read
-// anew.
-func (s *Store) Settle(ctx context.Context, v *View, pay func(*turn.State, string), change func(*turn.State) error) (*View, error) {
-	if v == nil {
-		v, _ = s.View()
-	}
-	return s.update(ctx, v, pay, change)
-}
-
-func (s *Store) update(ctx context.Context, v *View, pay func(*turn.State, string), change func(*turn.State) error) (*View, error) {
 	unlock, err := s.lock(ctx)
 	if err != nil {
 		v.Close()
 		return nil, err
 	}
 	defer unlock()
+	return s.change(v, nil, change)
+}
+
+// Settle is Update that holds the lock for as short as can be, and makes what is owed (see [Store.Owe]) as well.
+//
+// The change is made on the state of v, before the lock is taken; v must be as it was read and is used up. Where the state was
+// replaced meanwhile, v is nil or something is owed, the change is made anew under the lock: so it may be called twice, and
+// all that counts is the last time. Before it, pay gets what is owed, one by one, the oldest first. That is forgotten once
+// the state is written; that over which pay panics at once.
+func (s *Store) Settle(ctx context.Context, v *View, pay func(*turn.State, string), change func(*turn.State)) (*View, error) {
+	if v == nil {
+		v, _ = s.View()
+	}
+	var ready []byte
+	if v != nil && !s.Owes() {
+		change(v.State)
+		ready, _ = v.encode() // what is wrong with it is found again under the lock
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		v.Close()
+		return nil, err
+	}
+	defer unlock()
+	if ready != nil && !s.Replaced(v) && !s.Owes() {
+		return s.write(v, ready)
+	}
+	v.Close()
+	return s.change(nil, pay, func(state *turn.State) error { change(state); return nil })
+}
+
+// change is the part of Update that needs the lock.
+func (s *Store) change(v *View, pay func(*turn.State, string), change func(*turn.State) error) (*View, error) {
+	var err error
 	if v == nil || s.Replaced(v) {
 		v.Close()
 		v, err = s.View()
@@ -202,11 +221,15 @@ func (s *Store) update(ctx context.Context, v *View, pay func(*turn.State, strin
 	if pay != nil {
 		names = s.pay(v.State, pay)
 	}
+	var data []byte
 	if err = change(v.State); err == nil {
-		v, err = s.write(v)
+		data, err = v.encode()
 	}
 	if err != nil {
 		v.Close()
+		return nil, err
+	}
+	if v, err = s.write(v, data); err != nil {
 		return nil, err
 	}
 	s.settled(names...)
@@ -216,27 +239,32 @@ func (s *Store) update(ctx context.Context, v *View, pay func(*turn.State, strin
 	return v, nil
 }
 
-// write puts the view's state in the place of the file, where it is another, and returns the view of that. The lock must be
-// held.
-func (s *Store) write(v *View) (*View, error) {
+// encode is the view's state as it is to be written.
+func (v *View) encode() ([]byte, error) {
 	v.State.Version = turn.Version
 	data, err := v.State.Encode()
 	if err != nil {
-		return v, fmt.Errorf("encoding state: %w", err)
+		return nil, fmt.Errorf("encoding state: %w", err)
 	}
+	return data, nil
+}
+
+// write puts data, which is the view's state, in the place of the file, where it is another, and returns the view of that.
+// The lock must be held.
+func (s *Store) write(v *View, data []byte) (*View, error) {
 	sum := maphash.Bytes(s.seed, data)
 	if v.file != nil && sum == v.sum {
 		return v, nil
 	}
+	defer v.Close()
 	f, err := s.replace(data)
 	if err != nil {
-		return v, err
+		return nil, err
 	}
-	v.Close()
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
-		return v, fmt.Errorf("looking at state: %w", err)
+		return nil, fmt.Errorf("looking at state: %w", err)
 	}
 	return &View{State: v.State, file: f, info: info, sum: sum}, nil
 }

@@ -12,23 +12,21 @@ import (
 
 // Change lets f work on the state, as [lockfile.Store.Settle] does, pays what others owe, and rings for those whose turn came,
 // whose place is gone, or who lead a line from now on. A corrupt state is set aside by it, which is a line in the log and no
-// error.
+// error. f may be called twice, and all that counts is the last time.
 func Change(ctx context.Context, store *lockfile.Store, v *lockfile.View, f func(now time.Time, s *turn.State)) (*lockfile.View, error) {
 	var before, after standing
-	seen := false
-	look := func(s *turn.State) {
-		if !seen {
-			before, seen = whoStands(s), true
-		}
-	}
+	paid := false
 	v, err := store.Settle(ctx, v, func(s *turn.State, owed string) {
-		look(s)
+		if !paid {
+			before, paid = whoStands(s), true
+		}
 		pay(time.Now(), s, owed)
-	}, func(s *turn.State) error {
-		look(s)
+	}, func(s *turn.State) {
+		if !paid {
+			before = whoStands(s)
+		}
 		f(time.Now(), s)
 		after = whoStands(s)
-		return nil
 	})
 	if corrupt := (*lockfile.CorruptError)(nil); errors.As(err, &corrupt) {
 		store.Log("%v", corrupt)

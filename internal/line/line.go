@@ -83,6 +83,9 @@ func (l *Line) Change(ctx context.Context, f func(now time.Time, s *turn.State))
 	}
 	v, err := Change(ctx, l.Store, v, f)
 	l.see(v)
+	if err == nil {
+		l.all = false
+	}
 	return err
 }
 
@@ -128,7 +131,6 @@ func (l *Line) Stand(now time.Time, s *turn.State, places []*Place, pools ...*tu
 			}
 		}
 	}
-	l.all = false
 }
 
 // plan notes when there is something to do in a line: at next, and every now and then, the later the further back its first
