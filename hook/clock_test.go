@@ -91,24 +91,3 @@ func TestWaitersOutliveAClockThatIsPut(t *testing.T) {
 		}
 	}
 }
-
-// When the first in line has something to do goes by the monotonic clock, which nobody puts.
-func TestActsByTheMonotonicClock(t *testing.T) {
-	now := time.Now()
-	tend := now.Add(tendEvery)
-	wall := func(d time.Duration) time.Time { return now.Round(0).Add(d) }
-	for _, tt := range []struct {
-		next time.Time
-		want time.Time
-	}{
-		{wall(100 * time.Millisecond), now.Add(100 * time.Millisecond)},
-		{wall(-3 * time.Hour), now.Add(-3 * time.Hour)}, // at once: the clock was put forward
-		{wall(3 * time.Hour), tend},
-		{time.Time{}, tend},
-	} {
-		got := acts(now, tend, tt.next)
-		if !got.Equal(tt.want) || !strings.Contains(got.String(), "m=") {
-			t.Errorf("acts with next %v: %v, want %v", tt.next, got, tt.want)
-		}
-	}
-}

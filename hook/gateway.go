@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"afteryou/internal/line"
 	"afteryou/internal/turn"
-	"afteryou/lockfile"
 )
 
 // GatewayEnv is set by a launcher whose gateway stands between Claude Code and its API: the gateway's URL and, behind a
@@ -41,14 +41,18 @@ func (w *waiter) visit(ctx context.Context) error {
 	if w.event.Name != "SessionStart" && w.event.Name != "SessionEnd" {
 		return nil
 	}
-	v, err := w.update(ctx, nil, func(now time.Time, s *turn.State, _ *turn.Pool) {
-		s.Forget(now, lockfile.Alive)
+	before, err := w.Store.View()
+	if err == nil { // else the change sets it right, or says what is wrong
+		w.alive = line.Census(before.State)
+	}
+	v, err := line.Change(ctx, w.Store, before, w.change(nil, func(now time.Time, s *turn.State, _ *turn.Pool) {
+		if w.alive != nil {
+			s.Forget(now, w.alive)
+		}
 		if w.event.Name == "SessionEnd" {
 			s.Leave(now, w.event.Session)
 		}
-	})
-	if v != nil {
-		v.Close()
-	}
+	}))
+	v.Close()
 	return err
 }

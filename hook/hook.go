@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"afteryou/internal/line"
 	"afteryou/internal/observe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
@@ -137,36 +138,52 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 	if _, ok := gateway(h.Getenv); ok {
 		return w.visit(ctx)
 	}
+	v, err := h.Store.View()
+	if err != nil && !errors.As(err, new(*lockfile.CorruptError)) { // that one is set aside below
+		return err
+	}
 	var reports []observe.Report
 	var finished map[string]int64 // subagents
-	v, err := h.Store.View()
-	switch {
-	case err == nil:
-		if s := v.State.Sessions[e.Session]; s != nil && e.Name == "SubagentStop" {
+	g := line.GiveBack{Key: e.key(), How: e.gives()}
+	if v != nil {
+		_, secret := h.Pool()
+		g.Pool = v.State.PoolID(secret)
+		s := v.State.Sessions[e.Session]
+		switch {
+		case s == nil:
+			w.alive = line.Census(v.State)
+		case e.Name == "SubagentStop":
 			finished = observe.Finished(time.Now(), s, e.Session)
 		}
 		keys := []turn.Key{e.key()}
 		if gates(e.Name) {
-			_, secret := h.Pool()
-			keys = append(keys, observe.Callers(v.State, v.State.PoolID(secret))...)
+			keys = append(keys, observe.Callers(v.State, g.Pool)...)
 		}
 		reports = observe.Read(v.State, keys...)
-		v.Close()
-	case !errors.As(err, new(*lockfile.CorruptError)): // that one is set aside below
-		return err
 	}
 	if gates(e.Name) {
-		return w.wait(ctx, reports)
+		return w.wait(ctx, v, reports)
 	}
 	var news news
-	v, err = w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) {
+	change := w.change(reports, func(now time.Time, s *turn.State, p *turn.Pool) {
 		news = w.goesOn(now, s, p)
 		observe.Forget(s.Sessions[e.Session], finished)
-		w.after(now, s, p, reports)
+		w.after(now, s, p, g, reports)
 	})
-	if v != nil {
+	if v != nil && len(reports)+len(finished) == 0 && w.mayBeIdle(v.State, g) {
+		if line.Idle(h.Store, v, g.Pool, change) {
+			v.Close()
+			return nil
+		}
 		v.Close()
+		v = nil // the trial used it up
 	}
+	if g.How == "" {
+		v, err = line.Change(ctx, h.Store, v, change)
+	} else {
+		v, err = line.Tell(ctx, h.Store, v, g, change)
+	}
+	v.Close()
 	if err == nil {
 		w.tellPerson(out, news)
 	}
@@ -174,6 +191,17 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 		h.Store.Sweep()
 	}
 	return err
+}
+
+// mayBeIdle says whether it is worth trying whether the event has nothing to tell: one of several tools of an answer, say, or
+// an event that nobody waits for.
+func (w *waiter) mayBeIdle(s *turn.State, g line.GiveBack) bool {
+	one := s.Sessions[w.event.Session]
+	switch w.event.Name {
+	case "SessionStart", "StopFailure", "SessionEnd":
+		return false
+	}
+	return one != nil && one.Stop == (turn.Stop{}) && !s.Pool(g.Pool).Holds(g.Key)
 }
 
 // gates says whether a model call comes right after the event, so that it waits for the turn (2.1.330; SubagentStart

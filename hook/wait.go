@@ -6,25 +6,16 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/line"
 	"afteryou/internal/observe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
-)
-
-// How often a waiter looks. The first in line wakes for the pace, reads the transcripts of those who have the turn, and
-// notices who died; the others only look whether the state changed, and step in, the later the further back they stand,
-// when those before them do nothing.
-const (
-	firstPoll = 10 * time.Millisecond // the state was replaced, for the first in line, where the system does not tell
-	otherPoll = 40 * time.Millisecond // the same for the others; a turn is noticed within 50 ms
-	lookEvery = 50 * time.Millisecond // the transcripts of those who have the turn grew
-	tendEvery = 250 * time.Millisecond
-	stepIn    = time.Second // after each one ahead who should have acted and did not
 )
 
 // waiter is a hook that waits for its session's turn, or gives it back.
@@ -34,61 +25,67 @@ type waiter struct {
 	process turn.Process // Claude Code
 	self    turn.Process
 	poolID  string
+	alive   func(turn.Process) bool // who was alive before the lock was taken; nil: nobody asked
 }
 
-// wait stands in line until the turn comes, the time is up, the session is gone or ctx ends.
-func (w *waiter) wait(ctx context.Context, reports []observe.Report) error {
+// wait stands in line until the turn comes, the time is up, the session is gone or ctx ends. It closes v.
+func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.Report) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.MaxWait)
 	defer cancel()
-	var watch *lockfile.Watch // none for the turn that is given at once
-	for first := true; ; first = false {
+	stand := line.New(w.Store, w.Rules, v)
+	defer stand.Close()
+	stand.Look = func(s *turn.State, all bool) bool {
+		keys, p := observe.Callers(s, w.poolID), s.Pool(w.poolID)
+		if !all {
+			keys = slices.DeleteFunc(keys, func(k turn.Key) bool { return !p.Holds(k) })
+		}
+		reports = observe.Read(s, keys...)
+		return len(reports) > 0
+	}
+	place := &line.Place{Pool: func(s *turn.State) *turn.Pool { return s.Pool(w.poolID) }}
+	defer func() {
+		if !place.Granted && w.poolID != "" {
+			err = w.withdraw(stand, err)
+		}
+	}()
+	for first := true; !place.Granted; first = false {
 		var byHand news
-		var granted bool
-		var place int
-		var next time.Time
-		v, err := w.update(ctx, reports, func(now time.Time, s *turn.State, p *turn.Pool) {
+		failed := stand.Change(ctx, w.change(reports, func(now time.Time, s *turn.State, p *turn.Pool) {
 			if first {
 				byHand = w.prompted(now, s.Sessions[w.event.Session])
 			}
-			p.Ask(now, w.ticket(s, w.event.id))
-			next = p.Admit(now, w.Rules)
-			granted = p.Granted(w.event.key(), w.event.id)
-			place, _ = p.Place(w.event.key(), w.Rules)
-			if until, cooling := p.Cooling(now); !granted && w.event.Agent == "" {
+			place.Ticket = w.ticket(s, w.event.id)
+			stand.Stand(now, s, []*line.Place{place})
+			if until, cooling := p.Cooling(now); !place.Granted && w.event.Agent == "" {
 				why := ""
 				if cooling {
 					why = cmp.Or(p.CoolDown.Why, ratelimit.Requests.String())
 				}
 				s.Sessions[w.event.Session].Stopped(now, until, why)
 			}
-		})
-		if err != nil {
-			return err
-		}
-		if !byHand.stop.Since.IsZero() {
+		}))
+		if !byHand.stop.Since.IsZero() && failed == nil {
 			w.Store.Log("session %s goes on %v after its %s, by hand", w.event.Session, byHand.waited.Round(time.Second), byHand.stop.Why)
 		}
-		if granted {
-			v.Close()
+		place.Granted = place.Granted && failed == nil
+		switch {
+		case place.Granted:
 			return nil
-		}
-		if watch == nil {
+		case failed != nil && (first || ctx.Err() != nil || !errors.Is(failed, lockfile.ErrBusy)): // else the place is kept all the same
+			return cmp.Or(ctx.Err(), failed)
+		case first:
 			// Esc ends a hook that waits by SIGTERM (2.1.330). One that need not wait does without handlers: they cost it
 			// a tenth of its time.
 			var stop context.CancelFunc
 			ctx, stop = signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 			defer stop()
-			watch = w.Store.Watch()
-			defer watch.Close()
 		}
-		reports, err = w.sleep(ctx, watch, v, place, next)
-		if errors.Is(err, errGranted) {
-			return nil
-		}
-		if err != nil {
-			return w.withdraw(err)
+		reports = nil
+		if err := stand.Wait(ctx, []*line.Place{place}); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // ticket is the session's, for a turn that an event asks for. That a call is rejected stands in the transcript with -p, and
@@ -100,138 +97,49 @@ func (w *waiter) ticket(s *turn.State, event string) turn.Ticket {
 		Mute: w.event.Agent != "" || !unattended && w.Getenv(LauncherEnv) == ""}
 }
 
-var (
-	errGranted = errors.New("has the turn")
-	errGone    = errors.New("session is gone")
-)
-
-// sleep blocks until the waiter has something to do under the lock, and returns what it read meanwhile. It closes v.
-//
-// While nothing happens nothing is written: what there is to do is tried on the waiter's own copy of the state, which
-// it can play on as it likes. The further back in line, the later it does what those before should have done.
-func (w *waiter) sleep(ctx context.Context, watch *lockfile.Watch, v *lockfile.View, place int, next time.Time) ([]observe.Report, error) {
-	defer func() { v.Close() }()
-	tend := time.Now().Add(tendEvery)
-	for {
-		lag := time.Duration(max(place-1, 0)) * stepIn
-		act := acts(time.Now(), tend, next).Add(lag)
-		until, poll := act, otherPoll
-		if fades := v.State.Pool(w.poolID).Fades(w.event.key()); fades.Before(until) {
-			until = fades
-		}
-		if place <= 1 {
-			poll = firstPoll
-			if look := time.Now().Add(lookEvery); look.Before(until) {
-				until = look
-			}
-		}
-		changed := watch.Wait(ctx, v, until, poll)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if changed {
-			fresh, err := w.Store.View()
-			if err != nil {
-				return nil, nil // the next change sets it right, or says what is wrong
-			}
-			v.Close()
-			v = fresh
-		} else if place <= 1 {
-			if reports := observe.Read(v.State, observe.Callers(v.State, w.poolID)...); len(reports) > 0 {
-				return reports, nil
-			}
-		}
-		now, p := time.Now(), v.State.Pool(w.poolID)
-		if p.SetBack(now) {
-			return nil, nil
-		}
-		if p.Granted(w.event.key(), w.event.id) {
-			return nil, errGranted
-		}
-		var ok bool
-		if place, ok = p.Place(w.event.key(), w.Rules); !ok {
-			return nil, nil // somebody dropped the ticket: ask again
-		}
-		if !now.Before(p.Fades(w.event.key())) {
-			return nil, nil
-		}
-		if !changed && now.Before(act) {
-			continue
-		}
-		if !now.Before(tend.Add(lag)) {
-			if !lockfile.Alive(w.process) {
-				return nil, errGone
-			}
-			had := len(p.Queue) + len(p.Grants) + len(p.Retries)
-			if p.Sweep(now, lockfile.Alive); len(p.Queue)+len(p.Grants)+len(p.Retries) != had {
-				return nil, nil
-			}
-			tend = now.Add(tendEvery)
-		}
-		had := len(p.Queue)
-		if next = p.Admit(now, w.Rules); len(p.Queue) != had {
-			return nil, nil
-		}
-	}
-}
-
-// acts is when the first in line has something to do: next, which the state names by the wall clock, but tend at the
-// latest. It goes by the monotonic clock of now and tend: should the wall clock be put back meanwhile, next may be hours
-// away, and is asked for anew at tend.
-func acts(now, tend, next time.Time) time.Time {
-	if due := now.Add(next.Sub(now)); !next.IsZero() && due.Before(tend) {
-		return due
-	}
-	return tend
-}
-
 // withdraw leaves the line. The time being up is for the log; the rest is how a wait ends when the person says so.
-func (w *waiter) withdraw(cause error) error {
-	v, err := w.update(context.Background(), nil, func(now time.Time, s *turn.State, p *turn.Pool) {
-		p.Withdraw(w.event.key(), w.event.id)
-		p.Admit(now, w.Rules)
-		if !errors.Is(cause, context.DeadlineExceeded) && w.event.Agent == "" {
-			s.Sessions[w.event.Session].Stop = turn.Stop{}
+func (w *waiter) withdraw(stand *line.Line, cause error) error {
+	g := line.GiveBack{Pool: w.poolID, Key: w.event.key(), Event: w.event.id, How: line.Withdrawn}
+	late := errors.Is(cause, context.DeadlineExceeded)
+	err := stand.Withdraw(g, func(now time.Time, s *turn.State) {
+		g.Apply(now, s)
+		line.Admit(now, s.Pool(w.poolID), w.Rules)
+		if one := s.Sessions[w.event.Session]; one != nil && !late && w.event.Agent == "" {
+			one.Stop = turn.Stop{}
 		}
 	})
-	if v != nil {
-		v.Close()
-	}
-	if errors.Is(cause, context.DeadlineExceeded) {
+	switch {
+	case late:
 		return errors.New("waited for a turn as long as max_wait allows; the call goes on without one")
-	}
-	if errors.Is(cause, context.Canceled) || errors.Is(cause, errGone) {
+	case errors.Is(cause, context.Canceled), errors.Is(cause, line.ErrGone):
 		return err
 	}
 	return cause
 }
 
-// after deals with the events that a model call may lie before: the turn is given back, the session comes or goes.
-func (w *waiter) after(now time.Time, s *turn.State, p *turn.Pool, reports []observe.Report) {
-	k := w.event.key()
-	switch w.event.Name {
+// gives is what an event gives back that a model call may lie before.
+func (e event) gives() line.How {
+	switch e.Name {
 	case "PreToolUse", "Stop", "PostCompact":
-		p.Succeeded(now, k)
+		return line.Answered
 	case "SubagentStop":
-		// A compaction runs its calls as subagents that nothing announces, and writes none of them down (2.1.330): the
-		// first has the turn of PreCompact, the others only this to be counted by.
-		main := turn.Key{Session: k.Session}
-		switch {
-		case p.Knows(k):
-			p.Succeeded(now, k)
-		case p.Holds(main):
-			p.Succeeded(now, main)
-		default:
-			p.Sent(now, k, now)
-		}
-	case "SessionStart":
+		return line.Subagent
+	case "SessionStart", "StopFailure":
 		// After a compaction the session starts again: the turn that PreCompact took is over.
-		p.Ended(now, k)
-	case "StopFailure":
-		p.Ended(now, k)
-		if told(reports, k) {
-			break
-		}
+		return line.Ended
+	case "SessionEnd":
+		return line.Left
+	}
+	return ""
+}
+
+// after deals with the events that a model call may lie before: the turn is given back, the session comes or goes.
+func (w *waiter) after(now time.Time, s *turn.State, p *turn.Pool, g line.GiveBack, reports []observe.Report) {
+	g.Pool = w.poolID
+	if g.How != "" {
+		g.Apply(now, s)
+	}
+	if w.event.Name == "StopFailure" && !told(reports, g.Key) {
 		// The transcript is late. The event has the same words, without what stands beside them there.
 		limit, ok := ratelimit.Text(w.event.Said, now, time.Local)
 		switch {
@@ -240,10 +148,8 @@ func (w *waiter) after(now time.Time, s *turn.State, p *turn.Pool, reports []obs
 		case !ok && (w.event.Error == "rate_limit" || w.event.Error == "overloaded"):
 			p.Limited(now, time.Time{}, w.event.Error)
 		}
-	case "SessionEnd":
-		s.Leave(now, w.event.Session)
 	}
-	p.Admit(now, w.Rules)
+	line.Admit(now, p, w.Rules)
 }
 
 // told says whether the transcript has told already which limit ended the turn of k.
@@ -256,43 +162,42 @@ func told(reports []observe.Report, k turn.Key) bool {
 	return false
 }
 
-// update tells the reports, sees to the session and to those that are gone, and lets change do its part, in one change
-// of the state. What is worth a line is logged.
+// update is one change of the state, with all that belongs to each of ours.
 func (w *waiter) update(ctx context.Context, reports []observe.Report, change func(time.Time, *turn.State, *turn.Pool)) (*lockfile.View, error) {
-	return w.change(ctx, func(s *turn.State) error {
-		now := time.Now()
-		session := w.register(now, s)
+	return line.Change(ctx, w.Store, nil, w.change(reports, func(now time.Time, s *turn.State, p *turn.Pool) {
+		line.Admit(now, p, w.Rules)
+		change(now, s, p)
+	}))
+}
+
+// change sees to the session and tells the reports, before f does its part.
+func (w *waiter) change(reports []observe.Report, f func(time.Time, *turn.State, *turn.Pool)) func(time.Time, *turn.State) {
+	written := int64(0)
+	if fi, err := os.Stat(w.event.Transcript); err == nil {
+		written = fi.Size()
+	}
+	return func(now time.Time, s *turn.State) {
+		session := w.register(now, s, written)
 		for _, r := range reports {
 			r.Apply(now, s)
 		}
-		p := s.Pool(session.Pool)
-		p.Sweep(now, lockfile.Alive)
-		change(now, s, p)
-		return nil
-	})
-}
-
-// change makes one change of the state. A corrupt state is set aside by it, which is a line for the log and no more.
-func (h *Hook) change(ctx context.Context, f func(*turn.State) error) (*lockfile.View, error) {
-	v, err := h.Store.Update(ctx, f)
-	var corrupt *lockfile.CorruptError
-	if errors.As(err, &corrupt) {
-		h.Store.Log("%v", corrupt)
-		err = nil
+		f(now, s, s.Pool(session.Pool))
 	}
-	return v, err
 }
 
-// register sees to it that the state knows the session: where it runs, what it shares, where it writes.
-func (w *waiter) register(now time.Time, s *turn.State) *turn.Session {
+// register sees to it that the state knows the session: where it runs, what it shares, where it writes, and how much is
+// written there.
+func (w *waiter) register(now time.Time, s *turn.State, written int64) *turn.Session {
 	name, secret := w.Pool()
 	w.poolID = s.PoolID(secret)
 	s.Pool(w.poolID).Name = name
 
 	session := s.Sessions[w.event.Session]
 	if session == nil {
-		s.Forget(now, lockfile.Alive)
-		session = &turn.Session{Since: now}
+		if w.alive != nil {
+			s.Forget(now, w.alive)
+		}
+		session = &turn.Session{Since: now, Seen: now}
 		if s.Sessions == nil {
 			s.Sessions = make(map[string]*turn.Session)
 		}
@@ -301,12 +206,12 @@ func (w *waiter) register(now time.Time, s *turn.State) *turn.Session {
 	if session.Transcript != w.event.Transcript {
 		// What stands in it already is history, of a resumed session perhaps, and tells nothing about now.
 		session.Transcript, session.Offsets = w.event.Transcript, nil
-		if fi, err := os.Stat(w.event.Transcript); err == nil {
-			session.Offsets = map[string]int64{"": fi.Size()}
+		if written > 0 {
+			session.Offsets = map[string]int64{"": written}
 		}
 	}
 	_, session.Gateway = gateway(w.Getenv)
 	session.Pool, session.Process, session.Dir = w.poolID, w.process, w.event.Dir
-	session.Seen = now
+	s.Called(now, w.event.Session)
 	return session
 }

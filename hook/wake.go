@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/line"
 	"afteryou/internal/observe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/resume"
@@ -35,7 +36,7 @@ func (h *Hook) Wake(ctx context.Context, in io.Reader) (reason string, ok bool) 
 	if err == nil {
 		ok, err = h.wake(ctx, e)
 	}
-	if err != nil && h.Store != nil && ctx.Err() == nil && !errors.Is(err, turn.ErrResumed) && !errors.Is(err, errGone) {
+	if err != nil && h.Store != nil && ctx.Err() == nil && !errors.Is(err, turn.ErrResumed) && !errors.Is(err, line.ErrGone) {
 		h.Store.Log("session %s stays stopped: %v", e.Session, err)
 	}
 	return resume.Prompt, ok
@@ -114,7 +115,7 @@ func (s *sleeper) report(ctx context.Context) error {
 func (s *sleeper) asleep(p *turn.Pool) error {
 	switch {
 	case !lockfile.Alive(s.process):
-		return errGone
+		return line.ErrGone
 	case p.Resumed(s.event.key(), s.dead.Death()):
 		return turn.ErrResumed
 	}

@@ -11,8 +11,8 @@ import (
 	"afteryou/internal/turn"
 )
 
-// own begins the name of a file that belongs to one process; the rest of it names the process, as the state does.
-const own = "settings-"
+// settings begins the name of a process' settings.
+const settings = "settings-"
 
 const (
 	// young is how long such a file is left alone whoever it belongs to,
@@ -23,20 +23,23 @@ const (
 
 // Settings is where this process, and the program that takes its place, keeps its settings. Whoever writes the file removes
 // it at the end of the session, if it is there to see that.
-func (s *Store) Settings() string {
-	name, err := json.Marshal(Self())
+func (s *Store) Settings() string { return s.own(settings, Self()) + ".json" }
+
+// own is the path of a file that belongs to one process; behind the mark it names the process, as the state does.
+func (s *Store) own(mark string, p turn.Process) string {
+	name, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // numbers and strings always encode
 	}
-	return filepath.Join(s.dir, own+base64.RawURLEncoding.EncodeToString(name)+".json")
+	return filepath.Join(s.dir, mark+base64.RawURLEncoding.EncodeToString(name))
 }
 
-// Sweep removes the settings of processes that are gone: secrets may stand in them. It takes no lock.
+// Sweep removes the settings, in which secrets may stand, and the bells of processes that are gone. It takes no lock.
 func (s *Store) Sweep() {
 	entries, _ := os.ReadDir(s.dir) // none: nothing to remove
 	for _, e := range entries {
-		name, ok := strings.CutPrefix(e.Name(), own)
-		if !ok {
+		mark, name, _ := strings.Cut(e.Name(), "-")
+		if mark += "-"; mark != settings && mark != bellMark {
 			continue
 		}
 		name, _, _ = strings.Cut(name, ".")

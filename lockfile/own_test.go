@@ -21,11 +21,11 @@ func TestSettingsOfTheDeadAreSweptAway(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return filepath.Join(s.dir, own+base64.RawURLEncoding.EncodeToString(data)+".json")
+		return filepath.Join(s.dir, settings+base64.RawURLEncoding.EncodeToString(data)+".json")
 	}
 	alive, dead := path(Identify(cmd.Process.Pid)), path(turn.Process{PID: cmd.Process.Pid, Start: 1})
 	elsewhere, long := path(turn.Process{PID: 1, Start: 1, Host: "another/1"}), path(turn.Process{PID: 1, Start: 2, Host: "another/1"})
-	for _, file := range []string{elsewhere, long, alive, dead, dead + ".tmp", s.Settings(), filepath.Join(s.dir, own+"x.json")} {
+	for _, file := range []string{elsewhere, long, alive, dead, dead + ".tmp", s.Settings(), filepath.Join(s.dir, settings+"x.json")} {
 		ago := time.Now().Add(-2 * young)
 		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, ago, ago)); err != nil {
 			t.Fatal(err)
@@ -40,8 +40,8 @@ func TestSettingsOfTheDeadAreSweptAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Sweep()
-	got, _ := filepath.Glob(filepath.Join(s.dir, own+"*"))
-	want := []string{elsewhere, alive, s.Settings(), filepath.Join(s.dir, own+"x.json"), fresh}
+	got, _ := filepath.Glob(filepath.Join(s.dir, settings+"*"))
+	want := []string{elsewhere, alive, s.Settings(), filepath.Join(s.dir, settings+"x.json"), fresh}
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("left are %q, want %q", got, want)

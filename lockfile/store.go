@@ -6,8 +6,8 @@
 // the old state or the new one and an unlocked lock. Nothing is synced to the disk: a power cut may lose the last
 // seconds, and no session outlives it to miss them.
 //
-// The package also says whether processes are alive and lets a waiter sleep until the state changes. What the state
-// means is package turn's business.
+// The package also says whether processes are alive, rings for those that wait, and keeps what is owed to the state while
+// nobody can write it. What the state means is package turn's business.
 package lockfile
 
 import (
@@ -15,26 +15,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"afteryou/internal/turn"
 )
-
-// lockWait bounds how long Update waits for the lock. It is held for well under a millisecond at a time, so that
-// a longer wait means a stopped holder or a broken file system, and a session must not hang on either.
-const lockWait = 2 * time.Second
-
-// lockPoll is how often a busy lock is tried again: about as long as one holder keeps it.
-const lockPoll = time.Millisecond
 
 // maxState bounds what is read as state, in bytes. A real one is some kilobytes, one of 500 sessions that wait 400; a file
 // beyond this is not ours.
@@ -45,7 +38,30 @@ const mostCorrupt = 3
 
 // Store is the state of one user in one directory.
 type Store struct {
-	dir string
+	dir  string
+	seed maphash.Seed
+
+	mu    sync.Mutex
+	bells map[*Bell]bool
+	pipe  *os.File // on which they hang; nil: there is none
+}
+
+// View is one state, as it stood in the file at one moment.
+type View struct {
+	State *turn.State
+	// file is what the state was read from or written to; nil where there was none. While it is open its inode is not
+	// used again, so that "another inode stands at the path" means "the state was replaced", whatever the clock's grain.
+	file *os.File
+	info os.FileInfo
+	sum  uint64 // of the bytes in the file
+}
+
+// Close lets go of the file behind the view. The State stays good. A nil view has none.
+func (v *View) Close() {
+	if v != nil && v.file != nil {
+		v.file.Close()
+		v.file = nil
+	}
 }
 
 // A NewerError says that a newer afteryou wrote the state. It is left alone.
@@ -98,7 +114,7 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("closing state directory to others: %w", err)
 		}
 	}
-	return &Store{dir: dir}, nil
+	return &Store{dir: dir, seed: maphash.MakeSeed()}, nil
 }
 
 // Dir is the directory of the store.
@@ -106,11 +122,12 @@ func (s *Store) Dir() string { return s.dir }
 
 func (s *Store) path() string { return filepath.Join(s.dir, "state.json") }
 
-// View reads the state as it is now, without the lock. The View stays good for [Watch.Wait] until it is closed. A state
-// that does not exist yet is empty; a corrupt one is a [CorruptError] with nothing set aside, since only a change may do that.
+// View reads the state as it is now, without the lock. The caller must close the View. A state that does not exist yet is
+// empty; a corrupt one is a [CorruptError] with nothing set aside, since only a change may do that.
 func (s *Store) View() (*View, error) {
 	v, data, err := s.read()
 	if err == nil {
+		v.sum = maphash.Bytes(s.seed, data)
 		v.State, err = decode(s.path(), data)
 	}
 	if err != nil {
@@ -121,59 +138,135 @@ func (s *Store) View() (*View, error) {
 	return v, nil
 }
 
-// Update lets change work on the state, alone among all processes, and returns the state that it left. It waits at most
-// two seconds for the lock, less if ctx ends before. Where change leaves the state as it was, nothing is written and no
-// waiter wakes; where it returns an error, nothing is written either. With a [CorruptError] the change was made and kept.
+// Replaced says whether the state is another by now than that of the view, which must be open. It costs one look at the
+// file's name.
+func (s *Store) Replaced(v *View) bool {
+	now := s.stat()
+	if v.info == nil || now == nil {
+		return v.info != nil || now != nil
+	}
+	return !same(v.info, now)
+}
+
+// Unchanged says whether the view's state is still, to the byte, what the file had when it was read or written.
+func (s *Store) Unchanged(v *View) bool {
+	data, err := v.State.Encode()
+	return err == nil && maphash.Bytes(s.seed, data) == v.sum
+}
+
+// Update lets change work on the state, alone among all processes, and returns the state that it left. It waits for the lock
+// for as long as others make progress, less if ctx ends before; with a ctx that ended already it does so only where the lock
+// is free. Where change leaves the state as it was nothing is written; where it returns an error, nothing is written either.
+// With a [CorruptError] the change was made and kept.
 //
 // What is written is of this program's layout and says so: a field that it does not know is dropped. So a field may come
 // or go within a layout only where its loss does no harm; else [turn.Version] is raised, and an older program leaves the
 // state alone.
 func (s *Store) Update(ctx context.Context, change func(*turn.State) error) (*View, error) {
-	ctx, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
-	lock := flock.New(filepath.Join(s.dir, "lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o600))
-	if ok, err := lock.TryLockContext(ctx, lockPoll); err != nil || !ok {
-		return nil, fmt.Errorf("locking %s: %w", lock.Path(), err)
+	v, _ := s.View() // what is wrong with it is found again under the lock
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		v.Close()
+		return nil, err
 	}
-	defer lock.Close()
+	defer unlock()
+	return s.change(v, nil, change)
+}
 
-	v, before, err := s.read()
-	state := turn.NewState()
-	if err == nil {
-		state, err = decode(s.path(), before)
+// Settle is Update that holds the lock for as short as can be, and makes what is owed (see [Store.Owe]) as well.
+//
+// The change is made on the state of v, before the lock is taken; v must be as it was read and is used up. Where the state was
+// replaced meanwhile, v is nil or something is owed, the change is made anew under the lock: so it may be called twice, and
+// all that counts is the last time. Before it, pay gets what is owed, one by one, the oldest first. That is forgotten once
+// the state is written; that over which pay panics at once.
+func (s *Store) Settle(ctx context.Context, v *View, pay func(*turn.State, string), change func(*turn.State)) (*View, error) {
+	if v == nil {
+		v, _ = s.View()
+	}
+	var ready []byte
+	if v != nil && !s.Owes() {
+		change(v.State)
+		ready, _ = v.encode() // what is wrong with it is found again under the lock
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		v.Close()
+		return nil, err
+	}
+	defer unlock()
+	if ready != nil && !s.Replaced(v) && !s.Owes() {
+		return s.write(v, ready)
+	}
+	v.Close()
+	return s.change(nil, pay, func(state *turn.State) error { change(state); return nil })
+}
+
+// change is the part of Update that needs the lock.
+func (s *Store) change(v *View, pay func(*turn.State, string), change func(*turn.State) error) (*View, error) {
+	var err error
+	if v == nil || s.Replaced(v) {
+		v.Close()
+		v, err = s.View()
 	}
 	var corrupt *CorruptError
 	if errors.As(err, &corrupt) {
 		corrupt.Aside, err = s.setAside()
+		v = &View{State: turn.NewState()}
+		v.State.Arrive(time.Now(), here())
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	if pay != nil {
+		names = s.pay(v.State, pay)
+	}
+	var data []byte
+	if err = change(v.State); err == nil {
+		data, err = v.encode()
 	}
 	if err != nil {
 		v.Close()
 		return nil, err
 	}
-	v.State = state
-	state.Arrive(time.Now(), here())
-	if err := change(state); err != nil {
-		v.Close()
+	if v, err = s.write(v, data); err != nil {
 		return nil, err
 	}
-	state.Version = turn.Version
-	after, err := state.Encode()
-	if err != nil {
-		v.Close()
-		return nil, fmt.Errorf("encoding state: %w", err)
-	}
-	if string(after) != string(before) {
-		f, err := s.replace(after)
-		v.Close()
-		if err != nil {
-			return nil, err
-		}
-		v = &View{State: state, file: f}
-	}
+	s.settled(names...)
 	if corrupt != nil {
 		return v, corrupt
 	}
 	return v, nil
+}
+
+// encode is the view's state as it is to be written.
+func (v *View) encode() ([]byte, error) {
+	v.State.Version = turn.Version
+	data, err := v.State.Encode()
+	if err != nil {
+		return nil, fmt.Errorf("encoding state: %w", err)
+	}
+	return data, nil
+}
+
+// write puts data, which is the view's state, in the place of the file, where it is another, and returns the view of that.
+// The lock must be held.
+func (s *Store) write(v *View, data []byte) (*View, error) {
+	sum := maphash.Bytes(s.seed, data)
+	if v.file != nil && sum == v.sum {
+		return v, nil
+	}
+	defer v.Close()
+	f, err := s.replace(data)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("looking at state: %w", err)
+	}
+	return &View{State: v.State, file: f, info: info, sum: sum}, nil
 }
 
 // read returns the bytes of the state file and a View, in any case, that holds the file open. A missing file reads as no
@@ -199,8 +292,8 @@ func (s *Store) read() (*View, []byte, error) {
 		}
 		return &View{}, nil, err
 	}
-	v := &View{file: f}
 	fi, err := f.Stat()
+	v := &View{file: f, info: fi}
 	switch {
 	case err != nil:
 		return v, nil, fmt.Errorf("reading state: %w", err)

@@ -111,13 +111,6 @@ func other(t *testing.T, role, dir string) *exec.Cmd {
 	return cmd
 }
 
-func watch(t *testing.T, s *Store) *Watch {
-	t.Helper()
-	w := s.Watch()
-	t.Cleanup(w.Close)
-	return w
-}
-
 func name(t *testing.T, s *Store) string {
 	t.Helper()
 	v, err := s.View()
@@ -180,8 +173,8 @@ func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
 	s := open(t)
 	v := set(t, s, "x")
 	set(t, s, "x")
-	if watch(t, s).Wait(context.Background(), v, time.Now(), time.Millisecond) {
-		t.Error("Wait says that the state changed")
+	if s.Replaced(v) {
+		t.Error("the state was replaced")
 	}
 }
 
@@ -214,41 +207,27 @@ func TestAnUpdateThatPanicsWritesNothingAndLetsGo(t *testing.T) {
 
 // Replaced many times within one tick of the file system's clock, the file may get its old inode, size and time back;
 // the view's open file keeps its inode from being used again.
-func TestWaitSeesEveryReplacement(t *testing.T) {
-	s := open(t)
-	w := watch(t, s)
-	for i := range 200 {
-		v := set(t, s, fmt.Sprint(i%2))
-		set(t, s, fmt.Sprint(i%2+2))
-		set(t, s, fmt.Sprint(i%2))
-		if !w.Wait(context.Background(), v, time.Now(), time.Millisecond) {
-			t.Fatalf("round %d: two replacements went unseen", i)
-		}
-		v.Close()
-	}
-}
-
-func TestWaitWakesForTheFirstState(t *testing.T) {
+func TestEveryReplacementIsSeen(t *testing.T) {
 	s := open(t)
 	v, err := s.View()
 	if err != nil {
 		t.Fatal(err)
 	}
-	woke := make(chan bool)
-	w := watch(t, s)
-	go func() { woke <- w.Wait(context.Background(), v, time.Now().Add(time.Minute), time.Millisecond) }()
-	set(t, s, "first")
-	if !<-woke {
-		t.Error("Wait returned false")
+	if s.Replaced(v) {
+		t.Error("no state was replaced by no state")
 	}
-}
-
-func TestWaitEndsWithItsContext(t *testing.T) {
-	s := open(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if v := set(t, s, "x"); watch(t, s).Wait(ctx, v, time.Now().Add(time.Hour), time.Hour) {
-		t.Error("Wait returned true")
+	set(t, s, "first")
+	if !s.Replaced(v) {
+		t.Error("the first state goes unseen")
+	}
+	for i := range 200 {
+		v := set(t, s, fmt.Sprint(i%2))
+		set(t, s, fmt.Sprint(i%2+2))
+		set(t, s, fmt.Sprint(i%2))
+		if !s.Replaced(v) {
+			t.Fatalf("round %d: two replacements went unseen", i)
+		}
+		v.Close()
 	}
 }
 
@@ -260,8 +239,8 @@ func TestALockHeldForEverStopsNobody(t *testing.T) {
 	if err := holder.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Update(context.Background(), touch); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Update says %v, want a deadline exceeded", err)
+	if _, err := s.Update(context.Background(), touch); !errors.Is(err, ErrBusy) {
+		t.Errorf("Update says %v, want that the lock is busy", err)
 	}
 	if err := holder.Process.Kill(); err != nil {
 		t.Fatal(err)

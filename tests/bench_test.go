@@ -1,8 +1,6 @@
 package tests
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,17 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"afteryou/internal/fakeapi"
-	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
 
 // crowd is a machine on which n sessions are known and waited lately, and its environment for hooks.
-func crowd(b *testing.B, n int) (env []string) {
+func crowd(b testing.TB, n int) (env []string) {
 	b.Helper()
 	dir := b.TempDir()
 	store, err := lockfile.Open(filepath.Join(dir, "state", "afteryou"))
@@ -53,7 +49,7 @@ func event(name string, i int) []byte {
 }
 
 // hookEvent runs the hook as Claude Code does, and returns how long the whole process took.
-func hookEvent(b *testing.B, env []string, event []byte) time.Duration {
+func hookEvent(b testing.TB, env []string, event []byte) time.Duration {
 	b.Helper()
 	in, err := os.Create(filepath.Join(b.TempDir(), "event"))
 	if err != nil {
@@ -72,7 +68,7 @@ func hookEvent(b *testing.B, env []string, event []byte) time.Duration {
 }
 
 // timed runs a program without pipes, which would measure this process as well.
-func timed(b *testing.B, cmd *exec.Cmd) time.Duration {
+func timed(b testing.TB, cmd *exec.Cmd) time.Duration {
 	b.Helper()
 	begin := time.Now()
 	if err := cmd.Run(); err != nil {
@@ -111,115 +107,8 @@ func BenchmarkHook(b *testing.B) {
 	b.ReportMetric(ms(median(node))/ms(median(hook)), "node/hook")
 }
 
-// line makes n sessions wait in line behind one that has the only turn. It returns their hooks, first in line first, and
-// the key of the one that has the turn.
-func line(b *testing.B, n int) (store *lockfile.Store, hooks []*exec.Cmd, holder turn.Key) {
-	b.Helper()
-	env := append(crowd(b, n+1), "AFTERYOU_TURNS=strict")
-	store, err := lockfile.Open(filepath.Join(strings.TrimPrefix(env[2], "XDG_STATE_HOME="), "afteryou"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	hookEvent(b, env, event("UserPromptSubmit", n))
-	for i := range n {
-		cmd := exec.Command(afteryou, "hook")
-		cmd.Env, cmd.Stdin = env, bytes.NewReader(event("UserPromptSubmit", i))
-		if err := cmd.Start(); err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-		hooks = append(hooks, cmd)
-		for queued(b, store) != i+1 {
-			time.Sleep(time.Millisecond)
-		}
-	}
-	return store, hooks, turn.Key{Session: fmt.Sprintf("00000000-0000-4000-8000-%012d", n)}
-}
-
-func queued(b *testing.B, store *lockfile.Store) (n int) {
-	b.Helper()
-	v, err := store.View()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer v.Close()
-	for _, p := range v.State.Pools {
-		n += len(p.Queue)
-	}
-	return n
-}
-
-// BenchmarkHandOff times how long it takes from one session's release, written to the state, until the next one's hook
-// has ended and the call goes out, with so many in line.
-func BenchmarkHandOff(b *testing.B) {
-	const handOffs = 100
-	for _, waiting := range []int{2, 20, 100} {
-		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
-			var took []time.Duration
-			for b.Loop() {
-				for range handOffs / waiting {
-					store, hooks, holder := line(b, waiting)
-					for i, cmd := range hooks {
-						begin := time.Now()
-						release(b, store, holder)
-						if err := cmd.Wait(); err != nil {
-							b.Fatal(err)
-						}
-						took = append(took, time.Since(begin))
-						holder = turn.Key{Session: fmt.Sprintf("00000000-0000-4000-8000-%012d", i)}
-					}
-				}
-			}
-			slices.Sort(took)
-			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(ms(took[len(took)/2]), "median-ms")
-			b.ReportMetric(ms(took[len(took)*99/100]), "p99-ms")
-		})
-	}
-}
-
-func release(b *testing.B, store *lockfile.Store, k turn.Key) {
-	b.Helper()
-	v, err := store.Update(context.Background(), func(s *turn.State) error {
-		for _, p := range s.Pools {
-			p.Succeeded(time.Now(), k)
-			p.Admit(time.Now(), turn.Rules{Most: 1})
-		}
-		return nil
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	v.Close()
-}
-
-// BenchmarkWaiting measures what 20 sessions that wait cost together, in percent of one core.
-func BenchmarkWaiting(b *testing.B) {
-	const span = 5 * time.Second
-	var percent float64
-	for b.Loop() {
-		_, hooks, _ := line(b, 20)
-		var before, after time.Duration
-		for _, cmd := range hooks {
-			before += used(b, cmd)
-		}
-		begin := time.Now()
-		time.Sleep(span)
-		for _, cmd := range hooks {
-			after += used(b, cmd)
-		}
-		percent = 100 * float64(after-before) / float64(time.Since(begin))
-		for _, cmd := range hooks {
-			cmd.Process.Signal(syscall.SIGTERM)
-			cmd.Wait()
-		}
-	}
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(percent, "%core")
-}
-
 // used is the processor time of a running process, as ps tells it: on Linux from /proc, in nanoseconds.
-func used(b *testing.B, cmd *exec.Cmd) time.Duration {
+func used(b testing.TB, cmd *exec.Cmd) time.Duration {
 	b.Helper()
 	var sum time.Duration
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", cmd.Process.Pid))

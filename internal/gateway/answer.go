@@ -75,7 +75,7 @@ func (a *answer) learn(f func() (news bool)) {
 		if f() {
 			a.place.used(a.usage)
 		}
-	}, a.place.line.log) {
+	}, a.place.gate.log) {
 		a.usage = &usage{}
 	}
 }

@@ -362,11 +362,11 @@ func TestParallelStreams(t *testing.T) {
 	}
 	wg.Wait()
 	s.settles(0, 0)
-	s.gateway.line.mu.Lock()
-	if l := s.gateway.line; len(l.live)+len(l.waiting)+len(l.todo) != 0 {
-		t.Errorf("left in the line: %d live, %d waiting, %d to tell", len(l.live), len(l.waiting), len(l.todo))
+	s.gateway.gate.mu.Lock()
+	if l := s.gateway.gate; len(l.live)+len(l.waiting)+len(l.untold) != 0 {
+		t.Errorf("left in the line: %d live, %d waiting, %d to tell", len(l.live), len(l.waiting), len(l.untold))
 	}
-	s.gateway.line.mu.Unlock()
+	s.gateway.gate.mu.Unlock()
 	if left := s.bodies(); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}

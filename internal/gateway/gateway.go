@@ -60,7 +60,7 @@ type Gateway struct {
 	http     *http.Server
 	base     *http.Transport
 	bodies   *bodies
-	line     *line
+	gate     *gate
 	proxy    http.Handler
 }
 
@@ -82,12 +82,12 @@ func Start(c Config) (*Gateway, error) {
 		c.Hold = hold
 	}
 	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, base: base,
-		bodies: &bodies{dir: c.Store.Dir()}, line: newLine(c)}
+		bodies: &bodies{dir: c.Store.Dir()}, gate: newGate(c)}
 	g.url = "http://" + g.host + "/" + g.secret
 	silent := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:       g.rewrite,
-		Transport:     &turns{base: base, line: g.line, bodies: g.bodies, hold: c.Hold},
+		Transport:     &turns{base: base, gate: g.gate, bodies: g.bodies, hold: c.Hold},
 		FlushInterval: -1,
 		ErrorLog:      silent,
 		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { g.broken(r, err) },
@@ -98,7 +98,7 @@ func Start(c Config) (*Gateway, error) {
 		ReadHeaderTimeout:            time.Minute, // of strangers; a request's body and its answer may take as long as they like
 		ConnContext:                  func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
-	guard.Go(func() { g.http.Serve(l) }, g.line.log) // until Close; it reports only that it was closed
+	guard.Go(func() { g.http.Serve(l) }, g.gate.log) // until Close; it reports only that it was closed
 	return g, nil
 }
 
@@ -108,7 +108,7 @@ func (g *Gateway) URL() string { return g.url }
 // Close breaks off what runs and gives back every turn.
 func (g *Gateway) Close() {
 	g.http.Close()
-	g.line.close()
+	g.gate.close()
 	g.base.CloseIdleConnections()
 }
 
@@ -153,7 +153,7 @@ func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 // a certificate that nobody vouches for looks the same from there.
 func (g *Gateway) broken(r *http.Request, err error) {
 	if r.Context().Err() == nil {
-		g.line.log("no answer of " + g.upstream.Host + ": " + reason(err))
+		g.gate.log("no answer of " + g.upstream.Host + ": " + reason(err))
 	}
 	reset(r.Context(), err)
 	panic(http.ErrAbortHandler)

@@ -133,7 +133,7 @@ func TestTheWaitIsShared(t *testing.T) {
 			w.WriteHeader(429)
 		}
 	})
-	other, err := Start(s.gateway.line.Config)
+	other, err := Start(s.gateway.gate.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

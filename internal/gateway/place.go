@@ -5,71 +5,73 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"afteryou/internal/guard"
+	"afteryou/internal/line"
 	"afteryou/internal/turn"
 )
 
 // place is one call to the model. Its methods return at once, except wait; what they tell is told in their order.
 type place struct {
-	line    *line
-	key     turn.Key
-	event   string
-	class   string
-	granted chan error // holds one
-	sent    bool
-	gone    bool
-	broken  bool // line.mu: what was to be told could not be
+	line.Place
+	gate   *gate
+	class  string
+	goes   chan error // holds one
+	sent   bool
+	gone   atomic.Bool
+	poolID string // gate's goroutine; empty: nothing of it was told yet
 }
 
 // join gives a call its name: the session's, the agent's, and a number where they have several calls at once.
-func (l *line) join(session, agent, class string) *place {
+func (g *gate) join(session, agent, class string) *place {
 	if session == "" {
-		session = l.self.String()
+		session = g.self.String()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	k := turn.Key{Session: session, Agent: agent}
-	for n := 2; l.live[k] != nil; n++ {
+	for n := 2; g.live[k] != nil; n++ {
 		k.Agent = agent + "#" + strconv.Itoa(n)
 	}
-	l.events++
-	p := &place{line: l, key: k, class: class, granted: make(chan error, 1),
-		event: fmt.Sprintf("gateway-%d-%d", l.self.PID, l.events)}
-	l.live[k] = p
+	g.events++
+	p := &place{gate: g, class: class, goes: make(chan error, 1)}
+	p.Ticket = turn.Ticket{Key: k, Event: fmt.Sprintf("gateway-%d-%d", g.self.PID, g.events), Process: g.self, Waiter: g.self,
+		Budget: g.Rules.Budget, Print: g.Print}
+	p.Pool = func(s *turn.State) (pool *turn.Pool) {
+		p.poolID, pool = g.pool(s, class)
+		return pool
+	}
+	g.live[k] = p
 	return p
 }
 
 // wait blocks until the call has the turn. An error says that it has none: ctx ended, or the state can't be used.
 func (p *place) wait(ctx context.Context) error {
-	l := p.line
-	l.mu.Lock()
-	switch {
-	case l.closed:
-		l.mu.Unlock()
+	g := p.gate
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
 		return errClosed
-	case p.broken:
-		l.mu.Unlock()
-		return errBroken
 	}
-	l.waiting[p] = false
-	l.interrupt()
-	l.mu.Unlock()
+	g.waiting[p] = false
+	g.interrupt()
+	g.mu.Unlock()
 	select {
-	case err := <-p.granted:
+	case err := <-p.goes:
 		return err
 	case <-ctx.Done():
-		l.mu.Lock()
-		delete(l.waiting, p)
-		l.mu.Unlock()
+		g.mu.Lock()
+		delete(g.waiting, p)
+		g.mu.Unlock()
 		return ctx.Err()
 	}
 }
 
 // cooling is how long nobody may start.
 func (p *place) cooling() time.Duration {
-	v, err := p.line.Store.View()
+	v, err := p.gate.Store.View()
 	if err != nil {
 		return 0 // then nobody waits
 	}
@@ -77,31 +79,32 @@ func (p *place) cooling() time.Duration {
 	now := time.Now()
 	until := now
 	guard.Run(func() {
-		if at, ok := p.line.pool(v.State, p.class).Cooling(now); ok {
+		_, pool := p.gate.pool(v.State, p.class)
+		if at, ok := pool.Cooling(now); ok {
 			until = at
 		}
-	}, p.line.log)
+	}, p.gate.log)
 	return until.Sub(now)
 }
 
 // tell hands over what is to be told of the place.
 func (p *place) tell(do func(now time.Time, pool *turn.Pool)) {
-	l := p.line
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	g := p.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
 		return
 	}
-	l.todo = append(l.todo, change{p, do})
-	l.interrupt()
+	g.untold = append(g.untold, change{of: p, do: do})
+	g.interrupt()
 }
 
 // heard tells when the call was sent and what the headers of the answer say.
 func (p *place) heard(sent time.Time, l turn.Limits) func(now time.Time, pool *turn.Pool) {
 	p.sent = true
 	return func(now time.Time, pool *turn.Pool) {
-		pool.Sent(now, p.key, sent)
-		pool.Headers(now, p.key, sent, l)
+		pool.Sent(now, p.Ticket.Key, sent)
+		pool.Headers(now, p.Ticket.Key, sent, l)
 	}
 }
 
@@ -110,7 +113,7 @@ func (p *place) accepted(sent time.Time, l turn.Limits) {
 	heard := p.heard(sent, l)
 	p.tell(func(now time.Time, pool *turn.Pool) {
 		heard(now, pool)
-		pool.Accepted(now, p.key)
+		pool.Accepted(now, p.Ticket.Key)
 	})
 }
 
@@ -118,13 +121,13 @@ func (p *place) accepted(sent time.Time, l turn.Limits) {
 func (p *place) rejected(retryAfter time.Duration, status int, sent time.Time, l turn.Limits) {
 	p.sent = false // what comes next is another try
 	p.tell(func(now time.Time, pool *turn.Pool) {
-		pool.Sent(now, p.key, sent)
-		if pool.Rejected(now, p.key, turn.Rejection{Sent: sent, In: retryAfter, Limit: status == http.StatusTooManyRequests, Limits: l}) {
+		pool.Sent(now, p.Ticket.Key, sent)
+		if pool.Rejected(now, p.Ticket.Key, turn.Rejection{Sent: sent, In: retryAfter, Limit: status == http.StatusTooManyRequests, Limits: l}) {
 			said := fmt.Sprintf("say that %g of %g requests a minute remain", l.Requests.Remaining, l.Requests.Limit)
 			if l == (turn.Limits{}) {
 				said = "of the last answer said that there was room"
 			}
-			p.line.log("a call was rejected though the headers " + said + "; rejections count from here on")
+			p.gate.log("a call was rejected though the headers " + said + "; rejections count from here on")
 		}
 	})
 }
@@ -134,7 +137,7 @@ func (p *place) limited(until time.Time, why string, sent time.Time, l turn.Limi
 	heard := p.heard(sent, l)
 	p.tell(func(now time.Time, pool *turn.Pool) {
 		heard(now, pool)
-		pool.Ended(now, p.key)
+		pool.Ended(now, p.Ticket.Key)
 		if !until.IsZero() {
 			pool.Limited(now, until, why)
 		}
@@ -144,33 +147,36 @@ func (p *place) limited(until time.Time, why string, sent time.Time, l turn.Limi
 // used: the answer says what it took so far.
 func (p *place) used(u *usage) {
 	took := turn.Costs{Input: u.input, Output: u.output}
-	p.tell(func(now time.Time, pool *turn.Pool) { pool.Used(now, p.key, now, took) })
+	p.tell(func(now time.Time, pool *turn.Pool) { pool.Used(now, p.Ticket.Key, now, took) })
 }
 
 // alive: the answer grows.
 func (p *place) alive() {
-	p.tell(func(now time.Time, pool *turn.Pool) { pool.SeenAlive(now, p.key) })
+	p.tell(func(now time.Time, pool *turn.Pool) { pool.SeenAlive(now, p.Ticket.Key) })
 }
 
 // answered: the call was answered, to its end or to that of who asked.
 func (p *place) answered() {
-	p.tell(func(now time.Time, pool *turn.Pool) { pool.Succeeded(now, p.key) })
+	p.tell(func(now time.Time, pool *turn.Pool) { pool.Succeeded(now, p.Ticket.Key) })
 }
 
 // leave gives back what the place has left: the turn, or the place in line.
 func (p *place) leave() {
-	if p.gone {
+	if p.gone.Swap(true) {
 		return
 	}
-	p.gone = true
-	sent := p.sent
-	p.tell(func(now time.Time, pool *turn.Pool) {
-		if !sent {
-			pool.Withdraw(p.key, p.event)
-		}
-		pool.Ended(now, p.key)
-		p.line.mu.Lock()
-		delete(p.line.live, p.key)
-		p.line.mu.Unlock()
-	})
+	do := p.free
+	if p.sent {
+		do = func(now time.Time, pool *turn.Pool) { pool.Ended(now, p.Ticket.Key) }
+	}
+	p.tell(do)
+	p.gate.mu.Lock()
+	delete(p.gate.live, p.Ticket.Key) // whoever comes next by that name is told of later
+	p.gate.mu.Unlock()
+}
+
+// free gives back the place in line and the turn, used or not.
+func (p *place) free(now time.Time, pool *turn.Pool) {
+	pool.Withdraw(p.Ticket.Key, p.Ticket.Event)
+	pool.Ended(now, p.Ticket.Key)
 }

@@ -22,7 +22,7 @@ const mostError = 1 << 20
 // turns sends each call to the model when it has the turn.
 type turns struct {
 	base   http.RoundTripper
-	line   *line
+	gate   *gate
 	bodies *bodies
 	hold   time.Duration
 }
@@ -45,8 +45,8 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	var class string
-	guard.Run(func() { class = turn.Class(modelOf(request.kept())) }, t.line.log)
-	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), class)
+	guard.Run(func() { class = turn.Class(modelOf(request.kept())) }, t.gate.log)
+	p := t.gate.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), class)
 	resp, err := t.send(r, p, request, deadline)
 	if err != nil {
 		p.leave()
@@ -98,7 +98,7 @@ func (t *turns) send(r *http.Request, p *place, request *body, deadline time.Tim
 		guard.Run(func() {
 			limits = resources(resp.Header)
 			limit, limited = ratelimit.Header(resp.Header.Get, resp.StatusCode, now)
-		}, t.line.log)
+		}, t.gate.log)
 		if !limited {
 			p.accepted(sent.or(now), limits)
 			return resp, nil
@@ -107,7 +107,7 @@ func (t *turns) send(r *http.Request, p *place, request *body, deadline time.Tim
 		if err != nil {
 			return resp, nil // broken off; it is passed on as far as it came
 		}
-		guard.Run(func() { waits = holds(&limit, resp, data, now, deadline) }, t.line.log)
+		guard.Run(func() { waits = holds(&limit, resp, data, now, deadline) }, t.gate.log)
 		if turnless || request.once() || !waits {
 			var until time.Time // unknown, or waiting does not lift it
 			if limit.Wait && limit.RetryIn > 0 {

@@ -1,0 +1,147 @@
+package line
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"afteryou/internal/turn"
+	"afteryou/lockfile"
+)
+
+// Change lets f work on the state, as [lockfile.Store.Settle] does, pays what others owe, and rings for those whose turn came,
+// whose place is gone, or who lead a line from now on. A corrupt state is set aside by it, which is a line in the log and no
+// error. f may be called twice, and all that counts is the last time.
+func Change(ctx context.Context, store *lockfile.Store, v *lockfile.View, f func(now time.Time, s *turn.State)) (*lockfile.View, error) {
+	var before, after standing
+	paid := false
+	v, err := store.Settle(ctx, v, func(s *turn.State, owed string) {
+		if !paid {
+			before, paid = whoStands(s), true
+		}
+		pay(time.Now(), s, owed)
+	}, func(s *turn.State) {
+		if !paid {
+			before = whoStands(s)
+		}
+		f(time.Now(), s)
+		after = whoStands(s)
+	})
+	if corrupt := (*lockfile.CorruptError)(nil); errors.As(err, &corrupt) {
+		store.Log("%v", corrupt)
+		err = nil
+	}
+	if err == nil {
+		for _, p := range before.concerns(after) {
+			store.Ring(p)
+		}
+	}
+	return v, err
+}
+
+// How a call gives back what it has of the line.
+type How string
+
+const (
+	Withdrawn How = "withdrawn" // it waits no more, or did not use its turn
+	Answered  How = "answered"
+	Subagent  How = "subagent" // answered, but nobody announced the call, perhaps
+	Ended     How = "ended"    // over without an answer
+	Left      How = "left"     // the session ended
+)
+
+// GiveBack is what must reach the state even where it can't be written now: else a turn is nobody's until its lease ends.
+type GiveBack struct {
+	Pool  string   `json:"pool"`
+	Key   turn.Key `json:"key"`
+	Event string   `json:"event,omitempty"`
+	How   How      `json:"how"`
+
+	At time.Time    `json:"at,omitzero"`
+	By turn.Process `json:"by,omitzero"` // by whose clock
+}
+
+// Apply tells the state.
+func (g GiveBack) Apply(now time.Time, s *turn.State) {
+	if g.How == Left {
+		s.Leave(now, g.Key.Session)
+		return
+	}
+	p, main := s.Pool(g.Pool), turn.Key{Session: g.Key.Session}
+	switch {
+	case g.How == Withdrawn:
+		p.Withdraw(g.Key, g.Event)
+	case g.How == Ended:
+		p.Ended(now, g.Key)
+	case g.How == Answered || p.Knows(g.Key):
+		p.Succeeded(now, g.Key)
+	// A compaction runs its calls as subagents that nothing announces, and writes none of them down (2.1.330): the first
+	// has the turn of PreCompact, the others only this to be counted by.
+	case p.Holds(main):
+		p.Succeeded(now, main)
+	default:
+		p.Sent(now, g.Key, now)
+	}
+}
+
+// pay tells the state what somebody could not. A turn that the key got since is another call's, and a session that came
+// since is another run of it.
+func pay(now time.Time, s *turn.State, owed string) {
+	var g GiveBack
+	if json.Unmarshal([]byte(owed), &g) != nil || g.Key.Session == "" {
+		return // not ours
+	}
+	at := s.Local(g.By, g.At)
+	if one := s.Sessions[g.Key.Session]; g.How == Left && one != nil && one.Since.After(at) {
+		return
+	}
+	if p := s.Pools[g.Pool]; p != nil && !heldSince(p, g.Key, at) {
+		g.Apply(now, s)
+	}
+}
+
+// Idle says whether f changes nothing in the pool of the view but that time passes. The view's state is used up by it.
+func Idle(store *lockfile.Store, v *lockfile.View, pool string, f func(now time.Time, s *turn.State)) bool {
+	p := v.State.Pools[pool]
+	if p == nil {
+		return false
+	}
+	f(upTo(p), v.State)
+	return store.Unchanged(v)
+}
+
+// Owe keeps what is given back for whoever changes the state next, and rings for those who lead a line, as far as v knows
+// them: they look.
+func Owe(store *lockfile.Store, v *lockfile.View, g GiveBack) error {
+	g.At, g.By = time.Now(), lockfile.Self()
+	data, err := json.Marshal(g)
+	if err != nil {
+		return err
+	}
+	if err := store.Owe(string(data)); err != nil {
+		return err
+	}
+	if v != nil {
+		for _, p := range whoStands(v.State).leaders {
+			store.Ring(p)
+		}
+	}
+	return nil
+}
+
+// Tell is Change where f gives something back. While the lock is busy, and where the state can't be written, it is owed: then
+// it reaches the state even if this process is killed meanwhile.
+func Tell(ctx context.Context, store *lockfile.Store, v *lockfile.View, g GiveBack, f func(now time.Time, s *turn.State)) (*lockfile.View, error) {
+	only, cancel := context.WithCancel(ctx)
+	cancel()
+	after, err := Change(only, store, v, f)
+	if err == nil {
+		return after, nil
+	}
+	err = errors.Join(err, Owe(store, nil, g))
+	if errors.Is(err, lockfile.ErrBusy) {
+		return Change(ctx, store, nil, f)
+	}
+	return nil, err
+}

@@ -1,0 +1,99 @@
+package line
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"afteryou/internal/turn"
+	"afteryou/lockfile"
+)
+
+func open(t testing.TB) *lockfile.Store {
+	t.Helper()
+	store, err := lockfile.Open(filepath.Join(t.TempDir(), "afteryou"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// crowd makes n sessions wait in one line behind one that has the only turn.
+func crowd(t testing.TB, store *lockfile.Store, n int) (pool string, place func(i int) *Place) {
+	t.Helper()
+	self := lockfile.Self()
+	place = func(i int) *Place {
+		k := turn.Key{Session: fmt.Sprintf("00000000-0000-4000-8000-%012d", i)}
+		return &Place{Ticket: turn.Ticket{Key: k, Event: fmt.Sprintf("event%06d", i), Process: self, Waiter: self},
+			Pool: func(s *turn.State) *turn.Pool { return s.Pool(pool) }}
+	}
+	v, err := Change(context.Background(), store, nil, func(now time.Time, s *turn.State) {
+		pool = s.PoolID("secret")
+		s.Sessions = make(map[string]*turn.Session)
+		for i := range n + 1 {
+			p := place(i)
+			s.Sessions[p.Ticket.Key.Session] = &turn.Session{Pool: pool, Process: self, Dir: "/home/someone/work/project", Since: now, Seen: now,
+				Transcript: "/home/someone/.claude/projects/-home-someone-work-project/" + p.Ticket.Key.Session + ".jsonl", Offsets: map[string]int64{"": 12345}}
+			s.Pool(pool).Ask(now, p.Ticket)
+			if i == 0 {
+				Admit(now, s.Pool(pool), turn.Rules{Most: 1})
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	return pool, place
+}
+
+// BenchmarkHandOn measures what one turn that is given on costs in a line of so many: reading the state, the change and its
+// encoding, all of it without the lock where nobody is in the way, and the writing, which needs it.
+func BenchmarkHandOn(b *testing.B) {
+	for _, n := range []int{20, 100, 500} {
+		b.Run(fmt.Sprintf("waiting=%d", n), func(b *testing.B) {
+			store := open(b)
+			pool, place := crowd(b, store, n)
+			var read, change, encode, write []time.Duration
+			var size int
+			for i := 0; b.Loop(); i++ {
+				t0 := time.Now()
+				v, err := store.View()
+				if err != nil {
+					b.Fatal(err)
+				}
+				t1 := time.Now()
+				before := whoStands(v.State)
+				p := v.State.Pool(pool)
+				p.Succeeded(time.Now(), place(i % (n + 1)).Ticket.Key)
+				p.Ask(time.Now(), place(i % (n + 1)).Ticket)
+				Admit(time.Now(), p, turn.Rules{Most: 1})
+				before.concerns(whoStands(v.State))
+				t2 := time.Now()
+				data, err := v.State.Encode()
+				if err != nil {
+					b.Fatal(err)
+				}
+				t3 := time.Now()
+				v.Close()
+				v, err = store.Update(context.Background(), func(s *turn.State) error { *s = *v.State; return nil })
+				if err != nil {
+					b.Fatal(err)
+				}
+				v.Close()
+				read, change, encode, write = append(read, t1.Sub(t0)), append(change, t2.Sub(t1)), append(encode, t3.Sub(t2)), append(write, time.Since(t3))
+				size = len(data)
+			}
+			median := func(d []time.Duration) float64 { slices.Sort(d); return d[len(d)/2].Seconds() * 1000 }
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(median(read), "read-ms")
+			b.ReportMetric(median(change), "change-ms")
+			b.ReportMetric(median(encode), "encode-ms")
+			b.ReportMetric(median(write), "write-ms")
+			b.ReportMetric(float64(size)/1000, "kB")
+		})
+	}
+}

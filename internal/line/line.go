@@ -1,0 +1,327 @@
+// Package line is where calls stand until their turn comes: one of a process (a hook), or many (a gateway). It asks, watches,
+// keeps the lease of a place, leads the line where it is first, steps in where those before do nothing, and gives back.
+//
+// Nobody looks at the state to learn that nothing changed for him. Whoever changes it rings for those whom the change
+// concerns ([Change]). The one who stands longest leads the line: he looks at the file's name every 50 ms, and sees to
+// what falls due, to transcripts, to who died, and to rings that were lost. The others sleep, and look after him
+// one second later each. Where not all can be rung (another machine, a pid namespace, no named pipes) they look as well.
+//
+// Whose turn it is package turn decides; what a call is, and what to do with its turn, whoever stands here.
+package line
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"afteryou/internal/turn"
+	"afteryou/lockfile"
+)
+
+const (
+	lookEvery = 50 * time.Millisecond // the leader: the state was replaced, transcripts of those who have the turn grew
+	pollEvery = 40 * time.Millisecond // whoever can't be rung; a turn is noticed within 50 ms
+	farEvery  = 250 * time.Millisecond
+	// tendEvery is how often the leader sees to those who have the turn, and censusEvery to all who wait.
+	tendEvery   = 250 * time.Millisecond
+	censusEvery = 2 * time.Second
+	// stepIn is after how long, for each one ahead who should have acted and did not, another does.
+	stepIn = time.Second
+)
+
+// ErrGone is that the process is gone for whose call somebody waits.
+var ErrGone = errors.New("session is gone")
+
+// Place is one call that stands in line.
+type Place struct {
+	Ticket turn.Ticket
+	// Pool finds where it stands. It may be called on a copy of the state.
+	Pool    func(*turn.State) *turn.Pool
+	Granted bool // it has the turn; Stand and Wait set it
+
+	act time.Time // when there may be something to do in its line
+}
+
+// Line stands for calls. It belongs to one goroutine, which must close it.
+type Line struct {
+	Store *lockfile.Store
+	Rules turn.Rules
+	// Look, if there is one, reads what there may be to tell beside the line, and says whether there is. The leader calls it,
+	// without the lock; all is whether it is to look everywhere, and not only at those who have the turn.
+	Look func(s *turn.State, all bool) (news bool)
+
+	view   *lockfile.View // what the state was
+	played bool           // changes were tried on it
+	stood  standing       // in it
+	bell   *lockfile.Bell
+	leads  bool
+	polls  time.Duration // how often it must look because it can't be rung; 0: it can
+	tend   time.Time
+	census time.Time
+	all    bool // look at all who wait, under the lock
+}
+
+// New makes a line that begins with a view of the state, which it closes; nil: it reads its own.
+func New(store *lockfile.Store, rules turn.Rules, v *lockfile.View) *Line {
+	return &Line{Store: store, Rules: rules, view: v}
+}
+
+// Close ends the watch. What stands in line is left there.
+func (l *Line) Close() {
+	l.view.Close()
+	if l.bell != nil {
+		l.bell.Close()
+	}
+}
+
+// Change is [Change], from what the line knows of the state; it knows what f left then.
+func (l *Line) Change(ctx context.Context, f func(now time.Time, s *turn.State)) error {
+	v := l.view
+	if l.view = nil; l.played {
+		v.Close()
+		v = nil
+	}
+	v, err := Change(ctx, l.Store, v, f)
+	l.see(v)
+	if err == nil {
+		l.all = false
+	}
+	return err
+}
+
+// Withdraw is Change for one that leaves: where the lock is busy, or the state can't be written, it is owed. It never waits
+// for the lock where it can be owed.
+func (l *Line) Withdraw(g GiveBack, f func(now time.Time, s *turn.State)) error {
+	only, cancel := context.WithCancel(context.Background())
+	cancel()
+	before := l.view
+	err := l.Change(only, f)
+	if err == nil || Owe(l.Store, before, g) == nil {
+		return nil
+	}
+	return l.Change(context.Background(), f)
+}
+
+// see takes a view for what the state is; nil: it is not known.
+func (l *Line) see(v *lockfile.View) {
+	l.view, l.played = v, false
+	if v != nil {
+		l.stood = whoStands(v.State)
+	}
+}
+
+// Stand asks for all places, lets go who may, and notes whose turn has come: part of a change. The pools are those that the
+// change touched besides.
+func (l *Line) Stand(now time.Time, s *turn.State, places []*Place, pools ...*turn.Pool) {
+	alive := remember(lockfile.Alive)
+	lines := inLines(s, places)
+	for _, p := range pools {
+		lines[p] = lines[p] // with nobody of ours in it, perhaps
+	}
+	l.leads, l.polls = false, 0
+	for pool, ours := range lines {
+		sweep(now, pool, alive, l.all)
+		for _, p := range ours {
+			pool.Ask(now, p.Ticket)
+		}
+		l.plan(now, pool, ours, admit(now, pool, l.Rules, alive))
+		for _, p := range ours {
+			if p.Granted = pool.Granted(p.Ticket.Key, p.Ticket.Event); !p.Granted && l.bell == nil {
+				l.bell = l.Store.Bell() // before anybody can know that there is somebody to ring for
+			}
+		}
+	}
+}
+
+// plan notes when there is something to do in a line: at next, and every now and then, the later the further back its first
+// place of ours stands. It goes by the monotonic clock of now: should the wall clock be put back, next may be hours away, and
+// is asked for anew soon.
+func (l *Line) plan(now time.Time, pool *turn.Pool, ours []*Place, next time.Time) {
+	first := -1
+	for _, p := range ours {
+		if n, ok := rank(pool, p.Ticket.Key); ok && (first < 0 || n < first) {
+			first = n
+		}
+		if mixed(pool, p.Ticket) {
+			l.polls = farEvery
+		}
+	}
+	lag := time.Duration(max(first, 0)) * stepIn
+	at := now.Add(tendEvery + lag)
+	if due := now.Add(next.Sub(now) + lag); !next.IsZero() && due.Before(at) {
+		at = due
+	}
+	l.leads = l.leads || first == 0
+	for _, p := range ours {
+		p.act = at
+	}
+}
+
+// Wait blocks until a place has the turn, or something must be done by a change in which the places stand, which the caller
+// makes; or until ctx ends. It may return early. While nothing happens nothing is written: what there is to do is tried on
+// a copy of the state.
+func (l *Line) Wait(ctx context.Context, places []*Place) error {
+	for {
+		if l.view == nil {
+			v, err := l.Store.View()
+			if err != nil {
+				return nil // the next change sets it right, or says what is wrong
+			}
+			l.see(v)
+			l.arrange(time.Now(), places)
+		}
+		if done, err := l.due(time.Now(), places); done || err != nil {
+			return err
+		}
+		rung := l.sleep(ctx, places)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !l.Store.Replaced(l.view) {
+			continue
+		}
+		v, err := l.Store.View()
+		if err != nil {
+			return nil // as above
+		}
+		before := l.stood
+		l.view.Close()
+		l.see(v)
+		if l.leads && !rung { // whoever changed it may have died before it rang, or does not ring
+			for _, p := range before.concerns(l.stood) {
+				l.Store.Ring(p)
+			}
+		}
+		l.arrange(time.Now(), places)
+	}
+}
+
+// arrange plans anew on a view that is new: the leader looks at once at what there is to do, the others when he did not.
+func (l *Line) arrange(now time.Time, places []*Place) {
+	l.leads, l.polls = false, 0
+	for pool, ours := range inLines(l.view.State, places) {
+		l.plan(now, pool, ours, now)
+	}
+}
+
+// inLines sorts places by where they stand.
+func inLines(s *turn.State, places []*Place) map[*turn.Pool][]*Place {
+	lines := make(map[*turn.Pool][]*Place)
+	for _, p := range places {
+		pool := p.Pool(s)
+		lines[pool] = append(lines[pool], p)
+	}
+	return lines
+}
+
+// sleep blocks until there may be something to do, or to see, or the bell rings.
+func (l *Line) sleep(ctx context.Context, places []*Place) (rung bool) {
+	until := time.Now().Add(time.Minute)
+	for _, p := range places {
+		at := p.act
+		if fades := p.Pool(l.view.State).Fades(p.Ticket.Key); fades.Before(at) {
+			at = fades
+		}
+		if !p.Granted && at.Before(until) {
+			until = at
+		}
+	}
+	most := time.Minute
+	switch {
+	case l.bell == nil || l.bell.Deaf:
+		most = pollEvery
+	case l.leads:
+		most = lookEvery
+	case l.polls > 0:
+		most = l.polls
+	}
+	timer := time.NewTimer(max(min(time.Until(until), most), time.Millisecond))
+	defer timer.Stop()
+	var rings <-chan struct{}
+	if l.bell != nil {
+		rings = l.bell.Rings
+	}
+	select {
+	case <-ctx.Done():
+	case <-rings:
+		return true
+	case <-timer.C:
+	}
+	return false
+}
+
+// due says whether a place has the turn, or something must be done under the lock.
+func (l *Line) due(now time.Time, places []*Place) (bool, error) {
+	s := l.view.State
+	lines := make(map[*turn.Pool][]*Place)
+	done := false
+	for _, p := range places {
+		pool := p.Pool(s)
+		switch p.Granted = pool.Granted(p.Ticket.Key, p.Ticket.Event); {
+		case p.Granted, pool.SetBack(now), !pool.Waits(p.Ticket.Key), !now.Before(pool.Fades(p.Ticket.Key)):
+			done = true // has the turn, or must ask again
+		case !now.Before(p.act):
+			lines[pool] = append(lines[pool], p)
+		}
+	}
+	if done {
+		return true, nil
+	}
+	all := !now.Before(l.tend)
+	if l.leads && (l.Store.Owes() || l.Look != nil && l.Look(s, all)) {
+		return true, nil
+	}
+	if all {
+		l.tend = now.Add(tendEvery)
+	}
+	for pool, ours := range lines {
+		if due, err := l.tries(now, pool, ours); due || err != nil {
+			return due, err
+		}
+	}
+	return false, nil
+}
+
+// tries is due for one line in which there may be something to do by now.
+func (l *Line) tries(now time.Time, pool *turn.Pool, ours []*Place) (bool, error) {
+	alive := remember(lockfile.Alive)
+	for _, p := range ours {
+		if t := p.Ticket; t.Process != t.Waiter && !alive(t.Process) {
+			return false, ErrGone
+		}
+	}
+	if l.all = !leaderLives(pool, alive); l.all {
+		return true, nil
+	}
+	l.played = true
+	if first, _ := rank(pool, ours[0].Ticket.Key); first == 0 {
+		census := !now.Before(l.census)
+		if census {
+			l.census = now.Add(censusEvery)
+		}
+		if sweep(now, pool, alive, census) {
+			l.all = census
+			return true, nil
+		}
+	}
+	queued := len(pool.Queue)
+	next := admit(now, pool, l.Rules, alive)
+	if len(pool.Queue) != queued {
+		return true, nil
+	}
+	l.plan(now, pool, ours, next)
+	return false, nil
+}
+
+// remember asks alive only once about each process.
+func remember(alive func(turn.Process) bool) func(turn.Process) bool {
+	known := make(map[turn.Process]bool)
+	return func(p turn.Process) bool {
+		is, ok := known[p]
+		if !ok {
+			is = alive(p)
+			known[p] = is
+		}
+		return is
+	}
+}

@@ -1,0 +1,87 @@
+package lockfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"afteryou/internal/guard"
+)
+
+// stalled is how long the state must not be replaced while the lock is busy for its holder to be given up: it is held for
+// milliseconds at a time, so that this means a stopped holder or a broken file system, and a session must not hang on
+// either. However many wait for the lock, their turns come.
+const stalled = 2 * time.Second
+
+// ErrBusy is that the lock was not to be had.
+var ErrBusy = errors.New("the lock is busy")
+
+// lock takes the lock: at once where it is free, else in the kernel's queue, first come, first served. It gives up with
+// ErrBusy when nobody makes progress, and when ctx ends; with a ctx that ended already it only tries. The caller must call
+// unlock. A process that dies lets go of the lock.
+func (s *Store) lock(ctx context.Context) (unlock func() error, err error) {
+	l := flock.New(filepath.Join(s.dir, "lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o600))
+	if ok, err := l.TryLock(); ok || err != nil {
+		if err != nil {
+			return nil, fmt.Errorf("locking %s: %w", l.Path(), err)
+		}
+		return l.Close, nil
+	}
+	got, left := make(chan error), make(chan struct{})
+	defer close(left)
+	if ctx.Err() == nil {
+		guard.Go(func() { // until the lock comes, however late: then, if nobody takes it, it is let go again
+			err := l.Lock()
+			for errors.Is(err, syscall.EINTR) {
+				err = l.Lock()
+			}
+			select {
+			case got <- err:
+			case <-left:
+				l.Close()
+			}
+		}, func(text string) { s.Log("locking: %s", text) })
+	}
+	for seen := s.stat(); ; {
+		select {
+		case err = <-got:
+			if err == nil {
+				return l.Close, nil
+			}
+		case <-ctx.Done():
+			err = errors.Join(ErrBusy, ctx.Err())
+		case <-time.After(stalled):
+			now := s.stat()
+			if !same(seen, now) {
+				seen = now
+				continue
+			}
+			err = fmt.Errorf("%w, and was for %v without a change of the state", ErrBusy, stalled)
+		}
+		return nil, fmt.Errorf("locking %s: %w", l.Path(), err)
+	}
+}
+
+// stat looks at what stands in the place of the state; nil: nothing.
+func (s *Store) stat() os.FileInfo {
+	fi, err := os.Lstat(s.path())
+	if err != nil {
+		return nil
+	}
+	return fi
+}
+
+// same says whether two looks saw the same file, unchanged. An inode that is free is soon used again: while no view holds
+// the first one open, it is the time that tells.
+func same(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
+}

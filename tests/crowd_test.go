@@ -1,0 +1,185 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"afteryou/internal/line"
+	"afteryou/internal/turn"
+	"afteryou/lockfile"
+)
+
+// waiters are sessions that wait in line behind one that has the only turn: real hooks, each a process of its own.
+type waiters struct {
+	testing.TB
+	store  *lockfile.Store
+	hooks  map[string]*exec.Cmd // by session
+	holder string
+	left   atomic.Int32 // hooks that ended
+	gone   sync.WaitGroup
+}
+
+func sessionName(i int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", i) }
+
+// lineUp starts n hooks at once and returns when all stand in line.
+func lineUp(t testing.TB, n int) *waiters {
+	t.Helper()
+	env := append(crowd(t, n+1), "AFTERYOU_TURNS=strict")
+	store, err := lockfile.Open(filepath.Join(strings.TrimPrefix(env[2], "XDG_STATE_HOME="), "afteryou"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hookEvent(t, env, event("UserPromptSubmit", n))
+	w := &waiters{TB: t, store: store, hooks: make(map[string]*exec.Cmd), holder: sessionName(n)}
+	t.Cleanup(func() {
+		for _, cmd := range w.hooks {
+			cmd.Process.Kill()
+		}
+		w.gone.Wait()
+	})
+	for i := range n {
+		cmd := exec.Command(afteryou, "hook")
+		cmd.Env, cmd.Stdin = env, bytes.NewReader(event("UserPromptSubmit", i))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		w.hooks[sessionName(i)] = cmd
+		w.gone.Go(func() { cmd.Wait(); w.left.Add(1) })
+	}
+	for deadline := time.Now().Add(10 * patience); ; time.Sleep(50 * time.Millisecond) {
+		_, queue := w.turns()
+		if left := int(w.left.Load()); left+len(queue) == n {
+			waits := func(session string, _ *exec.Cmd) bool { return !slices.Contains(queue, session) }
+			maps.DeleteFunc(w.hooks, waits)
+			return w
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("of %d hooks %d stand in line and %d went", n, len(queue), w.left.Load())
+		}
+	}
+}
+
+// turns are the sessions that have the turn, and those that wait for it.
+func (w *waiters) turns() (held, queue []string) {
+	w.Helper()
+	v, err := w.store.View()
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer v.Close()
+	for _, p := range v.State.Pools {
+		for _, g := range p.Grants {
+			held = append(held, g.Session)
+		}
+		for _, q := range p.Queue {
+			queue = append(queue, q.Session)
+		}
+	}
+	return held, queue
+}
+
+// next gives the turn on, and returns how long it took until the next one's hook had ended.
+func (w *waiters) next() time.Duration {
+	w.Helper()
+	began, left := time.Now(), w.left.Load()
+	w.release()
+	for w.left.Load() == left {
+		if time.Since(began) > patience {
+			w.Fatal("nobody takes the turn")
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	took := time.Since(began)
+	held, _ := w.turns()
+	if len(held) != 1 || w.hooks[held[0]] == nil {
+		w.Fatalf("%q have the turn", held)
+	}
+	delete(w.hooks, held[0])
+	w.holder = held[0]
+	return took
+}
+
+func (w *waiters) release() {
+	w.Helper()
+	v, err := line.Change(context.Background(), w.store, nil, func(now time.Time, s *turn.State) {
+		for _, p := range s.Pools {
+			p.Succeeded(now, turn.Key{Session: w.holder})
+			line.Admit(now, p, turn.Rules{Most: 1})
+		}
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	v.Close()
+}
+
+// share is what all that wait use of a core together.
+func (w *waiters) share(span time.Duration) (percent float64) {
+	w.Helper()
+	var sum time.Duration
+	began := time.Now()
+	for _, cmd := range w.hooks {
+		sum -= used(w, cmd)
+	}
+	time.Sleep(span)
+	for _, cmd := range w.hooks {
+		sum += used(w, cmd)
+	}
+	return 100 * float64(sum) / float64(time.Since(began))
+}
+
+// watches counts the inotify instances of all that wait.
+func (w *waiters) watches() (n int) {
+	for _, cmd := range w.hooks {
+		links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", cmd.Process.Pid))
+		for _, link := range links {
+			if to, _ := os.Readlink(link); strings.Contains(to, "inotify") {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func quantile(list []time.Duration, q float64) float64 {
+	if len(list) == 0 {
+		return 0
+	}
+	slices.Sort(list)
+	return ms(list[int(q*float64(len(list)-1)+0.5)])
+}
+
+// BenchmarkWaiting measures how so many wait in line: how many of them all, who come at once, go without a turn; what they
+// cost in percent of a core while nothing happens; how many inotify instances they have; and how long it takes from one's release,
+// written to the state, until the next one's hook has ended.
+func BenchmarkWaiting(b *testing.B) {
+	for _, n := range []int{20, 100, 500} {
+		b.Run(fmt.Sprintf("waiting=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				w := lineUp(b, n)
+				b.ReportMetric(float64(w.left.Load()), "turnless")
+				time.Sleep(2 * time.Second) // the storm is over
+				b.ReportMetric(w.share(10*time.Second), "%core")
+				b.ReportMetric(float64(w.watches()), "inotify")
+				var took []time.Duration
+				for range min(len(w.hooks), 200) {
+					took = append(took, w.next())
+				}
+				b.ReportMetric(quantile(took, 0.5), "median-ms")
+				b.ReportMetric(quantile(took, 0.99), "p99-ms")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
