@@ -28,40 +28,6 @@ func ceil(t time.Time) time.Time {
 	return t.Add(time.Millisecond - 1).Truncate(time.Millisecond)
 }
 
-// advance brings the pool up to now, in the order in which things happened, and returns the time to go on with: never
-// before the time the pool was brought to already.
-func (p *Pool) advance(now time.Time) time.Time {
-	now = stamp(now)
-	if back := p.At.Sub(now); back > skew {
-		p.shift(-back)
-	} else if back > 0 {
-		now = p.At
-	}
-	if p.Pace.fade(now, len(p.Queue) == 0); p.Pace.blank() {
-		p.Tokens = Tokens{}
-	}
-	for {
-		retry, try := p.nextRetry(), p.Pace.nextTry()
-		switch {
-		case retry >= 0 && !p.Retries[retry].due().After(now) &&
-			(try < 0 || !p.Retries[retry].due().After(p.Pace.ends(p.Pace.Tries[try]))):
-			p.fire(now, retry)
-			continue
-		case try >= 0 && !p.Pace.ends(p.Pace.Tries[try]).After(now):
-			p.Pace.expire(try)
-			continue
-		}
-		break
-	}
-	p.Pace.refill(now)
-	p.At = now
-	return now
-}
-
-// SetBack reports that the clock was put back since the pool was last brought up to date. Whoever waits for a time in it
-// then sees to it that somebody does, or would wait for as long again.
-func (p *Pool) SetBack(now time.Time) bool { return p.At.Sub(stamp(now)) > skew }
-
 // Wait is a wait for an end by the wall clock, by somebody who looks at it every now and then. A machine that slept is over
 // it when it wakes; a clock that was put back between two looks does not make it longer. One that was put forward can't be
 // told from a sleep.
@@ -83,46 +49,6 @@ func (w *Wait) Left(now time.Time) time.Duration {
 	}
 	w.seen = now
 	return w.until.Sub(now)
-}
-
-// shift moves all that the pool remembers by d: the clock was put back, and time went on all the same. What is known
-// by the calendar (when a usage limit resets) stays.
-func (p *Pool) shift(d time.Duration) {
-	for i := range p.Queue {
-		move(&p.Queue[i].Since, d)
-		move(&p.Queue[i].Seen, d)
-	}
-	for i := range p.Grants {
-		move(&p.Grants[i].At, d)
-		move(&p.Grants[i].Seen, d)
-	}
-	for i := range p.Retries {
-		move(&p.Retries[i].Rejected, d)
-	}
-	for i := range p.Callers {
-		move(&p.Callers[i].Sent, d)
-		move(&p.Callers[i].Row, d)
-		move(&p.Callers[i].Rejected, d)
-	}
-	for i := range p.Pace.Tries {
-		move(&p.Pace.Tries[i].At, d)
-		move(&p.Pace.Tries[i].Doubt, d)
-	}
-	for i := range p.Pace.Log {
-		move(&p.Pace.Log[i], d)
-	}
-	for i := range p.Pace.Empty {
-		move(&p.Pace.Empty[i], d)
-	}
-	for _, b := range []*Bucket{&p.Tokens.Input, &p.Tokens.Output, &p.Tokens.Total} {
-		move(&b.At, d)
-	}
-	move(&p.CoolDown.Until, d)
-	move(&p.Pace.At, d)
-	move(&p.Pace.Since, d)
-	move(&p.Pace.Used, d)
-	move(&p.Pace.Cut, d)
-	move(&p.At, d)
 }
 
 // Log is when calls were sent, oldest first. In JSON it is the first in milliseconds since 1970, then the

@@ -25,7 +25,7 @@ func (s *Session) Stopped(at, until time.Time, why string) {
 
 // GoesOn ends the stop, if there is one, and says how long it lasted: until the key's turn began, or, where the session
 // had its turn all the while, until the time for which Claude Code announced its next try.
-func (s *Session) GoesOn(now time.Time, p *Pool, k Key) (stop Stop, waited time.Duration) {
+func (s *Session) GoesOn(now time.Time, a *Account, k Key) (stop Stop, waited time.Duration) {
 	stop, s.Stop = s.Stop, Stop{}
 	if stop.Since.IsZero() {
 		return stop, 0
@@ -34,10 +34,8 @@ func (s *Session) GoesOn(now time.Time, p *Pool, k Key) (stop Stop, waited time.
 	if stop.Until.After(stop.Since) && stop.Until.Before(end) {
 		end = stop.Until
 	}
-	for _, g := range p.Grants {
-		if g.Key == k && g.At.After(stop.Since) {
-			end = g.At
-		}
+	if c := a.turn(k); c != nil && c.Granted.After(stop.Since) {
+		end = c.Granted
 	}
 	return stop, max(0, end.Sub(stop.Since))
 }

@@ -1,9 +1,6 @@
 package turn
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // WakeEvent is the event with which somebody stands in line to wake a session that a limit stopped. Sessions are woken
 // one by one: the next when the call of the one before was taken, or its turn is over.
@@ -14,18 +11,14 @@ const WakeEvent = "wake"
 const wakeLease = 15 * time.Second
 
 // waking is until when a session that was woken keeps the next one asleep, as far as time tells.
-func (p *Pool) waking() (until time.Time) {
-	for _, g := range p.Grants {
+func (a *Account) waking(class string) (until time.Time) {
+	for _, c := range a.Calls {
 		switch {
-		case !g.Woken:
-		case g.Event == WakeEvent:
-			until = latest(until, p.lapse(g))
-		default:
-			for _, t := range p.Pace.Tries {
-				if t.Key == g.Key {
-					until = latest(until, t.At.Add(trial))
-				}
-			}
+		case c.Class != class || !c.Woken || c.Phase != Granted:
+		case c.Event == WakeEvent:
+			until = latest(until, a.lapse(c))
+		case c.Trial:
+			until = latest(until, c.Sent.Add(trial))
 		}
 	}
 	return until
@@ -33,24 +26,17 @@ func (p *Pool) waking() (until time.Time) {
 
 // takeOver gives the session what was asked for to wake it: its place in the line, or the turn itself. Its call is sent
 // now, not when it was woken.
-func (p *Pool) takeOver(now time.Time, t Ticket) bool {
-	if t.Event == WakeEvent {
+func (a *Account) takeOver(now time.Time, c Call) bool {
+	w := a.find(func(w *Call) bool { return w.Key == c.Key && w.Event == WakeEvent && w.Phase != Over })
+	if w == nil || c.Event == WakeEvent {
 		return false
 	}
-	if i := slices.IndexFunc(p.Queue, func(q Ticket) bool { return q.Key == t.Key && q.Event == WakeEvent }); i >= 0 {
-		t.Since, t.Seen, t.Paced, t.Rejected = p.Queue[i].Since, now, p.Queue[i].Paced, 0
-		p.Queue[i] = t
-		return true
+	w.Event, w.Process, w.Waiter, w.Rules, w.Print, w.News, w.Seen = c.Event, c.Process, c.Waiter, c.Rules, c.Print, c.News, now
+	if w.Phase == Granted {
+		a.unsend(w)
+		w.Granted, w.Paced = now, false
+		a.send(w, now)
 	}
-	i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == t.Key && g.Event == WakeEvent })
-	if i < 0 {
-		return false
-	}
-	p.unuse(t.Key)
-	g := &p.Grants[i]
-	g.Event, g.Process, g.Waiter, g.At, g.Seen, g.Budget, g.Print = t.Event, t.Process, t.Waiter, now, now, t.Budget, t.Print
-	p.caller(t.Key).Mute = t.Mute
-	p.send(Try{Key: t.Key, At: now})
 	return true
 }
 
