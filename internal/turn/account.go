@@ -15,7 +15,7 @@ import (
 // use: whoever holds the lock on the state has the account to itself.
 type Account struct {
 	Name    string            `json:"name,omitempty"`
-	Calls   []*Call            `json:"calls,omitempty"` // those that wait in the order of the line, the others as they were sent
+	Calls   []*Call           `json:"calls,omitempty"` // those that wait in the order of the line, the others as they were sent
 	Classes map[string]*Limit `json:"classes,omitempty"`
 	Budget  Budget            `json:"budget,omitzero"` // of the last who asked with one
 	// Budgeted is when somebody last asked with a budget, to the minute; zero: nobody, and what was spent is not kept.
@@ -197,7 +197,8 @@ func (a *Account) settle(now time.Time) {
 		}
 	}
 	a.drop(func(c *Call) bool {
-		needed := c.Phase != Over || c.Trial || c.Retry != nil || a.spends(now, c) || lasts[c.Key] == c && now.Sub(c.latest()) <= forgotten
+		needed := c.Phase != Over || c.Trial || c.Retry != nil || a.spends(now, c) || c.Unseen && c.News != AtOnce && now.Sub(c.Done) < overdue ||
+			lasts[c.Key] == c && now.Sub(c.latest()) <= forgotten
 		if !needed && c.counted() {
 			a.class(c.Class).Pace.note(c.Sent)
 		}

@@ -13,6 +13,8 @@ const (
 	delivery = time.Minute
 	// writing is how long after a call its transcript may tell of it.
 	writing = 500 * time.Millisecond
+	// overdue is how long after the end of a turn the row of its request is still waited for.
+	overdue = 10 * time.Second
 	// large is how many rejections in a row for want of tokens show that it is not for want of turns: a prompt that is larger
 	// than the limit fits never, and is tried 300 times (2.1.330).
 	large = 4
