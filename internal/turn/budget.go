@@ -32,82 +32,39 @@ const (
 	tardy = 5 * time.Second
 )
 
-// Account is what the calls of a pool took lately. It is kept only while sessions ask with a budget, and there is one
-// for all classes of models.
-type Account struct {
-	Budget Budget    `json:"budget,omitzero"` // that of the last who had one
-	Asked  time.Time `json:"asked,omitzero"`  // by when, to the minute
-	Calls  []Spent   `json:"calls,omitempty"`
-}
-
-// Spent is what one call took; an estimate until it was told.
-type Spent struct {
-	Key
-	Costs
-	At   time.Time `json:"at"`
-	Came time.Time `json:"came,omitzero"` // the server had it by then
-	Done time.Time `json:"done,omitzero"`
-	// Owed says that nobody saw yet when it was sent: it may come to the server later than at At.
-	Owed bool `json:"owed,omitempty"`
-	// Free says that it took no tokens: it was rejected.
-	Free bool `json:"free,omitempty"`
-}
-
-// account is the one that counts for the pool.
-func (p *Pool) account() *Account {
-	if p.base != nil {
-		return &p.base.Account
-	}
-	return &p.Account
-}
-
-// family is the pool, and all with which it shares an account.
-func (p *Pool) family() []*Pool {
-	if p.base != nil {
-		p = p.base
-	}
-	return append([]*Pool{p}, p.classes...)
-}
-
-// budgeted notes that somebody asks with a budget.
-func (p *Pool) budgeted(now time.Time, b Budget) {
-	a := p.account()
+// budgeted notes that somebody asks with a budget. What is known of the last minute must do for a start.
+func (a *Account) budgeted(now time.Time, b Budget) {
 	if b == (Budget{}) {
 		return
 	}
-	if a.Asked.IsZero() { // what is known of the last minute must do
-		for _, p := range p.family() {
-			for _, t := range p.Pace.Log {
-				a.Calls = append(a.Calls, Spent{At: t, Came: t.Add(trial), Done: t, Free: true})
+	if a.Budgeted.IsZero() {
+		for _, l := range a.Classes {
+			for _, t := range l.Pace.Log {
+				a.Requests = a.Requests.add(t.Add(trial))
 			}
 		}
 	}
-	a.Budget, a.Asked = b, now.Truncate(time.Minute)
+	a.Budget, a.Budgeted = b, now.Truncate(time.Minute)
 }
 
-// tidy forgets what counts no more. A call of the future was made before the clock was put back: it may be now.
-func (a *Account) tidy(now time.Time) {
-	if now.Sub(a.Asked) > quiet {
-		*a = Account{}
-		return
+// forgetBudget forgets what counts no more.
+func (a *Account) forgetBudget(now time.Time) {
+	if now.Sub(a.Budgeted) > forgotten {
+		a.Budget, a.Budgeted, a.Requests = Budget{}, time.Time{}, nil
 	}
-	if a.Asked.After(now) {
-		a.Asked = now.Truncate(time.Minute)
+	for len(a.Requests) > 0 && now.Sub(a.Requests[0]) > minute {
+		a.Requests = a.Requests[1:]
 	}
-	for i := range a.Calls {
-		if s := &a.Calls[i]; s.At.After(now.Add(skew)) || s.Done.After(now.Add(skew)) {
-			s.At, s.Came, s.Done = now, now, now
-		}
-	}
-	a.Calls = slices.DeleteFunc(a.Calls, func(s Spent) bool {
-		return now.Sub(s.At) > quiet || !s.Done.IsZero() && now.Sub(s.Done) > minute && now.Sub(s.At) > minute+onWay
-	})
 }
 
-// open says that the call may still be on its way, or take more.
-func (p *Pool) open(s Spent) bool {
-	return s.Done.IsZero() && slices.ContainsFunc(p.family(), func(p *Pool) bool { return p.Holds(s.Key) })
+// spends reports that a call may count in the budget.
+func (a *Account) spends(now time.Time, c *Call) bool {
+	return !a.Budgeted.IsZero() && !c.Sent.IsZero() && now.Sub(c.Sent) <= forgotten &&
+		(c.Done.IsZero() || now.Sub(c.Done) <= minute || now.Sub(c.Sent) <= minute+onWay)
 }
+
+// open reports that the call may still be on its way, or take more.
+func (a *Account) open(c *Call) bool { return c.Done.IsZero() && a.Holds(c.Key) }
 
 // What there are budgets of.
 const (
@@ -122,62 +79,75 @@ func (b Budget) of(what int) float64 { return [...]float64{b.Calls, b.Input, b.O
 func (c Costs) of(what int) float64 { return [...]float64{1, c.Input, c.Output}[what] }
 
 // gone is from when on a call counts no more. Zero: it is under way, and nobody knows.
-func (p *Pool) gone(s Spent, what int) time.Time {
-	open := p.open(s)
+func (a *Account) gone(c *Call, what int) time.Time {
+	open := a.open(c)
 	switch {
-	case open && (s.Owed || what == output):
+	case open && (c.Unseen || what == output):
 		return time.Time{}
-	case what == output && s.Done.After(s.At):
-		return s.Done.Add(minute)
-	case !s.Came.IsZero() && s.Came.Before(s.At.Add(onWay)):
-		return s.Came.Add(minute)
+	case what == output && c.Done.After(c.Sent):
+		return c.Done.Add(minute)
+	case !c.Came.IsZero() && c.Came.Before(c.Sent.Add(onWay)):
+		return c.Came.Add(minute)
 	}
-	return s.At.Add(onWay + minute)
+	return c.Sent.Add(onWay + minute)
 }
 
-// spent says until when the ticket's budget holds it, if it does.
-func (p *Pool) spent(now time.Time, t Ticket) (until time.Time, held bool) {
-	cost := p.cost(t.Key)
-	for _, p := range p.family() { // where nothing is known, what first calls take in the others
-		cost = Costs{cmp.Or(cost.Input, p.Costs.Input), cmp.Or(cost.Output, p.Costs.Output)}
+// overBudget holds a call until it fits into its budget beside what was spent.
+func (a *Account) overBudget(now time.Time, c *Call) (h Hold) {
+	cost := a.expect(c)
+	for _, l := range a.Classes { // where nothing is known, what first calls take in the others
+		cost = Costs{cmp.Or(cost.Input, l.First.Input), cmp.Or(cost.Output, l.First.Output)}
 	}
 	for what := range resources {
-		most, need := t.Budget.of(what), cost.of(what)
+		most, need := c.Rules.Budget.of(what), cost.of(what)
 		if most == 0 {
 			continue
 		}
 		if need == 0 || need > most { // not known, or never to fit: it goes alone
 			need = most
 		}
-		free, ok := p.frees(now, what, most-need)
+		free, ok := a.frees(now, what, most-need)
 		if !ok {
-			return now.Add(time.Second), true // who is under way says when
+			return Hold{now.Add(time.Second), OverBudget} // who is under way says when
 		}
-		if free.After(now) && free.After(until) {
-			until, held = free, true
-		}
+		h = h.longer(Hold{free, OverBudget})
 	}
-	return until, held
+	return h
+}
+
+// amount is what one call spent of something, and until when it counts.
+type amount struct {
+	of    float64
+	until time.Time
 }
 
 // frees is when the calls of the last minute take no more than most of something; false: nobody knows yet.
-func (p *Pool) frees(now time.Time, what int, most float64) (time.Time, bool) {
-	type amount struct {
-		of    float64
-		until time.Time
-	}
+func (a *Account) frees(now time.Time, what int, most float64) (time.Time, bool) {
 	var list []amount
 	sum := 0.0
-	for _, s := range p.account().Calls {
-		took, until := s.of(what), p.gone(s, what)
+	count := func(took float64, until time.Time) {
+		if until.After(now) {
+			list = append(list, amount{took, until})
+			sum += took
+		}
+	}
+	for _, c := range a.Calls {
+		if !a.spends(now, c) {
+			continue
+		}
+		took, until := c.took().of(what), a.gone(c, what)
 		switch {
-		case took == 0 && !s.Free && (p.open(s) || now.Sub(s.Done) < tardy):
+		case took == 0 && (a.open(c) || now.Sub(c.Done) < tardy):
 			return time.Time{}, false // it may be anything
 		case until.IsZero():
 			most -= took
-		case until.After(now):
-			list = append(list, amount{took, until})
-			sum += took
+		default:
+			count(took, until)
+		}
+	}
+	if what == calls {
+		for _, t := range a.Requests {
+			count(1, t.Add(minute))
 		}
 	}
 	if most < -1e-9 {
@@ -195,85 +165,33 @@ func (p *Pool) frees(now time.Time, what int, most float64) (time.Time, bool) {
 	return at, true
 }
 
-// Spending is what the calls of the last minute took, and of which budget; false: there is none.
-func (p *Pool) Spending(now time.Time) (took, of Budget, ok bool) {
-	a := p.account()
+// Spending returns what the calls of the last minute took, and of which budget; false: there is none.
+func (a *Account) Spending(now time.Time) (took, of Budget, ok bool) {
 	var sum [resources]float64
 	for what := range resources {
-		for _, s := range a.Calls {
-			if until := p.gone(s, what); until.IsZero() || until.After(now) {
-				sum[what] += s.of(what)
+		for _, c := range a.Calls {
+			if until := a.gone(c, what); a.spends(now, c) && (until.IsZero() || until.After(now)) {
+				sum[what] += c.took().of(what)
 			}
+		}
+	}
+	for _, t := range a.Requests {
+		if now.Sub(t) < minute {
+			sum[calls]++
 		}
 	}
 	return Budget{sum[calls], sum[input], sum[output]}, a.Budget, a.Budget != Budget{}
 }
 
-// sent enters a call.
-func (a *Account) sent(k Key, at time.Time, c Costs) {
-	if !a.Asked.IsZero() {
-		a.Calls = append(a.Calls, Spent{Key: k, Costs: c, At: at, Owed: true})
-	}
-}
-
-// last is the key's last call that was sent by then, or nil.
-func (a *Account) last(k Key, by time.Time) *Spent {
-	for i := len(a.Calls) - 1; i >= 0; i-- {
-		if s := &a.Calls[i]; s.Key == k && !s.At.After(by.Add(early)) {
-			return s
+// came notes that the server has the key's call that was sent last by then.
+func (a *Account) came(at time.Time, k Key) {
+	var last *Call
+	for _, c := range a.of(k) {
+		if !c.Sent.IsZero() && !c.Sent.After(at.Add(rounding)) && (last == nil || c.Sent.After(last.Sent)) {
+			last = c
 		}
 	}
-	return nil
-}
-
-// seen notes when a call was really sent, and that those before it were sent.
-func (a *Account) seen(k Key, thought, at time.Time) {
-	for i := range a.Calls {
-		s := &a.Calls[i]
-		if s.Key != k || s.At.After(thought) {
-			continue
-		}
-		if s.Owed && s.At.Equal(thought) {
-			s.At = at
-		}
-		s.Owed = false
-	}
-}
-
-// came notes that the server answers the key's last call that was sent by then.
-func (a *Account) came(at time.Time, k Key) *Spent {
-	s := a.last(k, at)
-	if s != nil && s.Came.IsZero() {
-		s.Came = at
-	}
-	return s
-}
-
-// over notes that the key has no call under way any more.
-func (a *Account) over(now time.Time, k Key) {
-	for i := range a.Calls {
-		if s := &a.Calls[i]; s.Key == k && s.Done.IsZero() {
-			s.Done, s.Owed = now, false
-			if s.Came.IsZero() {
-				s.Came = now
-			}
-		}
-	}
-}
-
-// refused notes that a call came to nothing: it counts as a call, and took no tokens.
-func (a *Account) refused(now time.Time, k Key) {
-	if s := a.came(now, k); s != nil {
-		s.Costs, s.Done, s.Owed, s.Free = Costs{}, now, false, true
-	}
-}
-
-// never takes out a call that was not made.
-func (a *Account) never(k Key) {
-	for i := len(a.Calls) - 1; i >= 0; i-- {
-		if s := a.Calls[i]; s.Key == k && s.Owed {
-			a.Calls = slices.Delete(a.Calls, i, i+1)
-			return
-		}
+	if last != nil && last.Came.IsZero() {
+		last.Came = at
 	}
 }

@@ -21,17 +21,17 @@ const (
 )
 
 // Check says what in s can't be true; nil: nothing. Whoever reads a state checks it before anything else works on it, so that
-// nothing else need look for missing pools, for negative counts, or for a time that never comes. It accepts whatever
+// nothing else need look for missing accounts, for negative counts, or for a time that never comes. It accepts whatever
 // the methods here leave behind.
 //
-// It takes no time of day: a clock is not a corruption. Each pool is held against its own [Pool.At], from which a cool-down
+// It takes no time of day: a clock is not a corruption. Each account is held against its own [Account.At], from which a cool-down
 // ends in 10 minutes at the latest and than which nothing that happened is later; where At is in the future, because a
 // clock was put back or differs, [State.Arrive] moves the whole state. Only what no clock shows, before 1970 or after 2199, is
 // wrong by itself. What is kept beside the pools (sessions, what calls took, when a usage limit resets) holds nobody back
 // for longer than it should wherever in this time it is.
 func (s *State) Check() error {
-	if max(len(s.Pools), len(s.Sessions)) > crowd {
-		return fmt.Errorf("%d pools and %d sessions", len(s.Pools), len(s.Sessions))
+	if max(len(s.Accounts), len(s.Sessions)) > crowd {
+		return fmt.Errorf("%d accounts and %d sessions", len(s.Accounts), len(s.Sessions))
 	}
 	if len(s.Clocks) > mostClocks {
 		return fmt.Errorf("%d clocks", len(s.Clocks))
@@ -46,9 +46,9 @@ func (s *State) Check() error {
 			return fmt.Errorf("session %q: %w", id, err)
 		}
 	}
-	for id, p := range s.Pools {
-		if err := p.check(); err != nil {
-			return fmt.Errorf("pool %q: %w", id, err)
+	for id, a := range s.Accounts {
+		if err := a.check(); err != nil {
+			return fmt.Errorf("account %q: %w", id, err)
 		}
 	}
 	return nil
@@ -58,8 +58,8 @@ func (s *Session) check() error {
 	switch {
 	case s == nil:
 		return errors.New("null")
-	case max(len(s.Offsets), len(s.Asked)) > many:
-		return fmt.Errorf("%d subagents", max(len(s.Offsets), len(s.Asked)))
+	case len(s.Offsets) > many:
+		return fmt.Errorf("%d subagents", len(s.Offsets))
 	case s.Resumes.Tries < 0 || len(s.Resumes.Times) > mostADay || !dated(s.Resumes.Times...):
 		return fmt.Errorf("resumes %+v", s.Resumes)
 	case !dated(s.Since, s.Seen, s.Stop.Since, s.Stop.Until):
@@ -70,77 +70,78 @@ func (s *Session) check() error {
 			return fmt.Errorf("a transcript read up to byte %d", n)
 		}
 	}
-	for _, t := range s.Asked {
-		if !dated(t) {
-			return fmt.Errorf("a request of %v", t)
+	return nil
+}
+
+func (a *Account) check() error {
+	if a == nil {
+		return errors.New("null")
+	}
+	if len(a.Calls) > many || len(a.Classes) > crowd || len(a.Requests) > many {
+		return fmt.Errorf("%d calls, %d classes, %d requests", len(a.Calls), len(a.Classes), len(a.Requests))
+	}
+	// past are times of what has happened.
+	past := func(times ...time.Time) bool {
+		return dated(times...) && !slices.ContainsFunc(times, func(t time.Time) bool { return t.After(a.At.Add(slack)) })
+	}
+	if !dated(a.At) || !past(a.Budgeted) || !past(a.Requests...) || !a.Budget.valid() {
+		return fmt.Errorf("brought up to %v, budget %v asked with at %v", a.At, a.Budget, a.Budgeted)
+	}
+	for _, c := range a.Calls {
+		if c == nil {
+			return errors.New("null call")
+		}
+		for _, t := range c.times() {
+			if t != &c.Doubt && !past(*t) {
+				return fmt.Errorf("call %+v", *c)
+			}
+		}
+		r := c.Retry
+		if c.Rejections < 0 || !c.valid() || !past(c.Doubt.Add(-slack)) && !c.Doubt.IsZero() || c.Trial && c.Sent.IsZero() ||
+			r != nil && (r.Rejected.IsZero() || r.In < 0 || r.In > longest) {
+			return fmt.Errorf("call %+v", *c)
+		}
+	}
+	for class, l := range a.Classes {
+		if err := l.check(past); err != nil {
+			return fmt.Errorf("class %q: %w", class, err)
 		}
 	}
 	return nil
 }
 
-func (p *Pool) check() error {
-	if p == nil {
+func (c *Call) valid() bool {
+	return c.Phase >= Waiting && c.Phase <= Over && c.News >= ByRow && c.News <= ByNext && c.Rules.Most >= 0 && c.Rules.Budget.valid() &&
+		c.Expected.valid() && c.Took.valid() && c.Reserved.valid()
+}
+
+func (l *Limit) check(past func(...time.Time) bool) error {
+	if l == nil {
 		return errors.New("null")
 	}
-	if now, lately := max(len(p.Queue), len(p.Grants), len(p.Retries)), max(len(p.Callers), len(p.Pace.Tries), len(p.Account.Calls)); now > crowd || lately > many {
-		return fmt.Errorf("a list of %d", max(now, lately))
-	}
-	// past are times of what has happened.
-	past := func(times ...time.Time) bool {
-		return dated(times...) && !slices.ContainsFunc(times, func(t time.Time) bool { return t.After(p.At.Add(slack)) })
-	}
-	switch c := p.CoolDown; {
-	case !dated(p.At, p.Usage.Until):
-		return fmt.Errorf("brought up to %v, usage limit until %v", p.At, p.Usage.Until)
-	case p.Ahead < 0:
-		return fmt.Errorf("%d ahead", p.Ahead)
+	switch c := l.CoolDown; {
+	case !dated(l.Usage.Until):
+		return fmt.Errorf("usage limit until %v", l.Usage.Until)
+	case l.Passed < 0:
+		return fmt.Errorf("%d passed", l.Passed)
 	case !past(c.Until.Add(-usage)) && !c.Until.IsZero() || c.Times < 0 || c.Times > mostBlind+1:
-		return fmt.Errorf("cool-down %d in a row until %v, told at %v", c.Times, c.Until, p.At)
-	case !p.Costs.valid():
-		return fmt.Errorf("costs %v", p.Costs)
+		return fmt.Errorf("cool-down %d in a row until %v", c.Times, c.Until)
+	case !l.First.valid():
+		return fmt.Errorf("costs %v", l.First)
 	}
-	for _, t := range p.Queue {
-		if !past(t.Since, t.Seen) || t.Rejected < 0 || !t.Budget.valid() {
-			return fmt.Errorf("ticket %+v", t)
-		}
-	}
-	for _, g := range p.Grants {
-		if !past(g.At, g.Seen) || g.Rejected < 0 || !g.Budget.valid() || !g.Taken.valid() {
-			return fmt.Errorf("grant %+v", g)
-		}
-	}
-	for _, r := range p.Retries {
-		if r.Rejected.IsZero() || !past(r.Rejected) || r.In < 0 || r.In > longest {
-			return fmt.Errorf("retry %+v", r)
-		}
-	}
-	for _, c := range p.Callers {
-		if !past(c.Sent, c.Row, c.Rejected) || c.Owed < 0 || !c.Costs.valid() || !c.Took.valid() || !c.Taken.valid() {
-			return fmt.Errorf("caller %+v", c)
-		}
-	}
-	for _, b := range []Bucket{p.Tokens.Input, p.Tokens.Output, p.Tokens.Total} {
+	for _, b := range []Bucket{l.Tokens.Input, l.Tokens.Output, l.Tokens.Total} {
 		if b.Rate != 0 && (!within(60*b.Rate, 0.999, 1.001*mostLimit) || !within(b.Level, b.deepest()-1, plenty)) || !within(b.Top, 0, plenty) || !past(b.At) {
 			return fmt.Errorf("bucket %+v", b)
 		}
 	}
-	// A class's account is its base's, whose At may be older.
-	if a := p.Account; !a.Budget.valid() || !dated(a.Asked) {
-		return fmt.Errorf("budget %v", a.Budget)
-	}
-	for _, s := range p.Account.Calls {
-		if !dated(s.At, s.Came, s.Done) || !s.Costs.valid() {
-			return fmt.Errorf("call %+v", s)
-		}
-	}
-	return p.Pace.check(past)
+	return l.Pace.check(past)
 }
 
 func (c *Pace) check(past func(...time.Time) bool) error {
 	const round = 1e-6
 	switch {
 	case c.Rate != 0 && !within(c.Rate, slowest-round, 2*fastest), c.Limit != 0 && !within(c.Limit, slowest-round, fastest), !within(c.Peak, 0, plenty),
-		!within(c.Level, -1-round, 1+round), c.Window < 0, c.Window >= mostTries, c.Grown < 0:
+		!within(c.Level, -1-round, 1+round), c.Window < 0, c.Window >= mostTrial, c.Grown < 0:
 		return fmt.Errorf("pace %v, limit %v, peak %v, level %v, window %d, grown %d", c.Rate, c.Limit, c.Peak, c.Level, c.Window, c.Grown)
 	case c.Doubts < 0, !within(float64(c.Distrust), 0, distrustMost):
 		return fmt.Errorf("headers doubted %d times, for %d calls", c.Doubts, c.Distrust)
@@ -148,11 +149,6 @@ func (c *Pace) check(past func(...time.Time) bool) error {
 		return fmt.Errorf("%d calls and %d moments remembered", len(c.Log), len(c.Empty))
 	case !past(c.At, c.Cut, c.Since, c.Used), !past(c.Log...), !past(c.Empty...):
 		return errors.New("a pace of the future")
-	}
-	for _, t := range c.Tries {
-		if t.At.IsZero() || !past(t.At) || !past(t.Doubt.Add(-slack)) && !t.Doubt.IsZero() {
-			return fmt.Errorf("try %+v", t)
-		}
 	}
 	return nil
 }

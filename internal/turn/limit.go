@@ -33,42 +33,40 @@ func (c CoolDown) Unasked(now time.Time, alive func(Process) bool) bool {
 // GaveUp reports that limits without a time came so often in a row that nobody waits for them any more.
 func (c CoolDown) GaveUp() bool { return c.Times > mostBlind }
 
-func (c CoolDown) holds(now time.Time) (until time.Time, ok bool) {
-	return c.Until, c.Until.After(now)
-}
-
 // Usage is a usage limit: known and shown, and nobody is held back for it.
 type Usage struct {
 	Until time.Time `json:"until,omitzero"`
 	Why   string    `json:"why,omitempty"`
 }
 
-// Limited says that a call died of a limit that ends at until: the whole pool cools down. A zero until says that no
-// time was given: 30 s then, doubling while it repeats, and after 5 times no more. Several calls that die during one
-// cool-down are one limit.
-func (p *Pool) Limited(now time.Time, until time.Time, why string) {
-	now = p.advance(now)
+// Limited says that a call of a class died of a limit that ends at until: all calls of the class cool down. A zero until says
+// that no time was given: 30 s then, doubling while it repeats, and after 5 times no more. Several calls that die during
+// one cool-down are one limit.
+func (a *Account) Limited(now time.Time, class string, until time.Time, why string) {
+	now = a.advance(now)
+	l := a.class(class)
 	if !until.IsZero() {
-		p.limit(now, stamp(until), why)
+		l.until(now, stamp(until), why)
 		return
 	}
-	if _, cooling := p.CoolDown.holds(now); cooling || p.CoolDown.GaveUp() {
+	if l.CoolDown.Until.After(now) || l.CoolDown.GaveUp() {
 		return
 	}
-	p.CoolDown = CoolDown{Until: now, Why: why, Times: p.CoolDown.Times + 1, Blind: true}
-	if !p.CoolDown.GaveUp() {
-		p.CoolDown.Until = now.Add(blind << (p.CoolDown.Times - 1))
+	l.CoolDown = CoolDown{Until: now, Why: why, Times: l.CoolDown.Times + 1, Blind: true}
+	if !l.CoolDown.GaveUp() {
+		l.CoolDown.Until = now.Add(blind << (l.CoolDown.Times - 1))
 	}
 }
 
-// Inquire lets one process ask the API how long the cool-down lasts, once, and says whether it is this one. Whoever may
-// tells the answer to Learned.
-func (p *Pool) Inquire(now time.Time, by Process, alive func(Process) bool) bool {
-	now = p.advance(now)
-	if !p.CoolDown.Unasked(now, alive) {
+// Inquire lets one process ask the API how long the cool-down of a class lasts, once, and says whether it is this one. Whoever
+// may tells the answer to Learned.
+func (a *Account) Inquire(now time.Time, class string, by Process, alive func(Process) bool) bool {
+	now = a.advance(now)
+	c := &a.class(class).CoolDown
+	if !c.Unasked(now, alive) {
 		return false
 	}
-	p.CoolDown.Asked, p.CoolDown.Asker = true, by
+	c.Asked, c.Asker = true, by
 	return true
 }
 
@@ -77,44 +75,29 @@ func (p *Pool) Inquire(now time.Time, by Process, alive func(Process) bool) bool
 //
 // A small request may pass where a session's large ones do not, so that over is believed of the first limit in a row
 // only: when the session is rejected again, it waits as long as it would have.
-func (p *Pool) Learned(now, until time.Time, over bool, why string) {
-	now = p.advance(now)
-	c := &p.CoolDown
+func (a *Account) Learned(now time.Time, class string, until time.Time, over bool, why string) {
+	now = a.advance(now)
+	l := a.class(class)
+	c := &l.CoolDown
 	c.Asker = Process{}
 	switch {
 	case !c.Blind: // somebody else knew
 	case !until.IsZero():
 		*c = CoolDown{Until: now, Why: why}
-		p.limit(now, ceil(until.UTC().Round(0)), why)
+		l.until(now, ceil(until.UTC().Round(0)), why)
 	case over && c.Times == 1:
 		c.Until, c.Blind = now, false
 	}
 }
 
-// limit records a limit that ends at until.
-func (p *Pool) limit(now, until time.Time, why string) {
+// until records a limit that ends at a time: a usage limit, which holds nobody, or a cool-down.
+func (l *Limit) until(now, end time.Time, why string) {
 	switch {
-	case until.Sub(now) > usage:
-		if until.After(p.Usage.Until) || why != "" {
-			p.Usage = Usage{Until: until, Why: why}
+	case end.Sub(now) > usage:
+		if end.After(l.Usage.Until) || why != "" {
+			l.Usage = Usage{Until: end, Why: why}
 		}
-	case until.After(now) && until.After(p.CoolDown.Until):
-		p.CoolDown.Until, p.CoolDown.Why, p.CoolDown.Blind = until, why, false
+	case end.After(now) && end.After(l.CoolDown.Until):
+		l.CoolDown.Until, l.CoolDown.Why, l.CoolDown.Blind = end, why, false
 	}
-}
-
-// Cooling is until when nobody may start, for whoever shows it: the later of the cool-down and of the announced
-// retries.
-func (p *Pool) Cooling(now time.Time) (until time.Time, ok bool) {
-	now = p.advance(now)
-	until, ok = p.CoolDown.holds(now)
-	if !ok {
-		until = time.Time{}
-	}
-	for _, r := range p.Retries {
-		if due := r.due(); r.holds(now) && due.After(until) {
-			until, ok = due, true
-		}
-	}
-	return until, ok
 }

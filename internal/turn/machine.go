@@ -10,9 +10,9 @@ import (
 // A state directory may be shared by machines and containers (one home on NFS, a container with the home mounted). They
 // cannot look at each other's processes, and their clocks differ.
 const (
-	// renew is how old the sign of life of a ticket may be until its waiter writes a new one. Whoever writes it does so for
+	// renewal is how old the sign of life of a waiter may be until its waiter writes a new one. Whoever writes it does so for
 	// all waiters of its host, so that the state is replaced twice in that time at most.
-	renew = lease / 4
+	renewal = lease / 4
 	// away is how long a session that nobody here can look at is remembered after its last event.
 	away = time.Hour
 	// mostClocks bounds for how many machines State.Clocks is remembered.
@@ -31,7 +31,7 @@ func (h Host) machine() string {
 }
 
 // elsewhere says that nobody here can look at the process. What nobody says the host of is here.
-func (p *Pool) elsewhere(of Process) bool { return of.Host != "" && of.Host != p.here }
+func (a *Account) elsewhere(of Process) bool { return of.Host != "" && of.Host != a.here }
 
 // Arrive makes the times of a state that was read those of the clock of here, whose time now is. It comes before anything
 // else is done with it.
@@ -45,8 +45,9 @@ func (p *Pool) elsewhere(of Process) bool { return of.Host != "" && of.Host != p
 func (s *State) Arrive(now time.Time, here Host) {
 	s.here, s.ahead = here, s.before(here)
 	var last time.Time
-	for _, p := range s.Pools {
-		last = latest(last, p.At)
+	for _, a := range s.Accounts {
+		a.here = here
+		last = latest(last, a.At)
 	}
 	if !last.IsZero() {
 		if lead := last.Sub(stamp(now).Add(s.ahead)); lead > skew || lead < -skew && lead > -lease && s.meets(here) {
@@ -98,8 +99,11 @@ func (s *State) meets(here Host) bool {
 			others = true
 		}
 	}
-	for _, p := range s.Pools {
-		wait = wait || len(p.Queue) > 0 || len(p.Grants) > 0 || p.CoolDown.Until.After(p.At)
+	for _, a := range s.Accounts {
+		wait = wait || a.find(func(c *Call) bool { return c.Phase != Over }) != nil
+		for _, l := range a.Classes {
+			wait = wait || l.CoolDown.Until.After(a.At)
+		}
 	}
 	return others && wait
 }
@@ -109,17 +113,34 @@ func (s *State) move(d time.Duration) {
 	if d == 0 {
 		return
 	}
-	for _, p := range s.Pools {
-		p.shift(d)
-		p.Account.shift(d)
+	for _, a := range s.Accounts {
+		a.move(d)
 	}
 	for _, one := range s.Sessions {
 		move(&one.Since, d)
 		move(&one.Seen, d)
-		for k, at := range one.Asked {
-			move(&at, d)
-			one.Asked[k] = at
+	}
+}
+
+// move moves all that the account remembers by d. When a usage limit resets is known by the calendar, and stays.
+func (a *Account) move(d time.Duration) {
+	list := []*time.Time{&a.At, &a.Budgeted}
+	for _, c := range a.Calls {
+		list = append(list, c.times()...)
+	}
+	logs := []Log{a.Requests}
+	for _, l := range a.Classes {
+		p, t := &l.Pace, &l.Tokens
+		list = append(list, &l.CoolDown.Until, &p.At, &p.Cut, &p.Since, &p.Used, &t.Input.At, &t.Output.At, &t.Total.At)
+		logs = append(logs, p.Log, p.Empty)
+	}
+	for _, log := range logs {
+		for i := range log {
+			list = append(list, &log[i])
 		}
+	}
+	for _, t := range list {
+		move(t, d)
 	}
 }
 
@@ -140,15 +161,6 @@ func (s *State) Local(of Process, at time.Time) time.Time {
 	return at.Add(s.before(of.Host) - s.ahead)
 }
 
-func (a *Account) shift(d time.Duration) {
-	move(&a.Asked, d)
-	for i := range a.Calls {
-		move(&a.Calls[i].At, d)
-		move(&a.Calls[i].Came, d)
-		move(&a.Calls[i].Done, d)
-	}
-}
-
 // move moves a time that is given.
 func move(t *time.Time, d time.Duration) {
 	if !t.IsZero() {
@@ -156,21 +168,22 @@ func move(t *time.Time, d time.Duration) {
 	}
 }
 
-// Fades is when the sign of life of the key's ticket must be renewed: its waiter asks again. Those further back are later,
-// so that it is one of a host.
-func (p *Pool) Fades(k Key) time.Time {
-	i := slices.IndexFunc(p.Queue, func(t Ticket) bool { return t.Key == k })
+// Fades is when the sign of life of the key's place in line must be renewed: its waiter asks again. Those further back are
+// later, so that it is one of a host.
+func (a *Account) Fades(k Key) time.Time {
+	line := a.in(k.Class, Waiting)
+	i := slices.IndexFunc(line, func(c *Call) bool { return c.Key == k })
 	if i < 0 {
 		return time.Time{}
 	}
-	return p.Queue[i].Seen.Add(renew + time.Duration(min(i, 30))*time.Second)
+	return line[i].Seen.Add(renewal + time.Duration(min(i, 30))*time.Second)
 }
 
 // renew writes a sign of life of all that wait on the host, where one is due soon. Those that are gone were swept away.
-func (p *Pool) renew(now time.Time, host Host) {
-	for i := range p.Queue {
-		if q := &p.Queue[i]; q.Waiter.Host == host && now.Sub(q.Seen) >= renew/2 {
-			q.Seen = now
+func (a *Account) renew(now time.Time, host Host) {
+	for _, c := range a.Calls {
+		if c.Phase == Waiting && c.Waiter.Host == host && now.Sub(c.Seen) >= renewal/2 {
+			c.Seen = now
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 // optimum is flat: probing faster buys 0.2 % of the time for 0.4 rejections in a hundred answers.
 const (
 	trial     = time.Second      // a call not rejected for that long was accepted: 429s come in 10 to 20 ms, reports of them in 0.5 s
-	mostTries = 16               // before the first 429, never more calls on trial: at most so many are rejected at once
+	mostTrial = 16               // before the first 429, never more calls on trial: at most so many are rejected at once
 	cutBy     = 0.9              // what a 429 leaves of the pace
 	cutMost   = 0.5              // and what it leaves at least, whatever the ceiling
 	lowest    = 5.0 / 60         // calls per second, the lowest limit sold: a longer first wait tells of tokens, a window, an outage
@@ -26,16 +26,17 @@ const (
 	moments   = 2                // so many moments of an empty bucket are remembered
 	spanMin   = time.Second      // two moments this far apart, at least,
 	spanMax   = 30 * time.Second // and at most, prove how much the bucket gave
-	tells     = 2.5              // seconds: a first retry after this long bounds the pace by itself
+	longFirst = 2.5              // seconds: a first retry after this long bounds the pace by itself
 	hotGrowth = 0.20             // what a confirmed call adds to the pace before its first cut
-	near      = 0.96             // after a cut the pace goes back to this much of what was too much,
-	nearer    = 0.3              // closing this much of the gap with a confirmed call,
+	backTo    = 0.96             // after a cut the pace goes back to this much of what was too much,
+	backBy    = 0.3              // closing this much of the gap with a confirmed call,
 	growth    = 0.0015           // and from there on probes: what a confirmed call adds,
 	growthMax = 0.08             // up to this,
 	doubling  = 3.5              // doubling every so many confirmed calls
 	kept      = time.Minute      // how long sent calls are remembered
 	keptMost  = 300              // and how many
 	idle      = time.Minute      // nothing sent for so long: the pace is a memory
+	forgotten = 10 * time.Minute // and for so long: it is forgotten, as is what calls are kept for
 	fadeTo    = 0.95             // and goes on with this much of itself
 	recalled  = 18               // probing as if so many calls had been confirmed: it may have been for other times
 )
@@ -65,8 +66,7 @@ type Pace struct {
 	Peak  float64   `json:"peak,omitempty"`  // what was too much at the last cut
 	Empty Log       `json:"empty,omitempty"` // the last moments at which the bucket was seen empty
 	Since time.Time `json:"since,omitzero"`  // Log is complete from here on
-	Log   Log       `json:"log,omitempty"`   // sent calls, less those that were rejected
-	Tries []Try     `json:"tries,omitempty"`
+	Log   Log       `json:"log,omitempty"`   // calls that were not rejected, as far as none of the account's calls tells
 	Used  time.Time `json:"used,omitzero"`   // last call
 	Limit float64   `json:"limit,omitempty"` // calls per second, as the server's headers said
 	// Named says that Limit is one that a message named: nothing tells when it changes.
@@ -82,268 +82,181 @@ type Pace struct {
 	Faded bool `json:"faded,omitempty"`
 }
 
-// Try is a call on trial: sent, and neither accepted nor rejected as far as anyone knows.
-type Try struct {
-	Key
-	At    time.Time `json:"at"`
-	Paced bool      `json:"paced,omitempty"`
-	Mute  bool      `json:"mute,omitempty"` // see Ticket
-	// Seen says that it was surely sent by then.
-	Seen bool `json:"seen,omitempty"`
-	// Exact says that who made it tells at once when it is rejected.
-	Exact bool `json:"exact,omitempty"`
-	// Doubt is until when it may turn out that a mute call was rejected: one that was sent before it was.
-	Doubt time.Time `json:"doubt,omitzero"`
-}
-
-func (c *Pace) blank() bool {
-	return c.Rate == 0 && c.Window == 0 && len(c.Log) == 0 && len(c.Tries) == 0
+func (p *Pace) blank() bool {
+	return p.Rate == 0 && p.Window == 0 && len(p.Log) == 0 && p.Used.IsZero()
 }
 
 // refill lets the mirrored token grow until now.
-func (c *Pace) refill(now time.Time) {
-	if now.After(c.At) {
-		if c.Rate > 0 && c.Level < 1 {
-			c.Level = min(1, c.Level+c.Rate*now.Sub(c.At).Seconds())
+func (p *Pace) refill(now time.Time) {
+	if now.After(p.At) {
+		if p.Rate > 0 && p.Level < 1 {
+			p.Level = min(1, p.Level+p.Rate*now.Sub(p.At).Seconds())
 		}
-		c.At = now
+		p.At = now
 	}
 }
 
-// fade forgets what was learned before the pool fell quiet. waiting: nobody stands in line.
-func (c *Pace) fade(now time.Time, waiting bool) {
-	if c.Used.IsZero() || !waiting {
-		return
-	}
-	switch still := now.Sub(c.Used); {
-	case still > quiet:
-		*c = Pace{At: c.At}
-	case still > idle && c.Rate > 0 && !c.Faded:
-		c.Rate = max(slowest, c.Rate*fadeTo)
-		c.Faded, c.Hot, c.Grown, c.Peak = true, false, recalled, 0
+// fade makes the pace a memory when nothing was sent for a while.
+func (p *Pace) fade(now time.Time) {
+	if now.Sub(p.Used) > idle && p.Rate > 0 && !p.Faded {
+		p.Rate = max(slowest, p.Rate*fadeTo)
+		p.Faded, p.Hot, p.Grown, p.Peak = true, false, recalled, 0
 	}
 }
 
-// send counts a call, which may have been sent a while ago: reports come late.
-func (p *Pool) send(t Try) {
-	c, k, at := &p.Pace, t.Key, t.At
-	c.refill(at)
-	if c.Rate > 0 {
+// spend takes the token of a call that was sent at a time. One that is known exactly is counted dearer by what it may have been
+// under way longer than the next.
+func (p *Pace) spend(at time.Time, exact bool) {
+	p.refill(at)
+	if p.Rate > 0 {
 		cost := 1.0
-		if c.Level >= 1 { // the token was full, so what was taken from it then has come back since
-			cost = max(0, 1-c.Rate*c.At.Sub(at).Seconds())
+		if p.Level >= 1 { // the token was full, so what was taken from it then has come back since
+			cost = max(0, 1-p.Rate*p.At.Sub(at).Seconds())
 		}
-		if t.Exact {
-			cost += c.Rate * unsure.Seconds()
+		if exact {
+			cost += p.Rate * unsure.Seconds()
 		}
-		c.Level = max(-1, c.Level-cost)
+		p.Level = max(-1, p.Level-cost)
 	}
-	if c.Since.IsZero() {
-		c.Since = at
+	if p.Since.IsZero() {
+		p.Since = at
 	}
-	c.Log = c.Log.add(at)
-	if n := len(c.Log) - keptMost; n > 0 {
-		c.Since = c.Log[n-1]
-		c.Log = slices.Delete(c.Log, 0, n)
-	}
-	if old := at.Add(-kept); len(c.Log) > 0 && c.Log[0].Before(old) {
-		c.Log = slices.DeleteFunc(c.Log, old.After)
-		c.Since = old
-	}
-	caller := p.caller(k)
-	t.Mute = caller.Mute
-	c.Tries = append(c.Tries, t)
-	if at.After(c.Used) {
-		c.Used = at
-	}
-	cost := p.cost(k)
-	p.account().sent(k, at, cost)
-	if caller.Took != (Costs{}) {
-		caller.Costs, caller.Took = cost, Costs{}
-	}
-	caller.Sent, caller.Taken = at, Costs{}
-	caller.Owed++
+	p.Used = latest(p.Used, at)
 }
 
-// resent moves a call that was sent at another time than was thought.
-func (c *Pace) resent(k Key, from, to time.Time) {
-	for i := range c.Tries {
-		if c.Tries[i].Key == k && c.Tries[i].At.Equal(from) {
-			c.Tries[i].At, c.Tries[i].Seen = to, true
-		}
+// note remembers a call that no record tells of any more.
+func (p *Pace) note(sent time.Time) {
+	p.Log = p.Log.add(sent)
+	if n := len(p.Log) - keptMost; n > 0 {
+		p.Since = p.Log[n-1]
+		p.Log = slices.Delete(p.Log, 0, n)
 	}
-	if n := len(c.Log); n > 0 {
-		if c.Log = c.Log.remove(from); len(c.Log) < n {
-			c.Log = c.Log.add(to)
-		}
+	if old := p.Used.Add(-kept); p.Log[0].Before(old) {
+		p.Log = slices.DeleteFunc(p.Log, old.After)
+		p.Since = latest(p.Since, old)
 	}
 }
 
-// unsend takes out a call that was rejected or never made.
-func (c *Pace) unsend(k Key, at time.Time) {
-	c.Tries = slices.DeleteFunc(c.Tries, func(t Try) bool { return t.Key == k && t.At.Equal(at) })
-	c.Log = c.Log.remove(at)
+// hold holds all until the mirrored token is whole.
+func (p *Pace) hold(now time.Time) Hold {
+	if p.Rate == 0 || p.Level >= 1-1e-6 { // so little short that a clock of milliseconds cannot tell
+		return Hold{}
+	}
+	return Hold{p.At.Add(seconds((1 - p.Level) / p.Rate)), Paced}
 }
 
-// abandon takes out the key's calls on trial: nobody will know whether they were accepted.
-func (c *Pace) abandon(k Key) {
-	for _, t := range c.Tries {
-		if t.Key == k {
-			c.Log = c.Log.remove(t.At)
+// sentTimes returns when calls of the class were sent that were not rejected, oldest first.
+func (a *Account) sentTimes(class string) Log {
+	log := slices.Clone(a.Class(class).Pace.Log)
+	for _, c := range a.Calls {
+		if c.Class == class && c.counted() {
+			log = log.add(c.Sent)
 		}
 	}
-	c.Tries = slices.DeleteFunc(c.Tries, func(t Try) bool { return t.Key == k })
+	return log
 }
 
-// nextTry is the try whose trial ends first, or -1.
-func (c *Pace) nextTry() int {
-	first := -1
-	for i, t := range c.Tries {
-		if first < 0 || c.ends(t).Before(c.ends(c.Tries[first])) {
-			first = i
-		}
-	}
-	return first
-}
-
-// ends is when a trial is over of which nothing is heard. Once the pace is known, time proves nothing of a mute call.
-func (c *Pace) ends(t Try) time.Time {
+// trialEnds is when the trial of a call is over of which nothing is heard. Once the pace is known, time proves nothing of one
+// whose rejection only its next try tells of.
+func (c *Call) trialEnds(paced bool) time.Time {
+	lasts := unseenTrial
 	switch {
-	case t.Mute && c.Rate > 0:
-		return t.At.Add(kept)
-	case c.Rate > 0:
-		return t.At.Add(trial)
-	case t.Mute:
-		return t.At.Add(muteTrial)
-	case t.Exact:
-		return t.At.Add(exactTrial)
-	case t.Seen:
-		return t.At.Add(seenTrial)
+	case c.News == ByNext && paced:
+		lasts = kept
+	case paced:
+		lasts = trial
+	case c.News == ByNext:
+		lasts = muteTrial
+	case c.News == AtOnce:
+		lasts = exactTrial
+	case !c.Unseen:
+		lasts = seenTrial
 	}
-	return t.At.Add(unseenTrial)
+	return c.Sent.Add(lasts)
 }
 
-// expire ends a trial of which nothing was heard.
-func (c *Pace) expire(i int) {
-	t := &c.Tries[i]
-	t.Paced = t.Paced && !t.Mute // only its answer tells that the pace was not too high
-	c.confirm(c.ends(*t), i)
-}
-
-// doubt is for the mute calls that were sent after one that was rejected, whose next try came d later: as likely as not
-// they were rejected too, and theirs are to come.
-func (c *Pace) doubt(rejected time.Time, d time.Duration) {
-	d = min(d, doubtMost)
-	for i := range c.Tries {
-		if t := &c.Tries[i]; t.Mute && t.At.After(rejected) {
-			t.Doubt = t.At.Add(d + d/4 + told)
-		}
-	}
-}
-
-// doubted is the first time at which a doubt may be gone, if there is one.
-func (c *Pace) doubted(now time.Time) (until time.Time, ok bool) {
-	for _, t := range c.Tries {
-		if t.Doubt.After(now) && (!ok || t.Doubt.Before(until)) {
-			until, ok = t.Doubt, true
-		}
-	}
-	return until, ok
-}
-
-func (p *Pool) confirmKey(now time.Time, k Key) {
-	for i := len(p.Pace.Tries) - 1; i >= 0; i-- {
-		if p.Pace.Tries[i].Key == k {
-			p.Pace.confirm(now, i)
+// confirmAll ends the trials of the key's calls well.
+func (a *Account) confirmAll(now time.Time, k Key) {
+	for _, c := range slices.Backward(a.of(k)) {
+		if c.Trial {
+			a.confirm(now, c)
 		}
 	}
 }
 
 // confirm ends a trial well. Only a call that had to wait raises the pace: the others do not show that it was in use.
-func (c *Pace) confirm(now time.Time, i int) {
-	paced := c.Tries[i].Paced
-	c.Tries = slices.Delete(c.Tries, i, i+1)
-	c.Distrust = max(0, c.Distrust-1)
-	if c.Rate == 0 {
-		c.Window = min(mostTries-1, c.Window+1)
-		return
-	}
-	if !paced {
-		return
-	}
-	c.refill(now)
-	c.Faded = false
-	was := c.Rate
-	switch back := near * c.Peak; {
-	case c.Hot:
-		c.Grown++
-		c.Rate *= 1 + hotGrowth
-	case c.Rate < 0.999*back:
-		c.Rate += (back - c.Rate) * nearer
-	default:
-		c.Grown++
-		c.Rate *= 1 + min(growthMax, growth*math.Pow(2, float64(c.Grown)/doubling))
-	}
-	c.Rate = min(fastest, c.Rate)
-	if c.Named {
-		c.Rate = min(c.Rate, beyond*c.Limit)
-	}
-	if c.Limit > 0 && (!c.Named || c.Grown < c.pressing()) {
-		c.Rate = min(c.Rate, max(c.Limit, was))
-	}
-}
-
-// wait says until when nobody may start, if so.
-func (p *Pool) wait(now time.Time) (until time.Time, ok bool) {
-	c := &p.Pace
-	if c.Rate == 0 && len(c.Tries) > c.Window {
-		return c.ends(c.Tries[c.nextTry()]), true
-	}
-	if c.Rate > 0 && c.Level < 1-1e-6 { // so little short that a clock of milliseconds cannot tell
-		return now.Add(seconds((1 - c.Level) / c.Rate)), true
-	}
-	until, ok = p.announced(now)
-	if at, doubt := c.doubted(now); doubt && !(ok && until.Before(at)) {
-		until, ok = at, true
-	}
-	return until, ok
-}
-
-// refused learns from a 429 of a call sent at a time; d: how long Claude Code waits, or the server says, before the
-// next try; fresh: it was the call's first try, let go since the last cut.
-func (c *Pace) refused(now, sent time.Time, d float64, fresh bool) {
-	c.Faded = false
+func (a *Account) confirm(now time.Time, c *Call) {
+	c.Trial, c.Doubt = false, time.Time{}
+	p := &a.class(c.Class).Pace
+	p.Distrust = max(0, p.Distrust-1)
 	switch {
-	case c.Rate == 0:
-		c.Rate = 1 / d
-		if d < tells {
-			n := c.Log.count(sent.Add(-kept), sent)
-			c.Rate = max(1/d, float64(n)/max(10, min(kept.Seconds(), sent.Sub(c.Since).Seconds())))
+	case p.Rate == 0:
+		p.Window = min(mostTrial-1, p.Window+1)
+	case c.Paced:
+		p.grow(now)
+	}
+	c.Paced = false
+}
+
+// grow raises the pace for one call.
+func (p *Pace) grow(now time.Time) {
+	p.refill(now)
+	p.Faded = false
+	was := p.Rate
+	switch back := backTo * p.Peak; {
+	case p.Hot:
+		p.Grown++
+		p.Rate *= 1 + hotGrowth
+	case p.Rate < 0.999*back:
+		p.Rate += (back - p.Rate) * backBy
+	default:
+		p.Grown++
+		p.Rate *= 1 + min(growthMax, growth*math.Pow(2, float64(p.Grown)/doubling))
+	}
+	p.Rate = min(fastest, p.Rate)
+	if p.Named {
+		p.Rate = min(p.Rate, beyond*p.Limit)
+	}
+	if p.Limit > 0 && (!p.Named || p.Grown < p.pressing()) {
+		p.Rate = min(p.Rate, max(p.Limit, was))
+	}
+}
+
+// refused learns from a 429 of a call sent at a time; d: how many seconds Claude Code waits, or the server says, before the
+// next try; fresh: it was the call's first try, let go since the last cut; log: when the others were sent.
+func (p *Pace) refused(now, sent time.Time, d float64, fresh bool, log Log) {
+	p.Faded = false
+	switch {
+	case p.Rate == 0:
+		p.Rate = 1 / d
+		if d < longFirst {
+			n := log.count(sent.Add(-kept), sent)
+			p.Rate = max(1/d, float64(n)/max(10, min(kept.Seconds(), sent.Sub(p.Since).Seconds())))
 		}
-		c.Rate = min(fastest, max(lowest, c.Rate))
-		c.Level, c.At = 0, now
-		c.Hot, c.Grown, c.Cut = true, 0, now
+		p.Rate = min(fastest, max(lowest, p.Rate))
+		p.Level, p.At = 0, now
+		p.Hot, p.Grown, p.Cut = true, 0, now
 	case fresh:
-		was := c.Rate
-		c.Rate *= cutBy
-		for _, e := range c.Empty {
-			if span := sent.Sub(e); !c.Named && spanMin <= span && span <= spanMax && !c.Since.After(e) {
-				c.Rate = min(c.Rate, float64(c.Log.count(e, sent)+1)/span.Seconds())
+		was := p.Rate
+		p.Rate *= cutBy
+		for _, e := range p.Empty {
+			if span := sent.Sub(e); !p.Named && spanMin <= span && span <= spanMax && !p.Since.After(e) {
+				p.Rate = min(p.Rate, float64(log.count(e, sent)+1)/span.Seconds())
 			}
 		}
-		c.Peak = max(min(was, c.Rate/cutBy), cutMost*was)
-		c.Rate = max(c.Rate, cutMost*was, slowest)
-		c.Hot, c.Grown, c.Cut = false, 0, now
+		p.Peak = max(min(was, p.Rate/cutBy), cutMost*was)
+		p.Rate = max(p.Rate, cutMost*was, slowest)
+		p.Hot, p.Grown, p.Cut = false, 0, now
 		fallthrough
 	default:
 		// The bucket lacked part of a token then, and no more of it than comes in until the next try: the server said
 		// that there will be one, and d is not less than what it said.
-		had := max(0, 1-c.Rate*d)
-		c.Level = max(-1, min(1, c.Level+1, had+c.Rate*now.Sub(sent).Seconds()))
+		had := max(0, 1-p.Rate*d)
+		p.Level = max(-1, min(1, p.Level+1, had+p.Rate*now.Sub(sent).Seconds()))
 	}
-	c.Empty = c.Empty.add(sent)
-	if n := len(c.Empty) - moments; n > 0 {
-		c.Empty = slices.Delete(c.Empty, 0, n)
+	p.Empty = p.Empty.add(sent)
+	if n := len(p.Empty) - moments; n > 0 {
+		p.Empty = slices.Delete(p.Empty, 0, n)
 	}
 }
 

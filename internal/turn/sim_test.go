@@ -140,7 +140,7 @@ type sim struct {
 	seq       int
 	todo      agenda
 	state     *State
-	pool      *Pool
+	account   *Account
 	buckets   []*bucket
 	plan      [][]simStep
 	start     []float64
@@ -179,11 +179,11 @@ func at(s float64) time.Time {
 func newSim(sc scenario, seed uint64) *sim {
 	s := &sim{scenario: sc, work: rand.New(rand.NewPCG(seed, 1)), net: rand.New(rand.NewPCG(seed, 2)),
 		state: NewState(), read: map[Key]float64{}, pending: map[Key]float64{}, timer: -1, lastCut: -1}
-	s.pool = s.state.Pool("p")
+	s.account = s.state.Open("p")
 	if sc.warm > 0 {
-		s.pool.Pace.Rate = .95 * sc.warm * sc.rpm / 60
-		s.pool.Pace.Level = 1
-		s.pool.Pace.Grown = recalled
+		s.pace().Rate = .95 * sc.warm * sc.rpm / 60
+		s.pace().Level = 1
+		s.pace().Grown = recalled
 	}
 	s.buckets = []*bucket{newBucket(sc.rpm/60, sc.burst, sc.empty)}
 	if sc.tpm > 0 {
@@ -298,7 +298,7 @@ func (s *sim) reload() {
 	if err := json.Unmarshal(data, s.state); err != nil {
 		s.fault("unmarshal: %v", err)
 	}
-	s.pool = s.state.Pool("p")
+	s.account = s.state.Open("p")
 }
 
 // other is another machine: unseen, naive, Poisson.
@@ -347,12 +347,14 @@ func (s *sim) begin(i int) {
 		}
 		s.waiting = append(s.waiting, c)
 		claude := Process{PID: i + 1}
-		waiter := claude
-		if !s.gateway {
-			waiter = Process{PID: 1000 + i}
+		waiter, news := Process{PID: 1000 + i}, ByRow
+		switch {
+		case s.gateway:
+			waiter, news = claude, AtOnce
+		case s.mute:
+			news = ByNext
 		}
-		s.pool.Ask(at(s.now), Ticket{Key: c.key, Event: c.event, Process: claude, Waiter: waiter,
-			Budget: s.rules.Budget, Mute: s.mute})
+		s.account.Ask(at(s.now), Call{Key: c.key, Event: c.event, Process: claude, Waiter: waiter, Rules: s.rules, News: news})
 	}
 	s.pump()
 }
@@ -362,24 +364,24 @@ func (s *sim) pump() {
 	if s.native {
 		return
 	}
-	s.pool.Sweep(at(s.now), func(Process) bool { return true })
-	next := s.pool.Admit(at(s.now), s.rules)
+	s.account.Sweep(at(s.now), everybody)
+	next := s.account.Admit(at(s.now), everybody)
 	s.check()
 	first := true
 	s.waiting = slices.DeleteFunc(s.waiting, func(c *simCall) bool {
-		if !s.pool.Granted(c.key, c.event) {
+		if !s.account.Granted(c.key, c.event) {
 			first = false
 			return false
 		}
-		c.thought = min(s.pool.cost(c.key).Input, s.rules.Budget.Input)
+		c.thought = min(s.account.turn(c.key).Expected.Input, s.rules.Budget.Input)
 		if c.thought == 0 {
 			c.thought = s.rules.Budget.Input
 		}
 		if !first && s.rules.Gap == 0 {
 			s.fault("%v was granted before one that asked earlier", c.key)
 		}
-		if s.rules.Most > 0 && len(s.pool.Grants) > s.rules.Most {
-			s.fault("%d turns at once", len(s.pool.Grants))
+		if s.rules.Most > 0 && len(s.account.Turns("")) > s.rules.Most {
+			s.fault("%d turns at once", len(s.account.Turns("")))
 		}
 		for k, due := range s.pending {
 			// A call without a gate may run beside another of its session; the pool knows one per key.
@@ -415,20 +417,22 @@ func (s *sim) pump() {
 	}
 }
 
+func (s *sim) pace() *Pace { return &s.account.class("").Pace }
+
 func (s *sim) check() {
-	if l := s.pool.Pace.Level; l < -1-1e-9 || l > 1+1e-9 {
+	if l := s.pace().Level; l < -1-1e-9 || l > 1+1e-9 {
 		s.fault("level %v", l)
 	}
 }
 
 // watch does what may cut the pace, and holds the promises about cuts.
 func (s *sim) watch(sent float64, do func()) {
-	was := s.pool.Pace.Rate
+	was := s.pace().Rate
 	do()
 	s.check()
-	if is := s.pool.Pace.Rate; was > 0 && is < was {
+	if is := s.pace().Rate; was > 0 && is < was {
 		s.cuttings++
-		if is < was/2-1e-9 && s.pool.Pace.Limit == 0 && s.pool.Pace.Doubts == 0 { // what is said is known, and was wrong
+		if is < was/2-1e-9 && s.pace().Limit == 0 && s.pace().Doubts == 0 { // what is said is known, and was wrong
 			s.fault("one cut took the pace from %.4f to %.4f", was, is)
 		}
 		if sent < s.lastCut {
@@ -460,14 +464,9 @@ func (s *sim) report(k Key, do func()) {
 
 func (s *sim) try(c *simCall) {
 	if !s.gateway && !s.native && !s.norows {
-		again, before, sent := c.tries > 0, c.sent, s.now
+		before, sent := c.sent, s.now
 		s.report(c.key, func() {
-			if s.mute && again && !s.pool.Rebuffed(c.key, at(before)) {
-				s.watch(before, func() {
-					s.pool.Retrying(at(s.now), c.key, Retry{Rejected: at(before), In: at(sent).Sub(at(before)), Attempt: 1, Late: true})
-				})
-			}
-			s.pool.Sent(at(s.now), c.key, at(sent))
+			s.watch(before, func() { s.account.Sent(at(s.now), c.key, at(sent)) })
 		})
 	}
 	c.sent = s.now
@@ -487,8 +486,8 @@ func (s *sim) arrive(c *simCall) {
 				if s.atEnd {
 					h = s.limits()
 				}
-				s.pool.Headers(at(s.now), c.key, at(sent), h)
-				s.pool.Used(at(s.now), c.key, at(s.now), Costs{Input: c.cost})
+				s.account.Headers(at(s.now), c.key, at(sent), h)
+				s.account.Used(at(s.now), c.key, at(s.now), Costs{Input: c.cost})
 				s.check()
 				s.pump()
 			})
@@ -507,7 +506,7 @@ func (s *sim) arrive(c *simCall) {
 		h, outage := s.limits(), s.outage[0] <= s.now && s.now < s.outage[1]
 		r := Rejection{Sent: at(c.sent), In: time.Duration(after * float64(time.Second)), Limit: !outage, Limits: h}
 		s.on(s.now+s.between(.05, .35), func() {
-			s.watch(c.sent, func() { s.pool.Rejected(at(s.now), c.key, r) })
+			s.watch(c.sent, func() { s.account.Rejected(at(s.now), c.key, r) })
 			s.waiting = slices.Insert(s.waiting, 0, c)
 			s.pump()
 		})
@@ -545,7 +544,7 @@ func (s *sim) announce(c *simCall, after float64) {
 	if c.tries > 10 {
 		s.dead++
 		if !s.native {
-			s.pool.Ended(at(s.now), c.key)
+			s.account.Ended(at(s.now), c.key)
 		}
 		s.end(c.session)
 		s.pump()
@@ -558,11 +557,11 @@ func (s *sim) announce(c *simCall, after float64) {
 	}
 	rejected, sent, n := s.now, c.sent, c.tries
 	s.report(c.key, func() {
-		if rejected+d > s.now && s.pool.Pace.Rate > 0 {
+		if rejected+d > s.now && s.pace().Rate > 0 {
 			s.pending[c.key] = rejected + d
 		}
 		s.watch(sent, func() {
-			s.pool.Retrying(at(s.now), c.key, Retry{Rejected: at(rejected), In: time.Duration(d * float64(time.Second)), Attempt: n, Named: c.named})
+			s.account.Retrying(at(s.now), c.key, Retry{Rejected: at(rejected), In: time.Duration(d * float64(time.Second)), Attempt: n, Named: c.named})
 		})
 	})
 }
@@ -575,10 +574,10 @@ func (s *sim) success(c *simCall) {
 	s.answered++
 	if (s.names || s.rules.Budget != (Budget{})) && !s.gateway {
 		answered, key, cost := s.now, c.key, c.cost
-		s.report(key, func() { s.pool.Used(at(s.now), key, at(answered), Costs{Input: cost}) })
+		s.report(key, func() { s.account.Used(at(s.now), key, at(answered), Costs{Input: cost}) })
 	}
 	if !s.native {
-		s.pool.Succeeded(at(s.now), c.key)
+		s.account.Succeeded(at(s.now), c.key)
 	}
 	i := c.session
 	if s.open[i]--; s.open[i] == 0 {

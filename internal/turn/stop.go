@@ -30,21 +30,21 @@ func (d Death) Ends() bool { return d.Lifts && (d.Limit != UsageLimit || !d.Rese
 
 // Died says that the key's turn died: it is given back, and all wait until the limit is over. To tell it again, as several
 // who see it do, changes nothing, however late: neither is a turn lost that was asked for since, nor begins a wait anew.
-func (p *Pool) Died(now time.Time, k Key, d Death) {
-	if !p.Resumed(k, d) {
-		p.Ended(now, k)
+func (a *Account) Died(now time.Time, k Key, d Death) {
+	if !a.Resumed(k, d) {
+		a.Ended(now, k)
 	}
-	if d.Ends() && (!d.Reset.IsZero() || !d.At.Before(p.CoolDown.Until)) {
-		p.Limited(now, d.Reset, d.Limit)
+	if d.Ends() && (!d.Reset.IsZero() || !d.At.Before(a.Class(k.Class).CoolDown.Until)) {
+		a.Limited(now, k.Class, d.Reset, d.Limit)
 	}
 }
 
-// Due returns when the session may be made to go on, now or later: when the limit is over as far as the pool knows, but not
+// Due returns when the session may be made to go on, now or later: when the limit of its class is over as far as is known, but not
 // in the user's quiet hours. An error says why it stays stopped.
-func (d Death) Due(now time.Time, p *Pool, r Rules) (time.Time, error) {
-	due := latest(p.CoolDown.Until, d.Reset)
-	if p.Usage.Why == d.Limit { // so long that others are not held back for it
-		due = latest(due, p.Usage.Until)
+func (d Death) Due(now time.Time, l *Limit, r Rules) (time.Time, error) {
+	due := latest(l.CoolDown.Until, d.Reset)
+	if l.Usage.Why == d.Limit { // so long that others are not held back for it
+		due = latest(due, l.Usage.Until)
 	}
 	switch {
 	case !d.Lifts:
@@ -55,7 +55,7 @@ func (d Death) Due(now time.Time, p *Pool, r Rules) (time.Time, error) {
 		if due = d.Reset; d.Native {
 			due = due.Add(nativeGrace)
 		}
-	case d.Reset.IsZero() && p.CoolDown.GaveUp():
+	case d.Reset.IsZero() && l.CoolDown.GaveUp():
 		return due, errors.New("the limit came back each time and never said how long it lasts")
 	}
 	due = due.Local()
@@ -103,7 +103,7 @@ func (s *Session) Prompted(now time.Time) (byHand Stop) {
 
 // GoesOn ends the stop, if there is one, and says how long it lasted: until the key's turn began, or, where the session
 // had its turn all the while, until the time for which Claude Code announced its next try.
-func (s *Session) GoesOn(now time.Time, p *Pool, k Key) (stop Stop, waited time.Duration) {
+func (s *Session) GoesOn(now time.Time, a *Account, k Key) (stop Stop, waited time.Duration) {
 	stop, s.Stop = s.Stop, Stop{}
 	if stop.Since.IsZero() {
 		return stop, 0
@@ -112,10 +112,8 @@ func (s *Session) GoesOn(now time.Time, p *Pool, k Key) (stop Stop, waited time.
 	if stop.Until.After(stop.Since) && stop.Until.Before(end) {
 		end = stop.Until
 	}
-	for _, g := range p.Grants {
-		if g.Key == k && g.At.After(stop.Since) {
-			end = g.At
-		}
+	if c := a.turn(k); c != nil && c.Granted.After(stop.Since) {
+		end = c.Granted
 	}
 	return stop, max(0, end.Sub(stop.Since))
 }

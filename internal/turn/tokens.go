@@ -3,7 +3,6 @@ package turn
 import (
 	"cmp"
 	"math"
-	"slices"
 	"time"
 )
 
@@ -70,35 +69,42 @@ type Costs struct {
 // learn is how much the latest first call makes up of what is expected of the next.
 const learn = 0.1
 
-// cost is what the next call of the key is expected to take: half what its last took and half what that was expected
-// to; a first call what first calls took.
-func (p *Pool) cost(k Key) Costs {
-	i := slices.IndexFunc(p.Callers, func(c Caller) bool { return c.Key == k })
-	if i < 0 {
-		return p.Costs
+// expect is what a call is expected to take when it is sent: half what its key's last took and half what that was expected to;
+// a key's first what first calls took.
+func (a *Account) expect(c *Call) Costs {
+	first := a.Class(c.Class).First
+	last := a.last(c.Key)
+	if last == nil {
+		return first
 	}
-	c := p.Callers[i]
-	mean := func(last, before, first float64) float64 {
-		if last > 0 && before > 0 {
-			return math.Round((last + before) / 2)
+	mean := func(took, expected, first float64) float64 {
+		if took > 0 && expected > 0 && last.Own {
+			return math.Round((took + expected) / 2)
 		}
-		return cmp.Or(last, before, first)
+		return cmp.Or(took, expected, first)
 	}
-	return Costs{mean(c.Took.Input, c.Costs.Input, p.Costs.Input), mean(c.Took.Output, c.Costs.Output, p.Costs.Output)}
+	return Costs{mean(last.Took.Input, last.Expected.Input, first.Input), mean(last.Took.Output, last.Expected.Output, first.Output)}
+}
+
+// expectsOwn reports that the key's calls have told what they take.
+func (a *Account) expectsOwn(c *Call) bool {
+	last := a.last(c.Key)
+	return last != nil && (last.Own || last.Took != Costs{})
 }
 
 // Used says what the key's call that was answered at a time took; a zero is not known. Told twice it counts once.
-func (p *Pool) Used(now time.Time, k Key, at time.Time, took Costs) {
-	p.advance(now)
-	if !took.valid() {
-		took = Costs{}
+func (a *Account) Used(now time.Time, k Key, at time.Time, took Costs) {
+	now = a.advance(now)
+	c := a.last(k)
+	if c == nil || !took.valid() {
+		return
 	}
-	c := p.caller(k)
-	note := func(last, before, first *float64, is float64) {
+	l := a.class(k.Class)
+	note := func(last, first *float64, is float64) {
 		switch {
 		case is <= 0:
 			return
-		case *last > 0 || *before > 0: // not the key's first
+		case *last > 0 || c.Own: // not the key's first
 		case *first == 0:
 			*first = is
 		default:
@@ -106,23 +112,17 @@ func (p *Pool) Used(now time.Time, k Key, at time.Time, took Costs) {
 		}
 		*last = is
 	}
-	note(&c.Took.Input, &c.Costs.Input, &p.Costs.Input, took.Input)
-	note(&c.Took.Output, &c.Costs.Output, &p.Costs.Output, took.Output)
-	taken, known := &c.Taken, c.Taken != (Costs{})
-	if g := p.grant(k); g != nil {
-		taken, known = &g.Taken, true
+	note(&c.Took.Input, &l.First.Input, took.Input)
+	note(&c.Took.Output, &l.First.Output, took.Output)
+	if c.Reserved.Input > 0 && took.Input > 0 {
+		l.Tokens.take(Costs{Input: took.Input - c.Reserved.Input})
+		c.Reserved.Input = took.Input
 	}
-	if taken.Input > 0 && took.Input > 0 {
-		p.Tokens.take(Costs{Input: took.Input - taken.Input})
-		taken.Input = took.Input
+	if (c.Reserved != Costs{} || c.Phase == Granted) && took.Output > 0 {
+		l.Tokens.take(Costs{Output: took.Output - c.Reserved.Output})
+		c.Reserved.Output = took.Output
 	}
-	if known && took.Output > 0 {
-		p.Tokens.take(Costs{Output: took.Output - taken.Output})
-		taken.Output = took.Output
-	}
-	if s := p.account().came(stamp(at), k); s != nil {
-		s.Input, s.Output = cmp.Or(took.Input, s.Input), cmp.Or(took.Output, s.Output)
-	}
+	a.came(happened(now, at), k)
 }
 
 func (t *Tokens) take(c Costs) {
@@ -143,25 +143,23 @@ func (b *Bucket) deepest() float64 { return -mostDebt * b.Rate }
 
 // afford is when the buckets have what a call is expected to take. One that takes more than a bucket ever had goes when
 // it is full, as at the server; none waits for more than comes in within an hour.
-func (t *Tokens) afford(now time.Time, c Costs) time.Time {
+func (t Tokens) afford(now time.Time, c Costs) time.Time {
 	until := now
 	for _, one := range []struct {
-		b    *Bucket
+		b    Bucket
 		need float64
-	}{{&t.Input, c.Input}, {&t.Output, c.Output}, {&t.Total, c.Input + c.Output}} {
-		one.b.refill(now)
-		if lack := min(one.need, one.b.Top, mostDebt*one.b.Rate) - one.b.Level; one.b.Rate > 0 && lack > 1e-6 {
-			if at := now.Add(seconds(lack / one.b.Rate)); at.After(until) {
-				until = at
-			}
+	}{{t.Input, c.Input}, {t.Output, c.Output}, {t.Total, c.Input + c.Output}} {
+		b := one.b.at(now)
+		if lack := min(one.need, b.Top, mostDebt*b.Rate) - b.Level; b.Rate > 0 && lack > 1e-6 {
+			until = latest(until, now.Add(seconds(lack/b.Rate)))
 		}
 	}
 	return until
 }
 
 // lacked is what a call takes of the input, at most, that was rejected for want of tokens and told to wait so long.
-func (t *Tokens) lacked(wait time.Duration) float64 {
-	for _, b := range []*Bucket{&t.Input, &t.Total} {
+func (t Tokens) lacked(wait time.Duration) float64 {
+	for _, b := range []Bucket{t.Input, t.Total} {
 		if b.Rate > 0 {
 			return min(mostLimit, max(0, b.Level)+b.Rate*wait.Seconds())
 		}
@@ -169,44 +167,48 @@ func (t *Tokens) lacked(wait time.Duration) float64 {
 	return 0
 }
 
-func (b *Bucket) refill(now time.Time) {
+// at is the bucket as it is then.
+func (b Bucket) at(now time.Time) Bucket {
 	if b.Rate > 0 && now.After(b.At) {
 		b.Level = min(max(b.Level, b.Top), b.Level+b.Rate*now.Sub(b.At).Seconds())
 	}
 	b.At = now
+	return b
 }
 
 // hear takes in what the answer to the key's call said, which was sent at sentAt. What came in since then, and what our
 // later calls took, bounds the level from both sides: it is put between, never onto a number. What the call itself took
 // of the input the server has counted.
-func (p *Pool) hear(now, sentAt time.Time, k Key, l Limits) {
+func (a *Account) hear(now, sentAt time.Time, k Key, l Limits) {
 	var later, under Costs // of other calls since; of answers that are not finished
-	for _, g := range p.Grants {
-		under.Output += g.Taken.Output
-		if g.Key != k && !g.At.Before(sentAt.Add(-slop)) {
-			later.Input += g.Taken.Input
-		}
-	}
-	for _, c := range p.Callers {
-		if c.Key != k && !c.Sent.Before(sentAt.Add(-slop)) && !p.Holds(c.Key) {
-			later.Input += cmp.Or(c.Took.Input, c.Costs.Input)
-			later.Output += cmp.Or(c.Took.Output, c.Costs.Output)
+	for _, c := range a.Calls {
+		switch {
+		case c.Class != k.Class || c.Phase == Waiting:
+		case c.Phase == Granted:
+			under.Output += c.Reserved.Output
+			if c.Key != k && !c.Granted.Before(sentAt.Add(-slop)) {
+				later.Input += c.Reserved.Input
+			}
+		case c.Key != k && !c.Sent.Before(sentAt.Add(-slop)):
+			later.Input += c.took().Input
+			later.Output += c.took().Output
 		}
 	}
 	since := (now.Sub(sentAt) + slop).Seconds()
-	p.Tokens.Input.hear(now, l.Input, later.Input, 0, since)
-	p.Tokens.Output.hear(now, l.Output, later.Output, under.Output, since)
 	if l.Input.Limit > 0 || l.Output.Limit > 0 {
 		l.Total = Resource{} // their sum, and no limit of its own
 	}
-	p.Tokens.Total.hear(now, l.Total, later.Input+later.Output, under.Output, since)
-	if g := p.grant(k); g != nil {
-		g.Taken.Input = 0
+	t := &a.class(k.Class).Tokens
+	t.Input.hear(now, l.Input, later.Input, 0, since)
+	t.Output.hear(now, l.Output, later.Output, under.Output, since)
+	t.Total.hear(now, l.Total, later.Input+later.Output, under.Output, since)
+	if c := a.turn(k); c != nil {
+		c.Reserved.Input = 0
 	}
 }
 
 func (b *Bucket) hear(now time.Time, r Resource, later, under, since float64) {
-	b.refill(now)
+	*b = b.at(now)
 	if r.Limit <= 0 {
 		return
 	}

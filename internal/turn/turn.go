@@ -21,8 +21,6 @@
 package turn
 
 import (
-	"maps"
-	"slices"
 	"time"
 )
 
@@ -34,20 +32,13 @@ type State struct {
 	Version int `json:"version"`
 	// Salt keys the hash that names pools, so that a pool's name gives no credential away.
 	Salt     string              `json:"salt,omitempty"`
-	Pools    map[string]*Pool    `json:"pools,omitempty"`
+	Accounts map[string]*Account `json:"accounts,omitempty"`
 	Sessions map[string]*Session `json:"sessions,omitempty"`
 	// Clocks is by how many milliseconds the times in the file go before a machine's clock. See [State.Arrive].
 	Clocks map[string]int64 `json:"clocks,omitempty"`
 
 	here  Host          // where this is read
 	ahead time.Duration // of here's clock
-}
-
-// Key names who calls the model: a session, or one of its subagents. A key makes one call at a time; who knows of
-// several at once (a gateway) tells them apart by Agent.
-type Key struct {
-	Session string `json:"session"`
-	Agent   string `json:"agent,omitempty"`
 }
 
 // Process names a process for good: pids are used again, a pid with its start time is not, and both are a host's own.
@@ -59,7 +50,7 @@ type Process struct {
 
 // Session is what is known of one Claude Code session.
 type Session struct {
-	Pool string `json:"pool"`
+	Account string `json:"account"`
 	// Gateway says that a gateway counts its calls, in pools of their own (see [ClassPool]); its transcripts are not read.
 	Gateway    bool      `json:"gateway,omitempty"`
 	Process    Process   `json:"process"` // Claude Code itself
@@ -69,61 +60,28 @@ type Session struct {
 	Seen       time.Time `json:"seen"`
 	// Offsets says up to which byte each transcript of the session was read, its subagents' included.
 	Offsets map[string]int64 `json:"offsets,omitempty"`
-	// Traced says that its transcript tells of every request when it is sent (2.1.330), so that answers tell nothing new.
-	Traced bool `json:"traced,omitempty"`
-	// Asked is when each transcript's last request was sent that nothing was heard of since.
-	Asked map[string]time.Time `json:"asked,omitempty"`
 	// Class is that of the model it last used, where no gateway tells its calls apart.
 	Class string `json:"class,omitempty"`
-	// Answer is the id of the last answer that was counted, where requests are not told.
-	Answer string `json:"answer,omitempty"`
 	// Resumes is how often it was made to go on after a limit.
 	Resumes Resumes `json:"resumes,omitzero"`
 	// Stop is what holds it up now.
 	Stop Stop `json:"stop,omitzero"`
 }
 
-// Pool is what shares one rate limit, and all that is known about it. Its methods are not safe for concurrent use:
-// whoever holds the lock on the state has the pool to itself.
-type Pool struct {
-	Name     string   `json:"name,omitempty"`
-	Queue    []Ticket `json:"queue,omitempty"`
-	Grants   []Grant  `json:"grants,omitempty"`
-	Retries  []Retry  `json:"retries,omitempty"`
-	CoolDown CoolDown `json:"cool,omitzero"`
-	Usage    Usage    `json:"usage,omitzero"`
-	Pace     Pace     `json:"pace,omitzero"`
-	Callers  []Caller `json:"callers,omitempty"`
-	Costs    Costs    `json:"costs,omitzero"` // of a key's first call, on average
-	Tokens   Tokens   `json:"tokens,omitzero"`
-	Account  Account  `json:"account,omitzero"`
-	// Ahead is how many interactive calls in a row went before one of -p that waited.
-	Ahead int       `json:"ahead,omitempty"`
-	At    time.Time `json:"at,omitzero"` // up to when everything above was brought
-
-	// The pool that this is a class of, or the classes of this: they share an account, and respect each other's
-	// cool-downs. State.Pool sees to them.
-	base    *Pool
-	classes []*Pool
-	class   string
-
-	here Host // where it is read; State.Pool sees to it too
-}
-
 // Rules are the user's wishes about turns.
 type Rules struct {
 	// Most calls in flight at once; 1 is "strict". 0: as many as the pace allows.
-	Most int
+	Most int `json:"most,omitempty"`
 	// Gap is the least time between the starts of two calls of one session.
-	Gap time.Duration
+	Gap time.Duration `json:"gap,omitempty"`
 	// Quiet are the hours in which no session is made to go on by itself.
-	Quiet Quiet
+	Quiet Quiet `json:"-"`
 	// Interactive prefers the calls of interactive sessions to those of -p.
-	Interactive bool
+	Interactive bool `json:"interactive,omitempty"`
 	// Budget is for the calls of the sessions whose rules these are, and counts those of all.
-	Budget Budget
+	Budget Budget `json:"budget,omitzero"`
 	// Resumes is how often a session is resumed without an answer in between; 0: 5 times.
-	Resumes int
+	Resumes int `json:"-"`
 }
 
 // NewState is the state of a machine on which nothing has happened yet.
@@ -132,38 +90,26 @@ func NewState() *State {
 }
 
 // Forget drops the sessions whose process is gone, or can't be looked at and was not heard of for long, with everything
-// they had in any pool, and pools of which there is nothing to remember.
+// they had in any account, and accounts of which there is nothing to remember.
 func (s *State) Forget(now time.Time, alive func(Process) bool) {
 	for id, one := range s.Sessions {
 		if !lives(one.Process, alive) || one.Process.Host != "" && one.Process.Host != s.here && now.Sub(one.Seen).Abs() > away {
-			delete(s.Sessions, id)
-			for _, p := range s.Pools {
-				p.forget(now, id)
-			}
+			s.Leave(now, id)
 		}
 	}
-	for _, id := range slices.Collect(maps.Keys(s.Pools)) {
-		s.Pool(id)
-	}
-	for id, p := range s.Pools {
-		p.Sweep(now, alive)
-		if p.blank() {
-			delete(s.Pools, id)
+	for id, a := range s.Accounts {
+		if a.Sweep(now, alive); a.blank() {
+			delete(s.Accounts, id)
 		}
 	}
 }
 
-// forget drops all that a session has in the pool. Its calls stay counted: the server counted them too.
-func (p *Pool) forget(now time.Time, session string) {
-	p.Queue = slices.DeleteFunc(p.Queue, func(t Ticket) bool { return t.Session == session })
-	p.Grants = slices.DeleteFunc(p.Grants, func(g Grant) bool { return g.Session == session })
-	p.orphan(now, func(r Retry) bool { return r.Session == session })
-	p.Callers = slices.DeleteFunc(p.Callers, func(c Caller) bool { return c.Session == session })
-}
-
-func (p *Pool) blank() bool {
-	return len(p.Queue) == 0 && len(p.Grants) == 0 && len(p.Retries) == 0 && len(p.Callers) == 0 &&
-		p.CoolDown == CoolDown{} && p.Usage == Usage{} && p.Pace.blank() && p.Account.Asked.IsZero()
+// Leave drops the session with everything it had in any account: it ended.
+func (s *State) Leave(now time.Time, session string) {
+	delete(s.Sessions, session)
+	for _, a := range s.Accounts {
+		a.leave(a.advance(now), session)
+	}
 }
 
 // lives asks alive about a process. One that nobody named, or can look at, is taken to live: its lease ends it.

@@ -2,7 +2,6 @@ package turn
 
 import (
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -14,19 +13,19 @@ const WakeEvent = "wake"
 // keeps it asleep; the next one's turn has come then.
 const wakeLease = 15 * time.Second
 
-// Wake makes the session of the ticket go on, whose turn died, if its turn to be woken has come; else the ticket stands in
-// line for it, but in quiet hours. Whose calls a gateway counts stands in no line. An error says why the session must not be
+// Wake makes the session of the call go on, whose turn died, if its turn to be woken has come; else the call stands in line
+// for it, but in quiet hours. Whose calls a gateway counts stands in no line. An error says why the session must not be
 // woken: ErrResumed where it goes on already.
-func (p *Pool) Wake(now time.Time, s *Session, t Ticket, d Death, r Rules) (ok bool, err error) {
+func (a *Account) Wake(now time.Time, s *Session, c Call, d Death, r Rules, alive func(Process) bool) (ok bool, err error) {
 	switch {
-	case p.Resumed(t.Key, d):
+	case a.Resumed(c.Key, d):
 		return false, ErrResumed
 	case r.Quiet.Holds(now.Local()): // the line was long
-		p.Withdraw(t.Key, WakeEvent)
+		a.Withdraw(now, c.Key, WakeEvent)
 		return false, nil
 	case !s.Gateway:
-		p.Ask(now, t)
-		if p.Admit(now, r); !p.Granted(t.Key, WakeEvent) {
+		a.Ask(now, c)
+		if a.Admit(now, alive); !a.Granted(c.Key, WakeEvent) {
 			return false, nil
 		}
 	}
@@ -34,31 +33,28 @@ func (p *Pool) Wake(now time.Time, s *Session, t Ticket, d Death, r Rules) (ok b
 	case err == nil:
 		s.Stop.Woken = true
 	case !errors.Is(err, ErrResumed): // else another has its turn
-		p.Withdraw(t.Key, WakeEvent)
+		a.Withdraw(now, c.Key, WakeEvent)
 		s.Stop = Stop{} // it is the person's now
 	}
 	return err == nil, err
 }
 
 // Resumed reports whether the key asked for a turn since its last one died.
-func (p *Pool) Resumed(k Key, d Death) bool {
-	return slices.ContainsFunc(p.Queue, func(t Ticket) bool { return t.Key == k && t.Event != WakeEvent }) ||
-		slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.Key == k && g.Event != WakeEvent && g.At.After(d.At) })
+func (a *Account) Resumed(k Key, d Death) bool {
+	return a.find(func(c *Call) bool {
+		return c.Key == k && c.Event != WakeEvent && (c.Phase == Waiting || c.Phase == Granted && c.Granted.After(d.At))
+	}) != nil
 }
 
 // waking is until when a session that was woken keeps the next one asleep, as far as time tells.
-func (p *Pool) waking() (until time.Time) {
-	for _, g := range p.Grants {
+func (a *Account) waking(class string) (until time.Time) {
+	for _, c := range a.Calls {
 		switch {
-		case !g.Woken:
-		case g.Event == WakeEvent:
-			until = latest(until, p.lapse(g))
-		default:
-			for _, t := range p.Pace.Tries {
-				if t.Key == g.Key {
-					until = latest(until, t.At.Add(trial))
-				}
-			}
+		case c.Class != class || !c.Woken || c.Phase != Granted:
+		case c.Event == WakeEvent:
+			until = latest(until, a.lapse(c))
+		case c.Trial:
+			until = latest(until, c.Sent.Add(trial))
 		}
 	}
 	return until
@@ -66,24 +62,17 @@ func (p *Pool) waking() (until time.Time) {
 
 // takeOver gives the session what was asked for to wake it: its place in the line, or the turn itself. Its call is sent
 // now, not when it was woken.
-func (p *Pool) takeOver(now time.Time, t Ticket) bool {
-	if t.Event == WakeEvent {
+func (a *Account) takeOver(now time.Time, c Call) bool {
+	w := a.find(func(w *Call) bool { return w.Key == c.Key && w.Event == WakeEvent && w.Phase != Over })
+	if w == nil || c.Event == WakeEvent {
 		return false
 	}
-	if i := slices.IndexFunc(p.Queue, func(q Ticket) bool { return q.Key == t.Key && q.Event == WakeEvent }); i >= 0 {
-		t.Since, t.Seen, t.Paced, t.Rejected = p.Queue[i].Since, now, p.Queue[i].Paced, 0
-		p.Queue[i] = t
-		return true
+	w.Event, w.Process, w.Waiter, w.Rules, w.Print, w.News, w.Seen = c.Event, c.Process, c.Waiter, c.Rules, c.Print, c.News, now
+	if w.Phase == Granted {
+		a.unsend(w)
+		w.Granted, w.Paced = now, false
+		a.send(w, now)
 	}
-	i := slices.IndexFunc(p.Grants, func(g Grant) bool { return g.Key == t.Key && g.Event == WakeEvent })
-	if i < 0 {
-		return false
-	}
-	p.unuse(t.Key)
-	g := &p.Grants[i]
-	g.Event, g.Process, g.Waiter, g.At, g.Seen, g.Budget, g.Print = t.Event, t.Process, t.Waiter, now, now, t.Budget, t.Print
-	p.caller(t.Key).Mute = t.Mute
-	p.send(Try{Key: t.Key, At: now})
 	return true
 }
 

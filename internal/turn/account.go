@@ -1,0 +1,227 @@
+package turn
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Account is what one credential pays for at one API, and all that is known about it. Its methods are not safe for concurrent
+// use: whoever holds the lock on the state has the account to itself.
+type Account struct {
+	Name    string            `json:"name,omitempty"`
+	Calls   []*Call           `json:"calls,omitempty"` // those that wait in the order of the line, the others as they were sent
+	Classes map[string]*Limit `json:"classes,omitempty"`
+	Budget  Budget            `json:"budget,omitzero"` // of the last who asked with one
+	// Budgeted is when somebody last asked with a budget, to the minute; zero: nobody, and what was spent is not kept.
+	Budgeted time.Time `json:"budgeted,omitzero"`
+	// Requests are when requests came that count in the budget and took no tokens: those that were rejected, and those of before
+	// it was first asked with.
+	Requests Log       `json:"requests,omitempty"`
+	At       time.Time `json:"at,omitzero"` // up to when all of it was brought
+
+	here Host // where it is read
+}
+
+// Limit is what is known of the rate limit of one class of models. The class "" is of calls that are not told apart.
+type Limit struct {
+	Pace     Pace     `json:"pace,omitzero"`
+	Tokens   Tokens   `json:"tokens,omitzero"`
+	CoolDown CoolDown `json:"cool,omitzero"`
+	Usage    Usage    `json:"usage,omitzero"`
+	First    Costs    `json:"first,omitzero"`   // what a key's first call takes, on average
+	Passed   int      `json:"passed,omitempty"` // interactive calls in a row that went before one of -p that waited
+}
+
+// AccountID names the account that a secret pays for. It tells nothing about the secret to who has not seen it: the key of the
+// hash is the state's own, made when missing.
+func (s *State) AccountID(secret string) string {
+	if s.Salt == "" {
+		s.Salt = rand.Text()
+	}
+	mac := hmac.New(sha256.New, []byte(s.Salt))
+	mac.Write([]byte(secret))
+	return hex.EncodeToString(mac.Sum(nil)[:6])
+}
+
+// Account returns the account with that id; one that is not known is blank, and none of the state's.
+func (s *State) Account(id string) *Account {
+	if a := s.Accounts[id]; a != nil {
+		return a
+	}
+	return &Account{here: s.here}
+}
+
+// Open returns the account with that id, and makes it when missing.
+func (s *State) Open(id string) *Account {
+	a := s.Account(id)
+	if s.Accounts == nil {
+		s.Accounts = make(map[string]*Account)
+	}
+	s.Accounts[id] = a
+	return a
+}
+
+// Class returns what is known of the limit of a class; of one that nobody called nothing is.
+func (a *Account) Class(name string) *Limit {
+	if l := a.Classes[name]; l != nil {
+		return l
+	}
+	return &Limit{}
+}
+
+// class is the limit of a class, made when missing.
+func (a *Account) class(name string) *Limit {
+	l := a.Class(name)
+	if a.Classes == nil {
+		a.Classes = make(map[string]*Limit)
+	}
+	a.Classes[name] = l
+	return l
+}
+
+// advance brings the account up to now, in the order in which things happened, and returns the time to go on with: never
+// before the time that it was brought to already. A clock that was put back is [State.Arrive]'s.
+func (a *Account) advance(now time.Time) time.Time {
+	now = latest(stamp(now), a.At)
+	for name, l := range a.Classes {
+		if !slices.ContainsFunc(a.Calls, func(c *Call) bool { return c.Class == name && c.Phase == Waiting }) {
+			l.fade(now)
+		}
+	}
+	for {
+		c, due := a.due()
+		if c == nil || due.After(now) {
+			break
+		}
+		if c.Retry != nil {
+			c.Retry = nil
+			a.send(c, due)
+			a.alive(due, c.Key)
+		} else {
+			c.Paced = c.Paced && c.News != ByNext // only its answer tells that the pace was not too high
+			a.confirm(due, c)
+		}
+	}
+	for _, l := range a.Classes {
+		l.Pace.refill(now)
+	}
+	a.At = now
+	return now
+}
+
+// due is what happens next by itself: a call that was rejected is made again, or the trial of one is over; nil: nothing.
+func (a *Account) due() (first *Call, at time.Time) {
+	for _, c := range a.Calls {
+		var due time.Time
+		switch {
+		case c.Phase == Waiting:
+			continue
+		case c.Retry != nil:
+			due = c.Retry.Due()
+		case c.Trial:
+			due = c.trialEnds(a.Class(c.Class).Pace.Rate > 0)
+		default:
+			continue
+		}
+		if first == nil || due.Before(at) || due.Equal(at) && c.Retry != nil && first.Retry == nil {
+			first, at = c, due
+		}
+	}
+	return first, at
+}
+
+// fade forgets what was learned before the calls of the class fell quiet.
+func (l *Limit) fade(now time.Time) {
+	if l.Pace.Used.IsZero() {
+		return
+	}
+	if now.Sub(l.Pace.Used) > forgotten {
+		l.Pace, l.Tokens = Pace{At: l.Pace.At}, Tokens{}
+		return
+	}
+	l.Pace.fade(now)
+}
+
+// SetBack reports that the clock was put back since the account was last brought up to date. Whoever waits for a time in it
+// reads the state anew then, or would wait for as long again.
+func (a *Account) SetBack(now time.Time) bool { return a.At.Sub(stamp(now)) > skew }
+
+// Sweep clears away what nobody will come back for: calls whose waiter can't be looked at and gave no sign of life for a lease;
+// turns whose session is gone or whose lease lapsed; tries announced by sessions that are gone; and what nothing depends on
+// any more. It is for whoever has the account in hand anyway, before Admit.
+func (a *Account) Sweep(now time.Time, alive func(Process) bool) {
+	now = a.advance(now)
+	a.drop(func(c *Call) bool {
+		return c.Phase == Waiting && a.elsewhere(c.Waiter) && now.Sub(c.Seen) > lease
+	})
+	for _, c := range a.Calls {
+		switch {
+		case c.Phase == Granted && !a.lapse(c).After(now) && c.Event == WakeEvent: // who did not wake up made no call
+			a.Withdraw(now, c.Key, c.Event)
+		case c.Phase == Granted && (!a.lapse(c).After(now) || !lives(c.Process, alive)):
+			c.over(now)
+			fallthrough
+		case c.Retry != nil && c.Phase == Over && !lives(c.Process, alive):
+			a.orphan(now, c)
+		}
+	}
+	a.forgetBudget(now)
+	a.settle(now)
+	for _, l := range a.Classes {
+		if l.CoolDown.Times > 0 && now.Sub(l.CoolDown.Until) > forgotten {
+			l.CoolDown = CoolDown{}
+		}
+		if left := l.Usage.Until.Sub(now); l.Usage != (Usage{}) && (left <= 0 || left > longest) {
+			l.Usage = Usage{}
+		}
+	}
+}
+
+// settle drops the calls that nothing depends on any more; what they tell of the pace goes into its log.
+func (a *Account) settle(now time.Time) {
+	lasts := make(map[Key]*Call)
+	for _, c := range a.Calls {
+		if last := lasts[c.Key]; c.made() && (last == nil || !c.latest().Before(last.latest())) {
+			lasts[c.Key] = c
+		}
+	}
+	for _, c := range a.Calls {
+		if last := lasts[c.Key]; c.made() && last != c {
+			last.Row, last.Refused, last.Answer = latest(last.Row, c.Row), latest(last.Refused, c.Refused), cmp.Or(last.Answer, c.Answer)
+		}
+	}
+	a.drop(func(c *Call) bool {
+		needed := c.Phase != Over || c.Trial || c.Retry != nil || a.spends(now, c) || c.Unseen && c.News != AtOnce && now.Sub(c.Done) < overdue ||
+			lasts[c.Key] == c && now.Sub(c.latest()) <= forgotten
+		if !needed && c.counted() {
+			a.class(c.Class).Pace.note(c.Sent)
+		}
+		return !needed
+	})
+}
+
+// drop takes calls out.
+func (a *Account) drop(which func(*Call) bool) { a.Calls = slices.DeleteFunc(a.Calls, which) }
+
+// leave drops all that a session has. Its calls stay counted: the server counted them too.
+func (a *Account) leave(now time.Time, session string) {
+	for _, c := range a.Calls {
+		if c.Session == session && c.Phase != Waiting {
+			a.orphan(now, c)
+			c.over(now)
+		}
+	}
+	a.drop(func(c *Call) bool { return c.Session == session && c.Phase == Waiting })
+}
+
+func (a *Account) blank() bool {
+	return len(a.Calls) == 0 && a.Budgeted.IsZero() && !slices.ContainsFunc(slices.Collect(maps.Values(a.Classes)), func(l *Limit) bool {
+		return !l.Pace.blank() || l.CoolDown != CoolDown{} || l.Usage != Usage{}
+	})
+}

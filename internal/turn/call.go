@@ -1,0 +1,226 @@
+package turn
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Key names who calls the model: a session or one of its subagents, and the class of the model where calls are told apart
+// by it (see [Class]). A key makes one call at a time; a gateway, which knows of several at once, tells them apart by Agent.
+type Key struct {
+	Session string `json:"session"`
+	Agent   string `json:"agent,omitempty"`
+	Class   string `json:"class,omitempty"`
+}
+
+// Phase is how far a call has come.
+type Phase int
+
+const (
+	Waiting Phase = iota // in line for its turn
+	Granted              // has its turn: taken to be sent at once, and made again by itself when it is rejected
+	Over                 // its turn is over, or it had none
+)
+
+// News is how it becomes known that calls of a key are rejected.
+type News int
+
+const (
+	ByRow  News = iota // by a row of the transcript or a line of the screen, half a second later
+	AtOnce             // by its answer: a gateway
+	ByNext             // only by its next try: a subagent, and a screen that nobody reads (2.1.330)
+)
+
+// Call is one call to the model, from when it is asked for until nothing depends on it any more. The line, the turns, what
+// is on trial, what is to be made again and what was spent are views of an account's calls. The last call of a key that
+// was made is kept for 10 minutes: reports of it come late, and the next takes about as many tokens.
+type Call struct {
+	Key
+	Phase   Phase   `json:"phase,omitempty"`
+	Event   string  `json:"event,omitempty"` // the hook event that asks: delivered twice, it is one call
+	Process Process `json:"process,omitzero"`
+	Waiter  Process `json:"waiter,omitzero"` // who waits for the turn: a hook, or the gateway
+	Rules   Rules   `json:"rules,omitzero"`
+	News    News    `json:"news,omitempty"`
+	Print   bool    `json:"print,omitempty"` // nobody sits before the session (-p)
+	Model   string  `json:"model,omitempty"` // the class of the session's model, where the key has none; "": not known
+
+	Asked   time.Time `json:"asked,omitzero"`   // it joined the line
+	Granted time.Time `json:"granted,omitzero"` // it was given its turn
+	Sent    time.Time `json:"sent,omitzero"`    // it was sent, as far as is known; zero: it was not, or was rejected
+	Came    time.Time `json:"came,omitzero"`    // the server had it by then
+	Done    time.Time `json:"done,omitzero"`    // its turn ended
+	Seen    time.Time `json:"seen,omitzero"`    // last sign of life: of its waiter first, then of its turn
+	Row     time.Time `json:"row,omitzero"`     // the key's last row that told of a request
+	Refused time.Time `json:"refused,omitzero"` // the key's last rejection
+
+	Paced      bool   `json:"paced,omitempty"`      // it was held for the limit: only such calls tell that the pace could be higher
+	Rejections int    `json:"rejections,omitempty"` // how often it came back to the line
+	Retry      *Retry `json:"retry,omitempty"`      // it was rejected and will be made again
+	// Trial says that it was sent, and neither accepted nor rejected as far as anyone knows.
+	Trial bool `json:"trial,omitempty"`
+	// Doubt is until when it may turn out that it was rejected, like one that was sent before it.
+	Doubt time.Time `json:"doubt,omitzero"`
+	// Unseen says that Sent is the time of its turn: nothing told yet when it was really sent.
+	Unseen bool `json:"unseen,omitempty"`
+	// Silent says that nothing was told since the row of its request.
+	Silent bool `json:"silent,omitempty"`
+	// Lost says that nobody will know whether it was accepted: it says nothing about the pace.
+	Lost bool `json:"lost,omitempty"`
+	// Put says that its prompt was put to the model: the same event is another prompt from then on.
+	Put    bool   `json:"put,omitempty"`
+	Woken  bool   `json:"woken,omitempty"`  // its turn was given to wake the session
+	Answer string `json:"answer,omitempty"` // the last answer that was counted, where no rows tell of requests
+
+	Expected Costs `json:"expected,omitzero"` // what it was thought to take when it was sent
+	Took     Costs `json:"took,omitzero"`     // what it took; zero: not told yet
+	// Reserved is what the mirrored buckets gave for it and may get back.
+	Reserved Costs `json:"reserved,omitzero"`
+	// Own says that Expected is what the key's own calls took, not what first calls do.
+	Own bool `json:"own,omitempty"`
+}
+
+// Retry is the next try of a call that was rejected. Claude Code makes it by itself, with no hook before it.
+type Retry struct {
+	Process  Process       `json:"-"` // Claude Code, where the key has no turn
+	Rejected time.Time     `json:"rejected"`
+	In       time.Duration `json:"in"`
+	Attempt  int           `json:"attempt,omitempty"` // 1: after the call's first try
+	// Large says that it was rejected so often for want of tokens that it may never fit: it holds nobody else.
+	Large bool `json:"large,omitempty"`
+	// Named is the limit that was hit, where the server's message names one. What remains of it, it does not say.
+	Named Limits `json:"-"`
+}
+
+// Due is when the call is made again.
+func (r Retry) Due() time.Time { return r.Rejected.Add(r.In) }
+
+// long reports that the wait is a usage limit's.
+func (r Retry) long() bool { return r.In > usage }
+
+// holds reports that nobody may start before it.
+func (r Retry) holds(now time.Time) bool { return !r.long() && !r.Large && r.Due().After(now) }
+
+// said is how long the server told the call to wait, as far as the announced time gives it away: Claude Code waits for
+// that long or for its own back-off, whichever is longer, and up to a quarter more (2.1.330). Zero: it was the back-off.
+func (r Retry) said() time.Duration {
+	own := min(32*time.Second, 500*time.Millisecond<<min(max(0, r.Attempt-1), 7))
+	if least := r.In * 4 / 5; least > own {
+		return least
+	}
+	return 0
+}
+
+// counted reports that the call is one of those that the pace let through.
+func (c *Call) counted() bool { return !c.Sent.IsZero() && !c.Lost }
+
+// made reports that the call has left the line once.
+func (c *Call) made() bool { return c.Phase != Waiting || c.Rejections > 0 }
+
+// latest is the last time at which anything happened to it.
+func (c *Call) latest() time.Time { return latest(latest(c.Sent, c.Refused), c.Done) }
+
+// began is when a call was let go that was sent at a time: what the pace was then is what its fate tells of.
+func (c *Call) began(sent time.Time) time.Time {
+	if c.Phase == Granted && c.Granted.Before(sent) {
+		return c.Granted
+	}
+	return sent
+}
+
+// took is what the call takes, as far as is known.
+func (c *Call) took() Costs {
+	return Costs{cmp.Or(c.Took.Input, c.Expected.Input), cmp.Or(c.Took.Output, c.Expected.Output)}
+}
+
+// times are all its times, for whoever checks or moves them.
+func (c *Call) times() []*time.Time {
+	list := []*time.Time{&c.Asked, &c.Granted, &c.Sent, &c.Came, &c.Done, &c.Seen, &c.Row, &c.Refused, &c.Doubt}
+	if c.Retry != nil {
+		list = append(list, &c.Retry.Rejected)
+	}
+	return list
+}
+
+// find returns the first call that fits, or nil.
+func (a *Account) find(fits func(*Call) bool) *Call {
+	if i := slices.IndexFunc(a.Calls, fits); i >= 0 {
+		return a.Calls[i]
+	}
+	return nil
+}
+
+// of returns the key's calls.
+func (a *Account) of(k Key) (calls []*Call) {
+	for _, c := range a.Calls {
+		if c.Key == k {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+// turn returns the call with which the key has its turn, or nil.
+func (a *Account) turn(k Key) *Call {
+	return a.find(func(c *Call) bool { return c.Key == k && c.Phase == Granted })
+}
+
+// last returns the key's call that was made last, or nil.
+func (a *Account) last(k Key) (last *Call) {
+	for _, c := range a.of(k) {
+		if c.made() && (last == nil || !c.latest().Before(last.latest())) {
+			last = c
+		}
+	}
+	return last
+}
+
+// heard returns the times of the key's last request that a row told of, and of its last rejection.
+func (a *Account) heard(k Key) (row, refused time.Time) {
+	for _, c := range a.of(k) {
+		row, refused = latest(row, c.Row), latest(refused, c.Refused)
+	}
+	return row, refused
+}
+
+// add puts a call that no gate stood before, and returns it.
+func (a *Account) add(k Key, process Process) *Call {
+	c := &Call{Key: k, Phase: Over, Process: process}
+	if last := a.last(k); last != nil {
+		c.News, c.Process = last.News, cmp.Or(process, last.Process)
+	}
+	a.Calls = append(a.Calls, c)
+	return c
+}
+
+// Turns are the calls of a class that have their turn.
+func (a *Account) Turns(class string) []*Call { return a.in(class, Granted) }
+
+// in are the calls of a class in a phase; those that wait stand in the order in which they joined the line.
+func (a *Account) in(class string, phase Phase) (calls []*Call) {
+	for _, c := range a.Calls {
+		if c.Class == class && c.Phase == phase {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+// Holds reports whether the key has a turn, whichever event asked for it.
+func (a *Account) Holds(k Key) bool { return a.turn(k) != nil }
+
+// Granted reports whether the event has the turn that it asked for.
+func (a *Account) Granted(k Key, event string) bool {
+	return slices.ContainsFunc(a.Calls, func(c *Call) bool { return c.Key == k && c.Event == event && c.Phase == Granted })
+}
+
+// Waits reports whether the key stands in the line.
+func (a *Account) Waits(k Key) bool {
+	return slices.ContainsFunc(a.Calls, func(c *Call) bool { return c.Key == k && c.Phase == Waiting })
+}
+
+// Knows reports whether anything was heard of calls of the key lately.
+func (a *Account) Knows(k Key) bool {
+	return slices.ContainsFunc(a.Calls, func(c *Call) bool { return c.Key == k && c.made() })
+}

@@ -1,0 +1,157 @@
+package turn
+
+import (
+	"slices"
+	"time"
+)
+
+// Hold is what keeps a call from going: until when it is sure to, and why. The zero Hold keeps nothing.
+type Hold struct {
+	Until time.Time
+	Why   Reason
+}
+
+// Reason is why a call may not go yet, as people are told it.
+type Reason string
+
+const (
+	OneAtATime  Reason = "as many calls as the rules allow are under way"
+	OwnGap      Reason = "the gap after its last call"
+	OverBudget  Reason = "the budget"
+	WakingOther Reason = "another session wakes up"
+	TooLarge    Reason = "it may be too large for the limit"
+	Cooling     Reason = "a cool-down"
+	Announced   Reason = "a call that was rejected goes first"
+	OnTrial     Reason = "calls are on trial"
+	Paced       Reason = "the pace"
+	LackTokens  Reason = "tokens"
+)
+
+// longer is the one of two holds that ends later.
+func (h Hold) longer(other Hold) Hold {
+	if other.Until.After(h.Until) {
+		return other
+	}
+	return h
+}
+
+// heldAlone is what holds the call and nobody else, but for [OverBudget].
+func (a *Account) heldAlone(now time.Time, c *Call) (h Hold) {
+	h = a.gap(c)
+	if c.Event == WakeEvent {
+		h = h.longer(Hold{a.waking(c.Class), WakingOther})
+	}
+	if c.Retry != nil {
+		h = h.longer(Hold{c.Retry.Due(), TooLarge})
+	}
+	if !h.Until.After(now) && c.Rules.Budget != (Budget{}) {
+		h = a.overBudget(now, c)
+	}
+	return h
+}
+
+// heldWithAll is what holds the call and all that stand behind it.
+func (a *Account) heldWithAll(now time.Time, c *Call) (h Hold) {
+	if most := c.Rules.Most; most > 0 && len(a.in(c.Class, Granted)) >= most {
+		return Hold{a.lapses(now, c.Class), OneAtATime}
+	}
+	l := a.Class(c.Class)
+	h = a.cools(now, c)
+	for _, other := range []Hold{a.announced(now, c.Class), a.onTrial(now, c.Class), l.Pace.hold(now)} {
+		h = h.longer(other)
+	}
+	if c.Rejections == 0 { // else the server said when it fits
+		h = h.longer(Hold{l.Tokens.afford(now, a.expect(c)), LackTokens})
+	}
+	return h
+}
+
+// gap holds a call until the gap after its session's last is over.
+func (a *Account) gap(c *Call) (h Hold) {
+	if c.Rules.Gap <= 0 {
+		return h
+	}
+	for _, other := range a.Calls {
+		if other.Session == c.Session && other.Class == c.Class && !other.Sent.IsZero() {
+			h = h.longer(Hold{other.Sent.Add(c.Rules.Gap), OwnGap})
+		}
+	}
+	return h
+}
+
+// cools holds a call for the cool-downs of its class, of calls that are not told apart by class, and, where it is not, of
+// the class that its model may be of.
+func (a *Account) cools(now time.Time, c *Call) (h Hold) {
+	for name, l := range a.Classes {
+		if name == c.Class || name == "" || c.Class == "" && (c.Model == "" || c.Model == name) {
+			h = h.longer(Hold{l.CoolDown.Until, Cooling})
+		}
+	}
+	if c.Class != "" {
+		h = h.longer(a.announced(now, ""))
+	}
+	return h
+}
+
+// announced holds all until the next call that was rejected is made again.
+func (a *Account) announced(now time.Time, class string) (h Hold) {
+	for _, c := range a.Calls {
+		if c.Class == class && c.Retry != nil && c.Retry.holds(now) {
+			if due := c.Retry.Due(); h.Until.IsZero() || due.Before(h.Until) {
+				h = Hold{due, Announced}
+			}
+		}
+	}
+	return h
+}
+
+// onTrial holds all, before the first rejection, until one of the calls on trial is accepted; later, until none of those may
+// have been rejected that were sent after one that was.
+func (a *Account) onTrial(now time.Time, class string) (h Hold) {
+	l := a.Class(class)
+	var ends []time.Time
+	trials := 0
+	for _, c := range a.Calls {
+		if c.Class != class || !c.Trial {
+			continue
+		}
+		trials++
+		if l.Pace.Rate == 0 {
+			ends = append(ends, c.trialEnds(false))
+		} else if c.Doubt.After(now) {
+			ends = append(ends, c.Doubt)
+		}
+	}
+	if len(ends) == 0 || l.Pace.Rate == 0 && trials <= l.Pace.Window {
+		return h
+	}
+	return Hold{slices.MinFunc(ends, time.Time.Compare), OnTrial}
+}
+
+// Held returns what keeps the key's call in line, as far as it is not those before it; false: nothing does, or it does not wait.
+func (a *Account) Held(now time.Time, k Key) (h Hold, ok bool) {
+	c := a.find(func(c *Call) bool { return c.Key == k && c.Phase == Waiting })
+	if c == nil {
+		return h, false
+	}
+	now = latest(stamp(now), a.At)
+	h = a.heldAlone(now, c)
+	if !h.Until.After(now) {
+		h = a.heldWithAll(now, c)
+	}
+	return h, h.Until.After(now)
+}
+
+// CoolsUntil is until when nobody of a class may start, for whoever shows it: the later of the cool-down and of the announced
+// tries; zero: anybody may.
+func (a *Account) CoolsUntil(now time.Time, class string) (until time.Time) {
+	if l := a.Class(class); l.CoolDown.Until.After(now) {
+		until = l.CoolDown.Until
+	}
+	for _, c := range a.Calls {
+		if c.Class == class && c.Retry != nil && c.Retry.holds(now) {
+			until = latest(until, c.Retry.Due())
+		}
+	}
+	return until
+}

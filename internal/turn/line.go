@@ -1,0 +1,177 @@
+package turn
+
+import (
+	"slices"
+	"time"
+)
+
+// Ask joins the end of the line. An event that stands there already keeps its place (and takes the new waiter), and one
+// that has its turn gets no second; so whoever waits may ask again at will. A turn that the same key still has from
+// another event, or from the same prompt when that was put to the model already, is given back first, with its announced
+// try: that call was interrupted, and Esc fires no hook (seen on 2.1.330).
+func (a *Account) Ask(now time.Time, c Call) {
+	now = a.advance(now)
+	a.class(c.Class)
+	a.budgeted(now, c.Rules.Budget)
+	for _, q := range a.of(c.Key) {
+		switch {
+		case q.Event != c.Event:
+		case q.Phase == Waiting:
+			q.Process, q.Waiter, q.Rules = c.Process, c.Waiter, c.Rules
+			a.renew(now, c.Waiter.Host)
+			return
+		case q.Phase == Granted && !q.Put:
+			return
+		}
+	}
+	if a.takeOver(now, c) {
+		return
+	}
+	a.giveBack(now, c.Key)
+	c.Phase, c.Asked, c.Seen = Waiting, now, now
+	a.Calls = append(a.Calls, &c)
+}
+
+// Admit gives turns to the first in line of each class for as long as nothing holds them, and drops those in line whose
+// waiter or session is not alive. It returns when to call again; a zero time says that only an event can change anything.
+func (a *Account) Admit(now time.Time, alive func(Process) bool) (next time.Time) {
+	now = a.advance(now)
+	for _, class := range a.waitingClasses() {
+		for {
+			c, until := a.next(now, class)
+			if c == nil {
+				if !until.IsZero() && (next.IsZero() || until.Before(next)) {
+					next = until
+				}
+				break
+			}
+			if lives(c.Process, alive) && lives(c.Waiter, alive) {
+				a.admit(now, c)
+			} else {
+				a.drop(func(o *Call) bool { return o == c })
+			}
+		}
+	}
+	return next
+}
+
+// waitingClasses are the classes of the calls in line, in its order.
+func (a *Account) waitingClasses() (classes []string) {
+	for _, c := range a.Calls {
+		if c.Phase == Waiting && !slices.Contains(classes, c.Class) {
+			classes = append(classes, c.Class)
+		}
+	}
+	return classes
+}
+
+// next returns the next call of the class that may go now, or nil and when to look again. A call that is held for
+// itself blocks nobody else, but one that is held by its budget blocks those behind it that have one.
+func (a *Account) next(now time.Time, class string) (c *Call, until time.Time) {
+	short := false
+	for _, c := range a.order(class) {
+		if short && c.Rules.Budget != (Budget{}) {
+			continue
+		}
+		own := a.heldAlone(now, c)
+		if !own.Until.After(now) {
+			h := a.heldWithAll(now, c)
+			if !h.Until.After(now) {
+				return c, time.Time{}
+			}
+			c.Paced = c.Paced || h.Why != OneAtATime
+			return nil, ceil(h.Until)
+		}
+		short = short || own.Why == OverBudget
+		if until.IsZero() || own.Until.Before(until) {
+			until = own.Until
+		}
+	}
+	return nil, ceil(until)
+}
+
+// admit gives a call in line its turn. It is taken to be sent now.
+func (a *Account) admit(now time.Time, c *Call) {
+	a.passed(c)
+	c.Phase, c.Granted, c.Seen, c.Retry, c.Woken = Granted, now, now, nil, c.Event == WakeEvent
+	a.send(c, now)
+	c.Reserved = c.Expected
+	a.class(c.Class).Tokens.take(c.Reserved)
+}
+
+// share is how many interactive calls may go before one of -p that waits: three of four turns are theirs.
+const share = 3
+
+// order returns the class's calls in line, in the order in which they may go. Without [Rules.Interactive] that
+// is the order of the line. With it a call of -p lets interactive ones pass, and after each three of them it is the turn of
+// one of -p; so neither kind waits for ever. A rejected call stays first of all.
+func (a *Account) order(class string) []*Call {
+	var first, rest []*Call
+	for _, c := range a.Calls {
+		switch {
+		case c.Phase != Waiting || c.Class != class:
+		case !c.Rules.Interactive || c.Rejections > 0 || c.Print == (a.Class(class).Passed >= share):
+			first = append(first, c)
+		default:
+			rest = append(rest, c)
+		}
+	}
+	return append(first, rest...)
+}
+
+// passed notes that a call, which leaves the line, goes before others.
+func (a *Account) passed(c *Call) {
+	prints := slices.ContainsFunc(a.Calls, func(q *Call) bool { return q.Phase == Waiting && q.Class == c.Class && q.Print && q != c })
+	l := a.class(c.Class)
+	if !c.Rules.Interactive || c.Print || !prints {
+		l.Passed = 0
+		return
+	}
+	l.Passed++
+}
+
+// Line returns the calls of a class that wait, in the order in which they will go as far as that is known: who is held for
+// itself is passed by those behind.
+func (a *Account) Line(class string) (line []*Call) {
+	rest := Account{Calls: a.in(class, Waiting), Classes: map[string]*Limit{class: {Passed: a.Class(class).Passed}}}
+	for len(rest.Calls) > 0 {
+		c := rest.order(class)[0]
+		rest.passed(c)
+		rest.drop(func(o *Call) bool { return o == c })
+		line = append(line, c)
+	}
+	return line
+}
+
+// Place returns where the key stands in the line of its class; 1 is the first.
+func (a *Account) Place(k Key) (place int, ok bool) {
+	i := slices.IndexFunc(a.Line(k.Class), func(c *Call) bool { return c.Key == k })
+	return i + 1, i >= 0
+}
+
+// Withdraw takes back what the event asked for: the waiter gave up (Esc, SIGTERM). A turn that it was just given and did not
+// use goes back, with what the call was to take from the limit.
+func (a *Account) Withdraw(now time.Time, k Key, event string) {
+	now = a.advance(now)
+	a.drop(func(c *Call) bool { return c.Key == k && c.Event == event && c.Phase == Waiting })
+	if c := a.turn(k); c != nil && c.Event == event {
+		a.release(c)
+		a.unsend(c)
+		c.over(now)
+	}
+}
+
+// release gives the mirrored buckets back what they gave for the call.
+func (a *Account) release(c *Call) {
+	a.class(c.Class).Tokens.take(Costs{-c.Reserved.Input, -c.Reserved.Output})
+	c.Reserved = Costs{}
+}
+
+// unsend gives the pace back what a call took that was not made, as far as is known.
+func (a *Account) unsend(c *Call) {
+	if c.Unseen {
+		c.Sent, c.Trial, c.Unseen = time.Time{}, false, false
+		p := &a.class(c.Class).Pace
+		p.Level = min(1, p.Level+1)
+	}
+}

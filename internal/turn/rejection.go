@@ -1,0 +1,187 @@
+package turn
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// rounding is how long before its announced time a try may be sent, and how long before we gave it the turn a call: both
+	// clocks are this machine's.
+	rounding = 50 * time.Millisecond
+	// delivery is how long after its turn or its announced time a call may be sent: other hooks may run in between.
+	delivery = time.Minute
+	// writing is how long after a call its transcript may tell of it.
+	writing = 500 * time.Millisecond
+	// overdue is how long after the end of a turn the row of its request is still waited for.
+	overdue = 10 * time.Second
+	// large is how many rejections in a row for want of tokens show that it is not for want of turns: a prompt that is larger
+	// than the limit fits never, and is tried 300 times (2.1.330).
+	large = 4
+	// A call that comes back again and again waits as Claude Code would make it wait (2.1.330): 0.5 s doubling to 32 s.
+	backOff     = 500 * time.Millisecond
+	backOffMost = 32 * time.Second
+)
+
+// Retrying says that a call of the key was rejected and when Claude Code tries again. Told twice, it counts once.
+func (a *Account) Retrying(now time.Time, k Key, r Retry) {
+	now = a.advance(now)
+	r.Rejected, r.In = happened(now, r.Rejected), min(longest, max(0, r.In.Truncate(time.Millisecond)))
+	if _, refused := a.heard(k); !r.Rejected.After(refused) {
+		return
+	}
+	a.alive(r.Rejected, k)
+	c := a.rejected(k, r.Rejected)
+	if c == nil {
+		c = a.add(k, r.Process)
+	}
+	a.retrying(now, c, r)
+	a.advance(now)
+}
+
+// rejected returns the call of the key that was rejected at a time, or nil: the last that was sent before.
+func (a *Account) rejected(k Key, at time.Time) (found *Call) {
+	for _, c := range a.of(k) {
+		if !c.Sent.IsZero() && !c.Lost && !c.Sent.After(at.Add(rounding)) && at.Sub(c.Sent) < delivery && (found == nil || c.Sent.After(found.Sent)) {
+			found = c
+		}
+	}
+	return found
+}
+
+// retrying is for a call that was rejected and keeps its turn.
+func (a *Account) retrying(now time.Time, c *Call, r Retry) {
+	l, sent := a.class(c.Class), c.Sent
+	if sent.IsZero() {
+		sent = r.Rejected
+	}
+	for _, other := range a.of(c.Key) {
+		other.Retry = nil
+	}
+	tokens := a.named(now, c, sent, r)
+	r.Large = tokens && r.Attempt >= large
+	if c.News == ByNext {
+		a.doubt(c.Class, sent, r.In)
+	}
+	began := c.began(sent)
+	a.refuse(r.Rejected, c)
+	c.Retry = &r
+	switch {
+	case r.long():
+		l.until(now, r.Due(), "")
+		if t := a.turn(c.Key); t != nil {
+			t.over(now)
+		}
+	case tokens:
+		l.Pace.Level = min(1, l.Pace.Level+1)
+	default:
+		l.Pace.refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1 && began.After(l.Pace.Cut), a.sentTimes(c.Class))
+	}
+}
+
+// refuse takes a call that was rejected at a time off the pace. In the budget it stays as a request that took no tokens.
+func (a *Account) refuse(at time.Time, c *Call) {
+	if !a.Budgeted.IsZero() {
+		a.Requests = a.Requests.add(at)
+	}
+	c.Sent, c.Refused = time.Time{}, at
+	c.Trial, c.Unseen, c.Silent, c.Paced = false, false, false, false
+}
+
+// doubt is for the calls that were sent after one that was rejected, of which only the next try, d later, told so: as likely as
+// not they were rejected too, and their next tries are to come.
+func (a *Account) doubt(class string, rejected time.Time, d time.Duration) {
+	d = min(d, doubtMost)
+	for _, c := range a.Calls {
+		if c.Class == class && c.Trial && c.News == ByNext && c.Sent.After(rejected) {
+			c.Doubt = c.Sent.Add(d + d/4 + writing)
+		}
+	}
+}
+
+// Rejection is a 429 or a 529 that the gateway was answered.
+type Rejection struct {
+	Sent   time.Time     // when the call was
+	In     time.Duration // retry-after; 0: not said
+	Limit  bool          // a limit was met (429); else the server is overloaded (529)
+	Limits Limits        // what the headers say
+}
+
+// Rejected says that the gateway was answered 429 or 529 for the key's call and keeps it: the call goes back to the head of
+// the line, and all wait what the server said, longer when the same call was rejected before; but not for one that was
+// rejected so often for want of tokens that it may never fit. It reports whether that contradicts the headers, for the first
+// time in this class: they are not believed then until some calls were accepted, twice as many each time, and rejections
+// tell the pace.
+func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool) {
+	now, r.Limits = a.advance(now), r.Limits.believed()
+	c := a.turn(k)
+	if c == nil {
+		c = a.add(k, Process{})
+	}
+	l, times, sent := a.class(k.Class), c.Rejections+1, c.Sent
+	lies := r.contradicts(&l.Pace, times)
+	if !lies {
+		a.Headers(now, k, r.Sent, r.Limits)
+	}
+	if sent.IsZero() {
+		sent = now
+	}
+	began := c.began(sent)
+	wait := max(0, r.In)
+	if wait <= usage {
+		wait = max(wait, min(backOffMost, backOff<<min(times-1, 10)))
+	}
+	tokens := r.tokens() && l.Pace.Distrust == 0 && !lies
+	a.refuse(now, c)
+	a.comeBack(now, c, times)
+	switch {
+	case wait > usage:
+	case lies:
+		l.Pace.contradicted(now, sent, wait.Seconds(), a.sentTimes(k.Class))
+	case tokens:
+		l.Pace.Level = min(1, l.Pace.Level+1)
+		c.Expected.Input = max(c.Expected.Input, l.Tokens.lacked(wait))
+	default:
+		l.Pace.refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), a.sentTimes(k.Class))
+	}
+	if tokens && times >= large && wait <= usage {
+		c.Retry = &Retry{Rejected: now, In: wait, Attempt: times, Large: true}
+	} else {
+		l.until(now, ceil(now.Add(wait)), "")
+	}
+	return lies && l.Pace.Doubts == 1
+}
+
+// comeBack puts a call that was rejected at the head of the line, if it had its turn.
+func (a *Account) comeBack(now time.Time, c *Call, times int) {
+	if c.Phase != Granted {
+		return
+	}
+	a.release(c)
+	c.Phase, c.Rejections = Waiting, times
+	c.Asked, c.Granted, c.Seen = c.Granted, time.Time{}, now
+	a.drop(func(o *Call) bool { return o == c })
+	a.Calls = slices.Insert(a.Calls, 0, c)
+}
+
+// tokens reports that it may be tokens that were lacking: there was room for another request.
+func (r Rejection) tokens() bool {
+	l := r.Limits
+	return r.Limit && (l.Requests.Limit == 0 || l.Requests.Remaining >= 1) && (l.Input.Limit > 0 || l.Output.Limit > 0 || l.Total.Limit > 0)
+}
+
+// contradicts reports that the headers said there was room: those of the answer, or, where it has none, those of the last
+// one. A call that is rejected for the second time, when the server had said that it would fit, does not lack tokens where
+// half a bucket is left.
+func (r Rejection) contradicts(p *Pace, times int) bool {
+	l := r.Limits
+	switch {
+	case !r.Limit || p.Distrust > 0:
+		return false
+	case l == (Limits{}):
+		return p.Limit > 0 && !p.Named && !p.Spent
+	case l.Requests.Limit == 0 || l.Requests.Remaining < 1:
+		return false
+	}
+	return !r.tokens() || times > 1 && !slices.ContainsFunc([]Resource{l.Input, l.Output, l.Total}, func(t Resource) bool { return t.Remaining < t.Limit/2 })
+}

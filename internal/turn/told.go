@@ -1,0 +1,183 @@
+package turn
+
+import (
+	"slices"
+	"time"
+)
+
+// What gates and transcripts tell of a call. Each may come late, twice or never.
+
+// send counts a call as sent at a time, which may have been a while ago, and moves it behind those that were sent before.
+func (a *Account) send(c *Call, at time.Time) {
+	c.Expected, c.Own = a.expect(c), a.expectsOwn(c)
+	c.Sent, c.Trial, c.Unseen, c.Took = at, true, true, Costs{}
+	c.Came, c.Doubt, c.Silent, c.Lost = time.Time{}, time.Time{}, false, false
+	a.class(c.Class).Pace.spend(at, c.News == AtOnce)
+	a.drop(func(o *Call) bool { return o == c })
+	a.Calls = append(a.Calls, c)
+}
+
+// Sent says that a request of the key was seen to be sent at a time: by its row in the transcript (api-request, 2.1.330), or
+// by the gateway. It is the call that the key has its turn for, or the try that it announced; else no gate stood before it, and
+// it counts against the pace from now on. Told twice, it counts once.
+//
+// Where only the next try tells of a rejection, this may be it: then nothing was told since the row before.
+func (a *Account) Sent(now time.Time, k Key, at time.Time) {
+	now = a.advance(now)
+	at = happened(now, at)
+	if row, refused := a.heard(k); !at.After(row) || !at.After(refused) {
+		return // told before, or known to have been rejected
+	}
+	a.alive(at, k)
+	if c := a.turn(k); c != nil && c.News == ByNext && c.Silent {
+		a.retrying(now, c, Retry{Rejected: c.Sent, In: at.Sub(c.Sent), Attempt: 1})
+	}
+	a.seen(k, a.sentAt(k, at), at)
+	a.advance(now)
+}
+
+// sentAt returns the call of the key that was sent at a time, which is counted now if it was not yet.
+func (a *Account) sentAt(k Key, at time.Time) (found *Call) {
+	for _, c := range a.of(k) {
+		if c.Unseen && !at.Before(c.Sent.Add(-rounding)) && at.Sub(c.Sent) < delivery && (found == nil || c.Sent.After(found.Sent)) {
+			found = c
+		}
+	}
+	if found != nil {
+		// The server took its token when the call came, not when it was let go: until then a full bucket gained nothing.
+		p := &a.class(k.Class).Pace
+		p.Level = max(-1, p.Level-p.Rate*max(0, at.Sub(found.Sent).Seconds()))
+		return found
+	}
+	found = a.find(func(c *Call) bool {
+		return c.Key == k && c.Phase != Waiting && c.Retry != nil && at.After(c.Retry.Due().Add(-rounding))
+	})
+	if found == nil {
+		found = a.add(k, Process{})
+	}
+	found.Retry = nil
+	a.send(found, at)
+	return found
+}
+
+// seen notes when a call was really sent, and that the key's calls before it were.
+func (a *Account) seen(k Key, c *Call, at time.Time) {
+	c.Sent, c.Row, c.Silent = at, at, true
+	for _, c := range a.of(k) {
+		c.Unseen = c.Unseen && c.Sent.After(at)
+	}
+}
+
+// Answered says that the key's call was answered at a time, by the row of an answer with an id, and what it took; zero is not
+// known. Of a version that writes no rows of requests this tells that the call was made. Told twice, it counts once.
+func (a *Account) Answered(now time.Time, k Key, at time.Time, id string, took Costs) {
+	now = a.advance(now)
+	at = happened(now, at)
+	a.Heard(k)
+	calls := a.of(k)
+	row, refused := a.heard(k)
+	if row.IsZero() && at.After(refused) && !slices.ContainsFunc(calls, func(c *Call) bool { return c.Answer == id }) {
+		c := a.turn(k)
+		if c == nil {
+			c = a.sentAt(k, at)
+			c.Sent = at
+		}
+		c.Answer = id
+		for _, c := range a.of(k) {
+			c.Unseen = false
+		}
+		a.advance(now)
+	}
+	a.Used(now, k, at, took)
+}
+
+// Heard says that something was told of the key's call beside its request.
+func (a *Account) Heard(k Key) {
+	for _, c := range a.of(k) {
+		c.Silent = false
+	}
+}
+
+// Prompted says that a prompt of the key was put to the model, which its hooks have all let pass.
+func (a *Account) Prompted(k Key) {
+	if c := a.turn(k); c != nil {
+		c.Put = true
+	}
+}
+
+// Accepted says that the server took the key's call: it answers, and the turn goes on.
+func (a *Account) Accepted(now time.Time, k Key) {
+	now = a.advance(now)
+	a.came(now, k)
+	a.confirmAll(now, k)
+}
+
+// Succeeded says that the key's call was answered: the turn is given back, and the call counts as accepted.
+func (a *Account) Succeeded(now time.Time, k Key) {
+	now = a.advance(now)
+	for _, c := range a.of(k) {
+		c.Retry = nil
+	}
+	a.giveBack(now, k)
+	a.confirmAll(now, k)
+	if l := a.class(k.Class); l.CoolDown.Times > 0 && !l.CoolDown.Until.After(now) {
+		l.CoolDown = CoolDown{}
+	}
+}
+
+// Ended says that the key's call is over without an answer (StopFailure, SessionEnd, an interrupt): the turn is given back,
+// Claude Code tries no more, and whether the server accepted the call nobody knows.
+func (a *Account) Ended(now time.Time, k Key) {
+	now = a.advance(now)
+	a.giveBack(now, k)
+	for _, c := range a.of(k) {
+		c.Lost = c.Lost || c.Trial
+		c.Trial = false
+	}
+}
+
+// SeenAlive renews the lease of the key's turn: its transcript or its answer grew.
+func (a *Account) SeenAlive(now time.Time, k Key) { a.alive(a.advance(now), k) }
+
+func (a *Account) alive(at time.Time, k Key) {
+	if c := a.turn(k); c != nil {
+		c.Seen = latest(c.Seen, at)
+	}
+}
+
+// giveBack ends the key's turn and the tries that it announced.
+func (a *Account) giveBack(now time.Time, k Key) {
+	for _, c := range a.of(k) {
+		if c.Phase != Waiting {
+			a.orphan(now, c)
+			c.over(now)
+		}
+	}
+}
+
+// orphan drops an announced try that nobody will make. What the server said to it holds for everybody all the same.
+func (a *Account) orphan(now time.Time, c *Call) {
+	if r := c.Retry; r != nil && !r.long() {
+		a.class(c.Class).until(now, r.Rejected.Add(r.said()), "")
+	}
+	c.Retry = nil
+}
+
+// over ends the call's turn. Who held it is of no use any more.
+func (c *Call) over(now time.Time) {
+	c.Phase, c.Event, c.Waiter, c.Rules, c.Put, c.Silent = Over, "", Process{}, Rules{}, false, false
+	if c.Done.IsZero() {
+		c.Done = now
+	}
+	if c.Came.IsZero() {
+		c.Came = now
+	}
+}
+
+// happened is a time that was told: not known or to come, it is now.
+func happened(now, at time.Time) time.Time {
+	if at = stamp(at); at.IsZero() || at.After(now) {
+		return now
+	}
+	return at
+}
