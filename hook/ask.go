@@ -16,13 +16,13 @@ import (
 //
 // Nothing said so before: a turn that dies leaves a row and an event without the retry-after. The request is the session's
 // own, to the same API, with the same key and model; a rejected one costs nothing.
-func (s *sleeper) ask(ctx context.Context, p *turn.Pool) error {
+func (s *sleeper) ask(ctx context.Context, a *turn.Account) error {
 	limit, model := s.dead.Stopped.Limit.Kind, s.dead.Stopped.Model
-	if s.Ask == nil || model == "" || limit == ratelimit.UsageWindow || !p.CoolDown.Unasked(time.Now(), lockfile.Alive) {
+	if s.Ask == nil || model == "" || limit == ratelimit.UsageWindow || !a.Class("").CoolDown.Unasked(time.Now(), lockfile.Alive) {
 		return nil
 	}
 	mine := false
-	err := s.tell(ctx, nil, func(now time.Time, _ *turn.State, p *turn.Pool) { mine = p.Inquire(now, s.self, lockfile.Alive) })
+	err := s.tell(ctx, nil, func(now time.Time, _ *turn.State, a *turn.Account) { mine = a.Inquire(now, "", s.self, lockfile.Alive) })
 	if err != nil || !mine {
 		return nil
 	}
@@ -31,13 +31,13 @@ func (s *sleeper) ask(ctx context.Context, p *turn.Pool) error {
 		return nil // the session ends, and another may ask
 	}
 	answered := wrong == nil && said.Kind == ratelimit.None
-	s.tell(ctx, nil, func(now time.Time, _ *turn.State, p *turn.Pool) {
+	s.tell(ctx, nil, func(now time.Time, _ *turn.State, a *turn.Account) {
 		until := said.Reset()
 		if until.IsZero() && said.Wait && said.RetryIn > 0 {
 			until = now.Add(said.RetryIn)
 		}
 		// A small request says nothing of a limit of tokens.
-		p.Learned(now, until, answered && limit == ratelimit.Requests, limit.String())
+		a.Learned(now, "", until, answered && limit == ratelimit.Requests, limit.String())
 	})
 	switch {
 	case wrong != nil:

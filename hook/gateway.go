@@ -45,7 +45,7 @@ func (w *waiter) visit(ctx context.Context) error {
 	if err == nil { // else the change sets it right, or says what is wrong
 		w.alive = line.Census(before.State)
 	}
-	v, err := line.Change(ctx, w.Store, before, w.change(nil, func(now time.Time, s *turn.State, _ *turn.Pool) {
+	v, err := line.Change(ctx, w.Store, before, w.change(nil, func(now time.Time, s *turn.State, _ *turn.Account) {
 		if w.alive != nil {
 			s.Forget(now, w.alive)
 		}

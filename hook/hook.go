@@ -147,7 +147,7 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 	g := line.GiveBack{Key: e.key(), How: e.gives()}
 	if v != nil {
 		_, secret := h.Pool()
-		g.Pool = v.State.PoolID(secret)
+		g.Account = v.State.AccountID(secret)
 		s := v.State.Sessions[e.Session]
 		switch {
 		case s == nil:
@@ -157,7 +157,7 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 		}
 		keys := []turn.Key{e.key()}
 		if gates(e.Name) {
-			keys = append(keys, observe.Callers(v.State, g.Pool)...)
+			keys = append(keys, observe.Callers(v.State, g.Account)...)
 		}
 		reports = observe.Read(v.State, keys...)
 	}
@@ -165,13 +165,13 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 		return w.wait(ctx, v, reports)
 	}
 	var news news
-	change := w.change(reports, func(now time.Time, s *turn.State, p *turn.Pool) {
-		news = w.goesOn(now, s, p)
+	change := w.change(reports, func(now time.Time, s *turn.State, a *turn.Account) {
+		news = w.goesOn(now, s, a)
 		observe.Forget(s.Sessions[e.Session], finished)
-		w.after(now, s, p, g, reports)
+		w.after(now, s, a, g, reports)
 	})
 	if v != nil && len(reports)+len(finished) == 0 && w.mayBeIdle(v.State, g) {
-		if line.Idle(h.Store, v, g.Pool, change) {
+		if line.Idle(h.Store, v, g.Account, change) {
 			v.Close()
 			return nil
 		}
@@ -201,7 +201,7 @@ func (w *waiter) mayBeIdle(s *turn.State, g line.GiveBack) bool {
 	case "SessionStart", "StopFailure", "SessionEnd":
 		return false
 	}
-	return one != nil && one.Stop == (turn.Stop{}) && !s.Pool(g.Pool).Holds(g.Key)
+	return one != nil && one.Stop == (turn.Stop{}) && !s.Account(g.Account).Holds(g.Key)
 }
 
 // gates says whether a model call comes right after the event, so that it waits for the turn (2.1.330; SubagentStart

@@ -22,11 +22,11 @@ type news struct {
 }
 
 // goesOn is what the event tells of a wait that is over: the call that waited was answered.
-func (w *waiter) goesOn(now time.Time, s *turn.State, p *turn.Pool) news {
+func (w *waiter) goesOn(now time.Time, s *turn.State, a *turn.Account) news {
 	if w.event.Agent != "" || w.event.Name != "PreToolUse" && w.event.Name != "Stop" {
 		return news{}
 	}
-	stop, waited := s.Sessions[w.event.Session].GoesOn(now, p, w.event.key())
+	stop, waited := s.Sessions[w.event.Session].GoesOn(now, a, w.event.key())
 	return news{stop, waited}
 }
 

@@ -24,7 +24,7 @@ type waiter struct {
 	event   event
 	process turn.Process // Claude Code
 	self    turn.Process
-	poolID  string
+	account string
 	alive   func(turn.Process) bool // who was alive before the lock was taken; nil: nobody asked
 }
 
@@ -32,34 +32,34 @@ type waiter struct {
 func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.Report) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.MaxWait)
 	defer cancel()
-	stand := line.New(w.Store, w.Rules, v)
+	stand := line.New(w.Store, v)
 	defer stand.Close()
 	stand.Look = func(s *turn.State, all bool) bool {
-		keys, p := observe.Callers(s, w.poolID), s.Pool(w.poolID)
+		keys, a := observe.Callers(s, w.account), s.Account(w.account)
 		if !all {
-			keys = slices.DeleteFunc(keys, func(k turn.Key) bool { return !p.Holds(k) })
+			keys = slices.DeleteFunc(keys, func(k turn.Key) bool { return !a.Holds(k) })
 		}
 		reports = observe.Read(s, keys...)
 		return len(reports) > 0
 	}
-	place := &line.Place{Pool: func(s *turn.State) *turn.Pool { return s.Pool(w.poolID) }}
+	place := &line.Place{Account: func(s *turn.State) *turn.Account { return s.Account(w.account) }}
 	defer func() {
-		if !place.Granted && w.poolID != "" {
+		if !place.Granted && w.account != "" {
 			err = w.withdraw(stand, err)
 		}
 	}()
 	for first := true; !place.Granted; first = false {
 		var byHand news
-		failed := stand.Change(ctx, w.change(reports, func(now time.Time, s *turn.State, p *turn.Pool) {
+		failed := stand.Change(ctx, w.change(reports, func(now time.Time, s *turn.State, a *turn.Account) {
 			if first {
 				byHand = w.prompted(now, s.Sessions[w.event.Session])
 			}
-			place.Ticket = w.ticket(s, w.event.id)
+			place.Call = w.call(s, w.event.id)
 			stand.Stand(now, s, []*line.Place{place})
-			if until, cooling := p.Cooling(now); !place.Granted && w.event.Agent == "" {
+			if until := a.CoolsUntil(now, ""); !place.Granted && w.event.Agent == "" {
 				why := ""
-				if cooling {
-					why = cmp.Or(p.CoolDown.Why, ratelimit.Requests.String())
+				if !until.IsZero() {
+					why = cmp.Or(a.Class("").CoolDown.Why, ratelimit.Requests.String())
 				}
 				s.Sessions[w.event.Session].Stopped(now, until, why)
 			}
@@ -88,22 +88,25 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 	return nil
 }
 
-// ticket is the session's, for a turn that an event asks for. That a call is rejected stands in the transcript with -p, and
-// on the screen of an interactive session, where a launcher reads it; of a subagent's it stands nowhere (2.1.330).
-func (w *waiter) ticket(s *turn.State, event string) turn.Ticket {
+// call is the session's, for whose turn an event asks. That it is rejected stands in the transcript with -p, and on the screen
+// of an interactive session, where a launcher reads it; of a subagent's it stands nowhere (2.1.330).
+func (w *waiter) call(s *turn.State, event string) turn.Call {
 	unattended := claude.Unattended(w.Getenv)
-	return turn.Ticket{Key: w.event.key(), Event: event, Process: w.process, Waiter: w.self,
-		Budget: w.Rules.Budget, Print: unattended, Class: s.Sessions[w.event.Session].Class,
-		Mute: w.event.Agent != "" || !unattended && w.Getenv(LauncherEnv) == ""}
+	c := turn.Call{Key: w.event.key(), Event: event, Process: w.process, Waiter: w.self, Rules: w.Rules, Print: unattended,
+		Model: s.Sessions[w.event.Session].Class}
+	if w.event.Agent != "" || !unattended && w.Getenv(LauncherEnv) == "" {
+		c.News = turn.ByNext
+	}
+	return c
 }
 
 // withdraw leaves the line. The time being up is for the log; the rest is how a wait ends when the person says so.
 func (w *waiter) withdraw(stand *line.Line, cause error) error {
-	g := line.GiveBack{Pool: w.poolID, Key: w.event.key(), Event: w.event.id, How: line.Withdrawn}
+	g := line.GiveBack{Account: w.account, Key: w.event.key(), Event: w.event.id, How: line.Withdrawn}
 	late := errors.Is(cause, context.DeadlineExceeded)
 	err := stand.Withdraw(g, func(now time.Time, s *turn.State) {
 		g.Apply(now, s)
-		line.Admit(now, s.Pool(w.poolID), w.Rules)
+		line.Admit(now, s.Open(w.account))
 		if one := s.Sessions[w.event.Session]; one != nil && !late && w.event.Agent == "" {
 			one.Stop = turn.Stop{}
 		}
@@ -134,8 +137,8 @@ func (e event) gives() line.How {
 }
 
 // after deals with the events that a model call may lie before: the turn is given back, the session comes or goes.
-func (w *waiter) after(now time.Time, s *turn.State, p *turn.Pool, g line.GiveBack, reports []observe.Report) {
-	g.Pool = w.poolID
+func (w *waiter) after(now time.Time, s *turn.State, a *turn.Account, g line.GiveBack, reports []observe.Report) {
+	g.Account = w.account
 	if g.How != "" {
 		g.Apply(now, s)
 	}
@@ -144,12 +147,12 @@ func (w *waiter) after(now time.Time, s *turn.State, p *turn.Pool, g line.GiveBa
 		limit, ok := ratelimit.Text(w.event.Said, now, time.Local)
 		switch {
 		case ok && limit.Wait && (limit.Kind != ratelimit.UsageWindow || !limit.ResetsAt.IsZero()):
-			p.Limited(now, limit.Reset(), limit.Kind.String())
+			a.Limited(now, "", limit.Reset(), limit.Kind.String())
 		case !ok && (w.event.Error == "rate_limit" || w.event.Error == "overloaded"):
-			p.Limited(now, time.Time{}, w.event.Error)
+			a.Limited(now, "", time.Time{}, w.event.Error)
 		}
 	}
-	line.Admit(now, p, w.Rules)
+	line.Admit(now, a)
 }
 
 // told says whether the transcript has told already which limit ended the turn of k.
@@ -163,15 +166,15 @@ func told(reports []observe.Report, k turn.Key) bool {
 }
 
 // update is one change of the state, with all that belongs to each of ours.
-func (w *waiter) update(ctx context.Context, reports []observe.Report, change func(time.Time, *turn.State, *turn.Pool)) (*lockfile.View, error) {
-	return line.Change(ctx, w.Store, nil, w.change(reports, func(now time.Time, s *turn.State, p *turn.Pool) {
-		line.Admit(now, p, w.Rules)
-		change(now, s, p)
+func (w *waiter) update(ctx context.Context, reports []observe.Report, change func(time.Time, *turn.State, *turn.Account)) (*lockfile.View, error) {
+	return line.Change(ctx, w.Store, nil, w.change(reports, func(now time.Time, s *turn.State, a *turn.Account) {
+		line.Admit(now, a)
+		change(now, s, a)
 	}))
 }
 
 // change sees to the session and tells the reports, before f does its part.
-func (w *waiter) change(reports []observe.Report, f func(time.Time, *turn.State, *turn.Pool)) func(time.Time, *turn.State) {
+func (w *waiter) change(reports []observe.Report, f func(time.Time, *turn.State, *turn.Account)) func(time.Time, *turn.State) {
 	written := int64(0)
 	if fi, err := os.Stat(w.event.Transcript); err == nil {
 		written = fi.Size()
@@ -181,7 +184,7 @@ func (w *waiter) change(reports []observe.Report, f func(time.Time, *turn.State,
 		for _, r := range reports {
 			r.Apply(now, s)
 		}
-		f(now, s, s.Pool(session.Pool))
+		f(now, s, s.Open(session.Account))
 	}
 }
 
@@ -189,8 +192,8 @@ func (w *waiter) change(reports []observe.Report, f func(time.Time, *turn.State,
 // written there.
 func (w *waiter) register(now time.Time, s *turn.State, written int64) *turn.Session {
 	name, secret := w.Pool()
-	w.poolID = s.PoolID(secret)
-	s.Pool(w.poolID).Name = name
+	w.account = s.AccountID(secret)
+	s.Open(w.account).Name = name
 
 	session := s.Sessions[w.event.Session]
 	if session == nil {
@@ -211,7 +214,7 @@ func (w *waiter) register(now time.Time, s *turn.State, written int64) *turn.Ses
 		}
 	}
 	_, session.Gateway = gateway(w.Getenv)
-	session.Pool, session.Process, session.Dir = w.poolID, w.process, w.event.Dir
+	session.Account, session.Process, session.Dir = w.account, w.process, w.event.Dir
 	s.Called(now, w.event.Session)
 	return session
 }

@@ -60,12 +60,12 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 	if err := s.report(ctx); err != nil {
 		return false, err
 	}
-	err = s.dead.Wait(ctx, func(p *turn.Pool) error {
+	err = s.dead.Wait(ctx, func(a *turn.Account) error {
 		// Asked even where the session went on meanwhile: its prompt waits in line, as blindly.
-		if err := s.ask(ctx, p); err != nil {
+		if err := s.ask(ctx, a); err != nil {
 			return err
 		}
-		return s.asleep(p)
+		return s.asleep(a)
 	})
 	if err == nil {
 		err = s.standInLine(ctx)
@@ -108,15 +108,15 @@ func (s *sleeper) report(ctx context.Context) error {
 		reports = observe.Read(v.State, s.event.key())
 		v.Close()
 	}
-	return s.tell(ctx, reports, func(time.Time, *turn.State, *turn.Pool) {})
+	return s.tell(ctx, reports, func(time.Time, *turn.State, *turn.Account) {})
 }
 
 // asleep returns an error where the session is gone, or asked for a turn since its last one died.
-func (s *sleeper) asleep(p *turn.Pool) error {
+func (s *sleeper) asleep(a *turn.Account) error {
 	switch {
 	case !lockfile.Alive(s.process):
 		return line.ErrGone
-	case p.Resumed(s.event.key(), s.dead.Death()):
+	case a.Resumed(s.event.key(), s.dead.Death()):
 		return turn.ErrResumed
 	}
 	return nil
@@ -131,8 +131,8 @@ func (s *sleeper) standInLine(ctx context.Context) error {
 			return err
 		}
 		var ok bool
-		failed := s.tell(ctx, nil, func(now time.Time, state *turn.State, p *turn.Pool) {
-			ok, err = p.Wake(now, state.Sessions[s.event.Session], s.ticket(state, turn.WakeEvent), s.dead.Death(), s.Rules)
+		failed := s.tell(ctx, nil, func(now time.Time, state *turn.State, a *turn.Account) {
+			ok, err = a.Wake(now, state.Sessions[s.event.Session], s.call(state, turn.WakeEvent), s.dead.Death(), s.Rules, lockfile.Alive)
 		})
 		if ok || err != nil || failed != nil {
 			return cmp.Or(failed, err)
@@ -146,22 +146,22 @@ func (s *sleeper) standInLine(ctx context.Context) error {
 // next returns when there may be something to do for the sleeper in line. What would change is tried on its copy of the
 // state.
 func (s *sleeper) next(now time.Time, state *turn.State) (time.Time, error) {
-	p, k := state.Pool(s.poolID), s.event.key()
-	if err := s.asleep(p); err != nil {
+	a, k := state.Account(s.account), s.event.key()
+	if err := s.asleep(a); err != nil {
 		return now, err
 	}
 	if s.Rules.Quiet.Holds(now) {
 		return s.Rules.Quiet.After(now), nil
 	}
-	p.Sweep(now, lockfile.Alive)
-	if p.Admit(now, s.Rules); !p.Waits(k) || !now.Before(p.Fades(k)) {
+	a.Sweep(now, lockfile.Alive, false)
+	if a.Admit(now, lockfile.Alive); !a.Waits(k) || !now.Before(a.Fades(k)) {
 		return now, nil
 	}
 	return now.Add(wakePoll), nil
 }
 
 // tell tells the reports and makes one change of the state.
-func (s *sleeper) tell(ctx context.Context, reports []observe.Report, f func(time.Time, *turn.State, *turn.Pool)) error {
+func (s *sleeper) tell(ctx context.Context, reports []observe.Report, f func(time.Time, *turn.State, *turn.Account)) error {
 	return resume.Insist(ctx, func() error {
 		v, err := s.update(ctx, reports, f)
 		if err == nil {

@@ -28,13 +28,12 @@ const marks = " ·░▆×"
 // scene is what status --watch shows: the report, and what each session did lately.
 type scene struct {
 	report
-	past  map[string][]byte // per session, the latest second last
-	rules turn.Rules
+	past map[string][]byte // per session, the latest second last
 }
 
 // look takes the state in, at a time that is a second after the last one or in the same one.
 func (s *scene) look(state *turn.State, now time.Time, second bool) {
-	s.report = reportOf(state, now, s.rules)
+	s.report = reportOf(state, now)
 	does := make(map[string]byte)
 	for id := range s.dirs {
 		does[id] = idle

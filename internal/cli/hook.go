@@ -55,7 +55,7 @@ func serve(c call, h *hook.Hook) int {
 		if h.Store == nil {
 			return h.Trouble
 		}
-		r, err := see(h.Store, h.Rules)
+		r, err := see(h.Store)
 		if err != nil {
 			return err
 		}

@@ -123,14 +123,12 @@ func share(ctx context.Context, account, secret string, a probe.Answer, until ti
 		return err
 	}
 	v, err := store.Update(ctx, func(s *turn.State) error {
-		id := s.PoolID(secret)
-		s.Pool(id).Name = account
-		pools := []*turn.Pool{s.Pool(id)}
-		if p := s.Pools[turn.ClassPool(id, turn.Class(a.Model))]; p != nil {
-			pools = append(pools, p)
-		}
-		for _, p := range pools {
-			p.Limited(time.Now(), until, a.Limit.Kind.String())
+		shared := s.Open(s.AccountID(secret))
+		shared.Name = account
+		for _, class := range []string{"", turn.Class(a.Model)} {
+			if class == "" || shared.Classes[class] != nil {
+				shared.Limited(time.Now(), class, until, a.Limit.Kind.String())
+			}
 		}
 		return nil
 	})

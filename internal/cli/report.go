@@ -58,8 +58,9 @@ type callerReport struct {
 	Dir     string    `json:"dir,omitempty"`
 	PID     int       `json:"pid,omitempty"`
 	Since   time.Time `json:"since"`
-	Seconds float64   `json:"seconds"`       // since then; for what was rejected or stopped, until it goes on
-	Why     string    `json:"why,omitempty"` // the limit that stopped it
+	Seconds float64   `json:"seconds"`        // since then; for what was rejected or stopped, until it goes on
+	Why     string    `json:"why,omitempty"`  // the limit that stopped it; what holds it in line, beside those before it
+	Until   time.Time `json:"until,omitzero"` // when that may be over, for those in line
 }
 
 // snapshot takes a copy of the state, without the lock.
@@ -73,73 +74,78 @@ func snapshot(store *lockfile.Store) (*turn.State, error) {
 }
 
 // see is what the state tells now.
-func see(store *lockfile.Store, rules turn.Rules) (report, error) {
+func see(store *lockfile.Store) (report, error) {
 	s, err := snapshot(store)
 	if err != nil {
 		return report{}, err
 	}
-	return reportOf(s, time.Now(), rules), nil
+	return reportOf(s, time.Now()), nil
 }
 
-// orderRules are the rules that set the order of the line. What is wrong with the settings is said where they are used.
-func orderRules() turn.Rules {
-	s, _ := loadSettings()
-	return s.Rules
-}
-
-// reportOf tells what the state says, without those that are gone. It works on its own copy of the state. Places are in the
-// order in which turns are given by the rules.
-func reportOf(s *turn.State, now time.Time, rules turn.Rules) report {
+// reportOf tells what the state says, without those that are gone. It works on its own copy of the state.
+func reportOf(s *turn.State, now time.Time) report {
 	s.Forget(now, lockfile.Alive)
 	r := report{Pools: []poolReport{}, dirs: make(map[string]string)}
 	for id, session := range s.Sessions {
 		r.dirs[id] = session.Dir
 	}
-	for _, id := range slices.Sorted(maps.Keys(s.Pools)) {
-		p := s.Pool(id)
-		for _, c := range p.Callers {
-			if !c.Rejected.IsZero() {
-				r.rejections = append(r.rejections, c.Rejected)
+	for _, id := range slices.Sorted(maps.Keys(s.Accounts)) {
+		a := s.Accounts[id]
+		for _, c := range a.Calls {
+			if !c.Refused.IsZero() {
+				r.rejections = append(r.rejections, c.Refused)
 			}
 		}
-		if p.Name == "" {
-			continue // no calls of its own, only of its classes
-		}
-		one := limitsOf(p, now)
-		one.ID, one.Name = id, p.Name
-		for _, session := range s.Sessions {
-			if shares(session, id) {
-				one.Sessions++
+		for _, class := range classesOf(a) {
+			one := limitsOf(a, class, now)
+			one.ID, one.Name = id, a.Name
+			if class != "" {
+				one.ID, one.Name = id+"/"+class, a.Name+", "+class
+			}
+			for _, session := range s.Sessions {
+				if shares(session, id, class) {
+					one.Sessions++
+				}
+			}
+			one.callers(s, id, class, now)
+			if class != "" || one.Sessions+len(one.Turns)+len(one.Waiting)+len(one.Retrying) > 0 || one.CoolDown != nil || one.Usage != nil || len(a.Classes) <= 1 {
+				r.Pools = append(r.Pools, one)
 			}
 		}
-		one.callers(s, p, now, rules)
-		r.Pools = append(r.Pools, one)
 	}
 	return r
 }
 
-// shares reports whether a session's calls count to a pool. A gateway's session has one for each class of models.
-func shares(session *turn.Session, pool string) bool {
-	return session.Pool == pool || session.Gateway && strings.HasPrefix(pool, turn.ClassPool(session.Pool, ""))
+// classesOf are the classes of models of an account; the first is of the calls that are not told apart by them.
+func classesOf(a *turn.Account) []string {
+	classes := append(slices.Collect(maps.Keys(a.Classes)), "")
+	slices.Sort(classes)
+	return slices.Compact(classes)
 }
 
-// limitsOf tells what limits a pool.
-func limitsOf(p *turn.Pool, now time.Time) poolReport {
-	one := poolReport{GaveUp: p.CoolDown.GaveUp(), Rate: p.Pace.Rate * 60, Turns: []callerReport{}, Waiting: []callerReport{}}
-	if until, ok := p.Cooling(now); ok {
-		one.CoolDown = &coolDown{until, until.Sub(now).Seconds(), p.CoolDown.Why, p.CoolDown.Blind && until.Equal(p.CoolDown.Until)}
+// shares reports whether a session's calls count to a class. Those of a gateway's session are told apart, others are not.
+func shares(session *turn.Session, account, class string) bool {
+	return session.Account == account && session.Gateway == (class != "")
+}
+
+// limitsOf tells what limits a class.
+func limitsOf(a *turn.Account, class string, now time.Time) poolReport {
+	l := a.Class(class)
+	one := poolReport{GaveUp: l.CoolDown.GaveUp(), Rate: l.Pace.Rate * 60, Turns: []callerReport{}, Waiting: []callerReport{}}
+	if until := a.CoolsUntil(now, class); !until.IsZero() {
+		one.CoolDown = &coolDown{until, until.Sub(now).Seconds(), l.CoolDown.Why, l.CoolDown.Blind && until.Equal(l.CoolDown.Until)}
 	}
-	if p.Usage.Until.After(now) {
-		one.Usage = &coolDown{Until: p.Usage.Until, Seconds: p.Usage.Until.Sub(now).Seconds(), Why: p.Usage.Why}
+	if l.Usage.Until.After(now) {
+		one.Usage = &coolDown{Until: l.Usage.Until, Seconds: l.Usage.Until.Sub(now).Seconds(), Why: l.Usage.Why}
 	}
-	if took, of, ok := p.Spending(now); ok {
+	if took, of, ok := a.Spending(now); ok {
 		one.Budget = &budgetReport{took.Calls, of.Calls, took.Input, of.Input, took.Output, of.Output}
 	}
 	return one
 }
 
 // callers tells who has a turn, waits for one, was rejected or is stopped.
-func (one *poolReport) callers(s *turn.State, p *turn.Pool, now time.Time, rules turn.Rules) {
+func (one *poolReport) callers(s *turn.State, account, class string, now time.Time) {
 	caller := func(k turn.Key, process turn.Process, since time.Time) callerReport {
 		c := callerReport{Session: k.Session, Agent: k.Agent, PID: process.PID, Since: since, Seconds: now.Sub(since).Seconds()}
 		if session := s.Sessions[k.Session]; session != nil {
@@ -147,27 +153,31 @@ func (one *poolReport) callers(s *turn.State, p *turn.Pool, now time.Time, rules
 		}
 		return c
 	}
-	for _, g := range p.Grants {
-		if slices.ContainsFunc(p.Retries, func(r turn.Retry) bool { return r.Key == g.Key }) {
-			continue // it is shown as what it does
+	a := s.Accounts[account]
+	for _, c := range a.Calls {
+		switch {
+		case c.Class != class || c.Phase == turn.Waiting:
+		case c.Retry != nil:
+			r := caller(c.Key, c.Process, c.Retry.Rejected)
+			r.Seconds = c.Retry.Due().Sub(now).Seconds()
+			one.Retrying = append(one.Retrying, r)
+		case c.Phase == turn.Granted:
+			one.Turns = append(one.Turns, caller(c.Key, c.Process, c.Granted))
 		}
-		one.Turns = append(one.Turns, caller(g.Key, g.Process, g.At))
 	}
-	for i, t := range p.Line(rules) {
-		c := caller(t.Key, t.Process, t.Since)
+	for i, call := range a.Line(class) {
+		c := caller(call.Key, call.Process, call.Asked)
 		c.Place = i + 1
+		if h, held := a.Held(now, call.Key); held {
+			c.Why, c.Until = string(h.Why), h.Until
+		}
 		one.Waiting = append(one.Waiting, c)
-	}
-	for _, t := range p.Retries {
-		c := caller(t.Key, t.Process, t.Rejected)
-		c.Seconds = t.Rejected.Add(t.In).Sub(now).Seconds()
-		one.Retrying = append(one.Retrying, c)
 	}
 	busy := slices.Concat(one.Turns, one.Waiting, one.Retrying)
 	for _, id := range slices.Sorted(maps.Keys(s.Sessions)) {
 		session := s.Sessions[id]
 		shown := slices.ContainsFunc(busy, func(c callerReport) bool { return c.Session == id })
-		if stop := session.Stop; session.Pool == one.ID && stop.Why != "" && stop.Until.After(now) && !shown {
+		if stop := session.Stop; class == "" && session.Account == account && stop.Why != "" && stop.Until.After(now) && !shown {
 			c := caller(turn.Key{Session: id}, session.Process, stop.Since)
 			c.Seconds, c.Why = stop.Until.Sub(now).Seconds(), stop.Why
 			one.Stopped = append(one.Stopped, c)
@@ -176,30 +186,28 @@ func (one *poolReport) callers(s *turn.State, p *turn.Pool, now time.Time, rules
 }
 
 // segment says in a few words what a session waits for; nothing where it does not wait. A limit may be known in several of
-// its pools: of each kind the longest is told, once. It works on a state from which those that are gone are gone.
-func segment(s *turn.State, id string, now time.Time, rules turn.Rules) string {
+// its classes: of each kind the longest is told, once. It works on a state from which those that are gone are gone.
+func segment(s *turn.State, id string, now time.Time) string {
 	session := s.Sessions[id]
 	if session == nil {
 		return ""
 	}
 	place := ""
 	var cool, usage time.Time
-	for _, pool := range slices.Sorted(maps.Keys(s.Pools)) {
-		p := s.Pools[pool]
-		if !shares(session, pool) {
+	a := s.Account(session.Account)
+	for _, class := range classesOf(a) {
+		if !shares(session, session.Account, class) {
 			continue
 		}
-		for i, t := range p.Line(rules) {
-			if t.Session == id && place == "" {
-				place = fmt.Sprintf("turn %d of %d", i+1, len(p.Queue))
+		line := a.Line(class)
+		if i := slices.IndexFunc(line, func(c *turn.Call) bool { return c.Session == id }); i >= 0 && place == "" {
+			place = fmt.Sprintf("turn %d of %d", i+1, len(line))
+			if h, held := a.Held(now, line[i].Key); held && i == 0 && h.Why != turn.Cooling {
+				place += ", held by " + string(h.Why)
 			}
 		}
-		if until, ok := p.Cooling(now); ok && until.After(cool) {
-			cool = until
-		}
-		if p.Usage.Until.After(usage) {
-			usage = p.Usage.Until
-		}
+		cool = latest(cool, a.CoolsUntil(now, class))
+		usage = latest(usage, a.Class(class).Usage.Until)
 	}
 	var parts []string
 	if place != "" {
@@ -212,4 +220,11 @@ func segment(s *turn.State, id string, now time.Time, rules turn.Rules) string {
 		parts = append(parts, "usage limit until "+clock(usage, now))
 	}
 	return strings.Join(parts, " · ")
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

@@ -28,7 +28,7 @@ func statusCommand() command {
 			if live {
 				return watch(store, c.in, c.out)
 			}
-			r, err := see(store, orderRules())
+			r, err := see(store)
 			switch {
 			case err != nil:
 				return exitFailure, err
@@ -113,7 +113,11 @@ func (p poolReport) writeCallers(out io.Writer, now time.Time) error {
 		line("stopped", c, printable(c.Why)+", goes on in "+span(c.Seconds))
 	}
 	for _, c := range p.Waiting {
-		line(fmt.Sprint(c.Place), c, "waits for "+span(c.Seconds))
+		note := "waits for " + span(c.Seconds)
+		if c.Place == 1 && c.Why != "" {
+			note += ", held by " + c.Why
+		}
+		line(fmt.Sprint(c.Place), c, note)
 	}
 	return t.Flush()
 }

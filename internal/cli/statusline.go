@@ -105,7 +105,7 @@ func segmentFor(input []byte) (text string) {
 		if s, err := snapshot(store); err == nil {
 			now := time.Now()
 			s.Forget(now, lockfile.Alive)
-			text = segment(s, e.Session, now, orderRules())
+			text = segment(s, e.Session, now)
 		}
 	}, func(panicked string) { store.Log("statusline: %s", panicked) })
 	return text

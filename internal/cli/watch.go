@@ -36,7 +36,7 @@ func watch(store *lockfile.Store, in, out *os.File) (int, error) {
 	keys := keysOf(in)
 	ticks := time.NewTicker(frameEvery)
 	defer ticks.Stop()
-	s := scene{rules: orderRules()}
+	var s scene
 	var shown []string
 	var last int64
 	for {

@@ -79,16 +79,16 @@ func (e *examination) open() (*turn.State, bool) {
 // errLooked ends a change that changes nothing.
 var errLooked = errors.New("looked")
 
-// accounts looks for sessions of one pool that get their keys from different programs: the pool can't tell them apart.
+// accounts looks for sessions of one account that get their keys from different programs: it can't tell them apart.
 func (e *examination) accounts(s *turn.State) {
 	mine, _ := e.quiet(e.Settings())
-	for id, p := range s.Pools {
-		if strings.Contains(p.Name, "API key") || strings.Contains(p.Name, "token") {
+	for id, a := range s.Accounts {
+		if strings.Contains(a.Name, "API key") || strings.Contains(a.Name, "token") {
 			continue // told apart by the credential itself
 		}
 		helpers := make(map[string]string) // what gives the key: where
 		for _, session := range s.Sessions {
-			if session.Pool != id || session.Dir == "" {
+			if session.Account != id || session.Dir == "" {
 				continue
 			}
 			helper := mine.settings.APIKeyHelper
@@ -108,7 +108,7 @@ func (e *examination) accounts(s *turn.State) {
 				where = append(where, fmt.Sprintf("%s by %s", dir, helper))
 			}
 			e.say("accounts", Broken, "give one of them its key in ANTHROPIC_API_KEY, or a CLAUDE_CONFIG_DIR of its own",
-				"two accounts share the queue %q: sessions get their keys in %s", p.Name, strings.Join(where, ", in "))
+				"two accounts share the queue %q: sessions get their keys in %s", a.Name, strings.Join(where, ", in "))
 		}
 	}
 }

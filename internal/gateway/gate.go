@@ -45,7 +45,7 @@ type gate struct {
 // change is what is to be told of a place.
 type change struct {
 	of   *place
-	do   func(now time.Time, p *turn.Pool)
+	do   func(now time.Time, a *turn.Account)
 	last bool // it panicked over what was told of the place before
 }
 
@@ -56,7 +56,7 @@ var (
 
 func newGate(c Config) *gate {
 	g := &gate{Config: c, self: lockfile.Self(), done: make(chan struct{}), waiting: make(map[*place]bool),
-		live: make(map[turn.Key]*place), interrupt: func() {}, line: line.New(c.Store, c.Rules, nil)}
+		live: make(map[turn.Key]*place), interrupt: func() {}, line: line.New(c.Store, nil)}
 	guard.Go(g.run, g.log)
 	return g
 }
@@ -121,13 +121,13 @@ func (g *gate) run() {
 	}
 }
 
-// pool is the pool of a class of models.
-func (g *gate) pool(s *turn.State, class string) (id string, p *turn.Pool) {
+// account is what the calls are paid from, with its id.
+func (g *gate) account(s *turn.State) (id string, a *turn.Account) {
 	name, secret := g.Config.Pool()
-	id = turn.ClassPool(s.PoolID(secret), class)
-	p = s.Pool(id)
-	p.Name = name + ", " + class
-	return id, p
+	id = s.AccountID(secret)
+	a = s.Open(id)
+	a.Name = name
+	return id, a
 }
 
 // update tells what is to be told, asks for those who wait and lets go who may, in one change of the state. What can't be told
@@ -143,14 +143,12 @@ func (g *gate) update(todo []change, waiting []*place) (told bool) {
 		if !g.begun {
 			s.Forget(now, alive)
 		}
-		var pools []*turn.Pool
+		_, account := g.account(s)
 		for _, c := range todo {
-			s.Called(now, c.of.Ticket.Key.Session)
-			pool := c.of.Pool(s)
-			c.do(now, pool)
-			pools = append(pools, pool)
+			s.Called(now, c.of.Call.Session)
+			c.do(now, account)
 		}
-		g.line.Stand(now, s, standing(waiting), pools...)
+		g.line.Stand(now, s, standing(waiting), account)
 	})
 	if err == nil {
 		g.begun = true
@@ -173,10 +171,10 @@ func (g *gate) keep(todo ...change) {
 func (g *gate) owe() {
 	owed := make(map[*place]bool)
 	for _, c := range g.untold {
-		if id := c.of.poolID; id != "" && !owed[c.of] { // else it never had a place
+		if id := c.of.account; id != "" && !owed[c.of] { // else it never had a place
 			owed[c.of] = true
 			for _, how := range []line.How{line.Withdrawn, line.Ended} {
-				line.Owe(g.Store, nil, line.GiveBack{Pool: id, Key: c.of.Ticket.Key, Event: c.of.Ticket.Event, How: how}) // or its lease ends it
+				line.Owe(g.Store, nil, line.GiveBack{Account: id, Key: c.of.Call.Key, Event: c.of.Call.Event, How: how}) // or its lease ends it
 			}
 		}
 	}

@@ -16,12 +16,11 @@ import (
 // place is one call to the model. Its methods return at once, except wait; what they tell is told in their order.
 type place struct {
 	line.Place
-	gate   *gate
-	class  string
-	goes   chan error // holds one
-	sent   bool
-	gone   atomic.Bool
-	poolID string // gate's goroutine; empty: nothing of it was told yet
+	gate    *gate
+	goes    chan error // holds one
+	sent    bool
+	gone    atomic.Bool
+	account string // gate's goroutine; empty: nothing of it was told yet
 }
 
 // join gives a call its name: the session's, the agent's, and a number where they have several calls at once.
@@ -31,17 +30,17 @@ func (g *gate) join(session, agent, class string) *place {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	k := turn.Key{Session: session, Agent: agent}
+	k := turn.Key{Session: session, Agent: agent, Class: class}
 	for n := 2; g.live[k] != nil; n++ {
 		k.Agent = agent + "#" + strconv.Itoa(n)
 	}
 	g.events++
-	p := &place{gate: g, class: class, goes: make(chan error, 1)}
-	p.Ticket = turn.Ticket{Key: k, Event: fmt.Sprintf("gateway-%d-%d", g.self.PID, g.events), Process: g.self, Waiter: g.self,
-		Budget: g.Rules.Budget, Print: g.Print}
-	p.Pool = func(s *turn.State) (pool *turn.Pool) {
-		p.poolID, pool = g.pool(s, class)
-		return pool
+	p := &place{gate: g, goes: make(chan error, 1)}
+	p.Call = turn.Call{Key: k, Event: fmt.Sprintf("gateway-%d-%d", g.self.PID, g.events), Process: g.self, Waiter: g.self,
+		Rules: g.Rules, Print: g.Print, News: turn.AtOnce}
+	p.Account = func(s *turn.State) (a *turn.Account) {
+		p.account, a = g.account(s)
+		return a
 	}
 	g.live[k] = p
 	return p
@@ -77,18 +76,13 @@ func (p *place) cooling() time.Duration {
 	}
 	defer v.Close()
 	now := time.Now()
-	until := now
-	guard.Run(func() {
-		_, pool := p.gate.pool(v.State, p.class)
-		if at, ok := pool.Cooling(now); ok {
-			until = at
-		}
-	}, p.gate.log)
-	return until.Sub(now)
+	var until time.Time
+	guard.Run(func() { until = p.Account(v.State).CoolsUntil(now, p.Call.Class) }, p.gate.log)
+	return max(0, until.Sub(now))
 }
 
 // tell hands over what is to be told of the place.
-func (p *place) tell(do func(now time.Time, pool *turn.Pool)) {
+func (p *place) tell(do func(now time.Time, a *turn.Account)) {
 	g := p.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -100,29 +94,29 @@ func (p *place) tell(do func(now time.Time, pool *turn.Pool)) {
 }
 
 // heard tells when the call was sent and what the headers of the answer say.
-func (p *place) heard(sent time.Time, l turn.Limits) func(now time.Time, pool *turn.Pool) {
+func (p *place) heard(sent time.Time, l turn.Limits) func(now time.Time, a *turn.Account) {
 	p.sent = true
-	return func(now time.Time, pool *turn.Pool) {
-		pool.Sent(now, p.Ticket.Key, sent)
-		pool.Headers(now, p.Ticket.Key, sent, l)
+	return func(now time.Time, a *turn.Account) {
+		a.Sent(now, p.Call.Key, sent)
+		a.Headers(now, p.Call.Key, sent, l)
 	}
 }
 
 // accepted: the server answers the call.
 func (p *place) accepted(sent time.Time, l turn.Limits) {
 	heard := p.heard(sent, l)
-	p.tell(func(now time.Time, pool *turn.Pool) {
-		heard(now, pool)
-		pool.Accepted(now, p.Ticket.Key)
+	p.tell(func(now time.Time, a *turn.Account) {
+		heard(now, a)
+		a.Accepted(now, p.Call.Key)
 	})
 }
 
 // rejected: the call goes back to the head of the line, and all wait what the server said.
 func (p *place) rejected(retryAfter time.Duration, status int, sent time.Time, l turn.Limits) {
 	p.sent = false // what comes next is another try
-	p.tell(func(now time.Time, pool *turn.Pool) {
-		pool.Sent(now, p.Ticket.Key, sent)
-		if pool.Rejected(now, p.Ticket.Key, turn.Rejection{Sent: sent, In: retryAfter, Limit: status == http.StatusTooManyRequests, Limits: l}) {
+	p.tell(func(now time.Time, a *turn.Account) {
+		a.Sent(now, p.Call.Key, sent)
+		if a.Rejected(now, p.Call.Key, turn.Rejection{Sent: sent, In: retryAfter, Limit: status == http.StatusTooManyRequests, Limits: l}) {
 			said := fmt.Sprintf("say that %g of %g requests a minute remain", l.Requests.Remaining, l.Requests.Limit)
 			if l == (turn.Limits{}) {
 				said = "of the last answer said that there was room"
@@ -135,11 +129,11 @@ func (p *place) rejected(retryAfter time.Duration, status int, sent time.Time, l
 // limited: the call was rejected, and Claude Code is told so.
 func (p *place) limited(until time.Time, why string, sent time.Time, l turn.Limits) {
 	heard := p.heard(sent, l)
-	p.tell(func(now time.Time, pool *turn.Pool) {
-		heard(now, pool)
-		pool.Ended(now, p.Ticket.Key)
+	p.tell(func(now time.Time, a *turn.Account) {
+		heard(now, a)
+		a.Ended(now, p.Call.Key)
 		if !until.IsZero() {
-			pool.Limited(now, until, why)
+			a.Limited(now, p.Call.Class, until, why)
 		}
 	})
 }
@@ -147,17 +141,17 @@ func (p *place) limited(until time.Time, why string, sent time.Time, l turn.Limi
 // used: the answer says what it took so far.
 func (p *place) used(u *usage) {
 	took := turn.Costs{Input: u.input, Output: u.output}
-	p.tell(func(now time.Time, pool *turn.Pool) { pool.Used(now, p.Ticket.Key, now, took) })
+	p.tell(func(now time.Time, a *turn.Account) { a.Used(now, p.Call.Key, now, took) })
 }
 
 // alive: the answer grows.
 func (p *place) alive() {
-	p.tell(func(now time.Time, pool *turn.Pool) { pool.SeenAlive(now, p.Ticket.Key) })
+	p.tell(func(now time.Time, a *turn.Account) { a.SeenAlive(now, p.Call.Key) })
 }
 
 // answered: the call was answered, to its end or to that of who asked.
 func (p *place) answered() {
-	p.tell(func(now time.Time, pool *turn.Pool) { pool.Succeeded(now, p.Ticket.Key) })
+	p.tell(func(now time.Time, a *turn.Account) { a.Succeeded(now, p.Call.Key) })
 }
 
 // leave gives back what the place has left: the turn, or the place in line.
@@ -167,16 +161,16 @@ func (p *place) leave() {
 	}
 	do := p.free
 	if p.sent {
-		do = func(now time.Time, pool *turn.Pool) { pool.Ended(now, p.Ticket.Key) }
+		do = func(now time.Time, a *turn.Account) { a.Ended(now, p.Call.Key) }
 	}
 	p.tell(do)
 	p.gate.mu.Lock()
-	delete(p.gate.live, p.Ticket.Key) // whoever comes next by that name is told of later
+	delete(p.gate.live, p.Call.Key) // whoever comes next by that name is told of later
 	p.gate.mu.Unlock()
 }
 
 // free gives back the place in line and the turn, used or not.
-func (p *place) free(now time.Time, pool *turn.Pool) {
-	pool.Withdraw(p.Ticket.Key, p.Ticket.Event)
-	pool.Ended(now, p.Ticket.Key)
+func (p *place) free(now time.Time, a *turn.Account) {
+	a.Withdraw(now, p.Call.Key, p.Call.Event)
+	a.Ended(now, p.Call.Key)
 }

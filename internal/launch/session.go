@@ -95,11 +95,11 @@ func (w *watcher) share(seen time.Time, limit ratelimit.Limit) error {
 	}
 	v, err := w.store.Update(context.Background(), func(s *turn.State) error {
 		now := time.Now()
-		k, pool := w.key(s)
+		k, account := w.key(s)
 		for _, r := range reports {
 			r.Apply(now, s)
 		}
-		pool.Retrying(now, k, turn.Retry{Process: w.process, Rejected: seen, In: limit.RetryIn, Attempt: limit.Attempt, Named: observe.Named(limit.Rate)})
+		account.Retrying(now, k, turn.Retry{Process: w.process, Rejected: seen, In: limit.RetryIn, Attempt: limit.Attempt, Named: observe.Named(limit.Rate)})
 		if session := s.Sessions[k.Session]; session != nil {
 			session.Stopped(seen, seen.Add(limit.RetryIn), limit.Kind.String())
 		}
@@ -113,14 +113,14 @@ func (w *watcher) share(seen time.Time, limit ratelimit.Limit) error {
 
 // key finds the session that runs in this terminal. One whose hooks are off is known by its process alone, so that the
 // others wait for it all the same.
-func (w *watcher) key(s *turn.State) (turn.Key, *turn.Pool) {
+func (w *watcher) key(s *turn.State) (turn.Key, *turn.Account) {
 	for id, session := range s.Sessions {
 		if session.Process == w.process {
-			return turn.Key{Session: id}, s.Pool(session.Pool)
+			return turn.Key{Session: id}, s.Open(session.Account)
 		}
 	}
 	name, secret := w.pool()
-	id := s.PoolID(secret)
-	s.Pool(id).Name = name
-	return turn.Key{Session: w.process.String()}, s.Pool(id)
+	a := s.Open(s.AccountID(secret))
+	a.Name = name
+	return turn.Key{Session: w.process.String()}, a
 }

@@ -149,7 +149,7 @@ func (t *typist) goOn(ctx context.Context, s *wrapper.Session, dead resume.Sessi
 	if limit == ratelimit.UsageWindow {
 		return fmt.Errorf("a menu may be open at its %v", limit)
 	}
-	err := dead.Wait(ctx, func(*turn.Pool) error {
+	err := dead.Wait(ctx, func(*turn.Account) error {
 		if !t.untouched(dead.Stopped) {
 			return errors.New("somebody is at the keyboard")
 		}

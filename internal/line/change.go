@@ -53,10 +53,10 @@ const (
 
 // GiveBack is what must reach the state even where it can't be written now: else a turn is nobody's until its lease ends.
 type GiveBack struct {
-	Pool  string   `json:"pool"`
-	Key   turn.Key `json:"key"`
-	Event string   `json:"event,omitempty"`
-	How   How      `json:"how"`
+	Account string   `json:"account"`
+	Key     turn.Key `json:"key"`
+	Event   string   `json:"event,omitempty"`
+	How     How      `json:"how"`
 
 	At time.Time    `json:"at,omitzero"`
 	By turn.Process `json:"by,omitzero"` // by whose clock
@@ -68,20 +68,20 @@ func (g GiveBack) Apply(now time.Time, s *turn.State) {
 		s.Leave(now, g.Key.Session)
 		return
 	}
-	p, main := s.Pool(g.Pool), turn.Key{Session: g.Key.Session}
+	a, main := s.Open(g.Account), turn.Key{Session: g.Key.Session}
 	switch {
 	case g.How == Withdrawn:
-		p.Withdraw(g.Key, g.Event)
+		a.Withdraw(now, g.Key, g.Event)
 	case g.How == Ended:
-		p.Ended(now, g.Key)
-	case g.How == Answered || p.Knows(g.Key):
-		p.Succeeded(now, g.Key)
+		a.Ended(now, g.Key)
+	case g.How == Answered || a.Knows(g.Key):
+		a.Succeeded(now, g.Key)
 	// A compaction runs its calls as subagents that nothing announces, and writes none of them down (2.1.330): the first
 	// has the turn of PreCompact, the others only this to be counted by.
-	case p.Holds(main):
-		p.Succeeded(now, main)
+	case a.Holds(main):
+		a.Succeeded(now, main)
 	default:
-		p.Sent(now, g.Key, now)
+		a.Sent(now, g.Key, now)
 	}
 }
 
@@ -96,18 +96,18 @@ func pay(now time.Time, s *turn.State, owed string) {
 	if one := s.Sessions[g.Key.Session]; g.How == Left && one != nil && one.Since.After(at) {
 		return
 	}
-	if p := s.Pools[g.Pool]; p != nil && !heldSince(p, g.Key, at) {
+	if a := s.Accounts[g.Account]; a != nil && !heldSince(a, g.Key, at) {
 		g.Apply(now, s)
 	}
 }
 
-// Idle says whether f changes nothing in the pool of the view but that time passes. The view's state is used up by it.
-func Idle(store *lockfile.Store, v *lockfile.View, pool string, f func(now time.Time, s *turn.State)) bool {
-	p := v.State.Pools[pool]
-	if p == nil {
+// Idle says whether f changes nothing in the account of the view but that time passes. The view's state is used up by it.
+func Idle(store *lockfile.Store, v *lockfile.View, account string, f func(now time.Time, s *turn.State)) bool {
+	a := v.State.Accounts[account]
+	if a == nil {
 		return false
 	}
-	f(upTo(p), v.State)
+	f(a.At, v.State) // at that time nothing falls due
 	return store.Unchanged(v)
 }
 

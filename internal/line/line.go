@@ -34,9 +34,9 @@ var ErrGone = errors.New("session is gone")
 
 // Place is one call that stands in line.
 type Place struct {
-	Ticket turn.Ticket
-	// Pool finds where it stands. It may be called on a copy of the state.
-	Pool    func(*turn.State) *turn.Pool
+	Call turn.Call
+	// Account finds where it stands. It may be called on a copy of the state.
+	Account func(*turn.State) *turn.Account
 	Granted bool // it has the turn; Stand and Wait set it
 
 	act time.Time // when there may be something to do in its line
@@ -45,7 +45,6 @@ type Place struct {
 // Line stands for calls. It belongs to one goroutine, which must close it.
 type Line struct {
 	Store *lockfile.Store
-	Rules turn.Rules
 	// Look, if there is one, reads what there may be to tell beside the line, and says whether there is. The leader calls it,
 	// without the lock; all is whether it is to look everywhere, and not only at those who have the turn.
 	Look func(s *turn.State, all bool) (news bool)
@@ -62,8 +61,8 @@ type Line struct {
 }
 
 // New makes a line that begins with a view of the state, which it closes; nil: it reads its own.
-func New(store *lockfile.Store, rules turn.Rules, v *lockfile.View) *Line {
-	return &Line{Store: store, Rules: rules, view: v}
+func New(store *lockfile.Store, v *lockfile.View) *Line {
+	return &Line{Store: store, view: v}
 }
 
 // Close ends the watch. What stands in line is left there.
@@ -110,23 +109,23 @@ func (l *Line) see(v *lockfile.View) {
 	}
 }
 
-// Stand asks for all places, lets go who may, and notes whose turn has come: part of a change. The pools are those that the
-// change touched besides.
-func (l *Line) Stand(now time.Time, s *turn.State, places []*Place, pools ...*turn.Pool) {
+// Stand asks for all places, lets go who may, and notes whose turn has come: part of a change. The accounts are those that
+// the change touched besides.
+func (l *Line) Stand(now time.Time, s *turn.State, places []*Place, accounts ...*turn.Account) {
 	alive := remember(lockfile.Alive)
 	lines := inLines(s, places)
-	for _, p := range pools {
-		lines[p] = lines[p] // with nobody of ours in it, perhaps
+	for _, a := range accounts {
+		lines[a] = lines[a] // with nobody of ours in it, perhaps
 	}
 	l.leads, l.polls = false, 0
-	for pool, ours := range lines {
-		sweep(now, pool, alive, l.all)
+	for account, ours := range lines {
+		account.Sweep(now, alive, l.all)
 		for _, p := range ours {
-			pool.Ask(now, p.Ticket)
+			account.Ask(now, p.Call)
 		}
-		l.plan(now, pool, ours, admit(now, pool, l.Rules, alive))
+		l.plan(now, account, ours, account.Admit(now, alive))
 		for _, p := range ours {
-			if p.Granted = pool.Granted(p.Ticket.Key, p.Ticket.Event); !p.Granted && l.bell == nil {
+			if p.Granted = account.Granted(p.Call.Key, p.Call.Event); !p.Granted && l.bell == nil {
 				l.bell = l.Store.Bell() // before anybody can know that there is somebody to ring for
 			}
 		}
@@ -136,13 +135,13 @@ func (l *Line) Stand(now time.Time, s *turn.State, places []*Place, pools ...*tu
 // plan notes when there is something to do in a line: at next, and every now and then, the later the further back its first
 // place of ours stands. It goes by the monotonic clock of now: should the wall clock be put back, next may be hours away, and
 // is asked for anew soon.
-func (l *Line) plan(now time.Time, pool *turn.Pool, ours []*Place, next time.Time) {
+func (l *Line) plan(now time.Time, account *turn.Account, ours []*Place, next time.Time) {
 	first := -1
 	for _, p := range ours {
-		if n, ok := rank(pool, p.Ticket.Key); ok && (first < 0 || n < first) {
+		if n, ok := rank(account, p.Call.Key); ok && (first < 0 || n < first) {
 			first = n
 		}
-		if mixed(pool, p.Ticket) {
+		if mixed(account, p.Call) {
 			l.polls = farEvery
 		}
 	}
@@ -199,17 +198,17 @@ func (l *Line) Wait(ctx context.Context, places []*Place) error {
 // arrange plans anew on a view that is new: the leader looks at once at what there is to do, the others when he did not.
 func (l *Line) arrange(now time.Time, places []*Place) {
 	l.leads, l.polls = false, 0
-	for pool, ours := range inLines(l.view.State, places) {
-		l.plan(now, pool, ours, now)
+	for account, ours := range inLines(l.view.State, places) {
+		l.plan(now, account, ours, now)
 	}
 }
 
 // inLines sorts places by where they stand.
-func inLines(s *turn.State, places []*Place) map[*turn.Pool][]*Place {
-	lines := make(map[*turn.Pool][]*Place)
+func inLines(s *turn.State, places []*Place) map[*turn.Account][]*Place {
+	lines := make(map[*turn.Account][]*Place)
 	for _, p := range places {
-		pool := p.Pool(s)
-		lines[pool] = append(lines[pool], p)
+		account := p.Account(s)
+		lines[account] = append(lines[account], p)
 	}
 	return lines
 }
@@ -219,7 +218,7 @@ func (l *Line) sleep(ctx context.Context, places []*Place) (rung bool) {
 	until := time.Now().Add(time.Minute)
 	for _, p := range places {
 		at := p.act
-		if fades := p.Pool(l.view.State).Fades(p.Ticket.Key); fades.Before(at) {
+		if fades := p.Account(l.view.State).Fades(p.Call.Key); fades.Before(at) {
 			at = fades
 		}
 		if !p.Granted && at.Before(until) {
@@ -253,15 +252,15 @@ func (l *Line) sleep(ctx context.Context, places []*Place) (rung bool) {
 // due says whether a place has the turn, or something must be done under the lock.
 func (l *Line) due(now time.Time, places []*Place) (bool, error) {
 	s := l.view.State
-	lines := make(map[*turn.Pool][]*Place)
+	lines := make(map[*turn.Account][]*Place)
 	done := false
 	for _, p := range places {
-		pool := p.Pool(s)
-		switch p.Granted = pool.Granted(p.Ticket.Key, p.Ticket.Event); {
-		case p.Granted, pool.SetBack(now), !pool.Waits(p.Ticket.Key), !now.Before(pool.Fades(p.Ticket.Key)):
+		account := p.Account(s)
+		switch p.Granted = account.Granted(p.Call.Key, p.Call.Event); {
+		case p.Granted, account.SetBack(now), !account.Waits(p.Call.Key), !now.Before(account.Fades(p.Call.Key)):
 			done = true // has the turn, or must ask again
 		case !now.Before(p.act):
-			lines[pool] = append(lines[pool], p)
+			lines[account] = append(lines[account], p)
 		}
 	}
 	if done {
@@ -274,8 +273,8 @@ func (l *Line) due(now time.Time, places []*Place) (bool, error) {
 	if all {
 		l.tend = now.Add(tendEvery)
 	}
-	for pool, ours := range lines {
-		if due, err := l.tries(now, pool, ours); due || err != nil {
+	for account, ours := range lines {
+		if due, err := l.tries(now, account, ours); due || err != nil {
 			return due, err
 		}
 	}
@@ -283,33 +282,33 @@ func (l *Line) due(now time.Time, places []*Place) (bool, error) {
 }
 
 // tries is due for one line in which there may be something to do by now.
-func (l *Line) tries(now time.Time, pool *turn.Pool, ours []*Place) (bool, error) {
+func (l *Line) tries(now time.Time, account *turn.Account, ours []*Place) (bool, error) {
 	alive := remember(lockfile.Alive)
 	for _, p := range ours {
-		if t := p.Ticket; t.Process != t.Waiter && !alive(t.Process) {
+		if t := p.Call; t.Process != t.Waiter && !alive(t.Process) {
 			return false, ErrGone
 		}
 	}
-	if l.all = !leaderLives(pool, alive); l.all {
+	if l.all = !leaderLives(account, alive); l.all {
 		return true, nil
 	}
 	l.played = true
-	if first, _ := rank(pool, ours[0].Ticket.Key); first == 0 {
+	if first, _ := rank(account, ours[0].Call.Key); first == 0 {
 		census := !now.Before(l.census)
 		if census {
 			l.census = now.Add(censusEvery)
 		}
-		if sweep(now, pool, alive, census) {
+		if account.Sweep(now, alive, census) {
 			l.all = census
 			return true, nil
 		}
 	}
-	queued := len(pool.Queue)
-	next := admit(now, pool, l.Rules, alive)
-	if len(pool.Queue) != queued {
+	waited := len(account.Waiting())
+	next := account.Admit(now, alive)
+	if len(account.Waiting()) != waited {
 		return true, nil
 	}
-	l.plan(now, pool, ours, next)
+	l.plan(now, account, ours, next)
 	return false, nil
 }
 

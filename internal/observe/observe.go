@@ -82,11 +82,7 @@ const (
 // Finished are the subagents of the session, of those that the state remembers, that are over: their transcript is gone, or
 // was not written to for an hour. With each stands up to which byte it was read.
 func Finished(now time.Time, s *turn.Session, id string) map[string]int64 {
-	finished := make(map[string]int64)
-	for agent := range s.Asked {
-		finished[agent] = 0
-	}
-	maps.Copy(finished, s.Offsets)
+	finished := maps.Clone(s.Offsets)
 	maps.DeleteFunc(finished, func(agent string, _ int64) bool {
 		fi, err := os.Stat(Transcript(s, turn.Key{Session: id, Agent: agent}))
 		return agent == "" || !errors.Is(err, fs.ErrNotExist) && (err != nil || now.Sub(fi.ModTime()) <= over)
@@ -99,31 +95,23 @@ func Forget(s *turn.Session, finished map[string]int64) {
 	for agent, read := range finished {
 		if s.Offsets[agent] == read {
 			delete(s.Offsets, agent)
-			delete(s.Asked, agent)
 		}
 	}
 }
 
-// Callers are those of whom news may come: the sessions of the pool, one of which may have called without a gate, and
-// the subagents that have a turn or wait for a retry.
-func Callers(s *turn.State, pool string) []turn.Key {
+// Callers are those of whom news may come: the sessions of the account, one of which may have called without a gate, and
+// the subagents that have a turn or wait for their next try.
+func Callers(s *turn.State, account string) []turn.Key {
 	var keys []turn.Key
 	for id, session := range s.Sessions {
-		if session.Pool == pool && !session.Gateway {
+		if session.Account == account && !session.Gateway {
 			keys = append(keys, turn.Key{Session: id})
 		}
 	}
-	subagent := func(k turn.Key) {
-		if k.Agent != "" && !slices.Contains(keys, k) {
-			keys = append(keys, k)
+	for _, c := range s.Account(account).Calls {
+		if c.Agent != "" && c.Class == "" && (c.Phase == turn.Granted || c.Retry != nil) && !slices.Contains(keys, c.Key) {
+			keys = append(keys, c.Key)
 		}
-	}
-	p := s.Pool(pool)
-	for _, g := range p.Grants {
-		subagent(g.Key)
-	}
-	for _, r := range p.Retries {
-		subagent(r.Key)
 	}
 	return keys
 }
@@ -138,67 +126,47 @@ func (r Report) Apply(now time.Time, s *turn.State) {
 		session.Offsets = make(map[string]int64)
 	}
 	session.Offsets[r.Key.Agent] = r.to
-	pool := s.Pool(session.Pool)
-	pool.SeenAlive(now, r.Key)
+	account := s.Open(session.Account)
+	account.SeenAlive(now, r.Key)
 	for _, row := range r.rows {
 		row.At = s.Local(session.Process, row.At)
 		if r.Key.Agent != "" && now.Sub(row.At) > past && !row.At.IsZero() {
 			continue
 		}
-		r.tell(now, session, pool, row)
+		r.tell(now, session, account, row)
 	}
 }
 
 // tell tells one row.
-func (r Report) tell(now time.Time, session *turn.Session, pool *turn.Pool, row claude.Row) {
+func (r Report) tell(now time.Time, session *turn.Session, account *turn.Account, row claude.Row) {
 	if r.Key.Agent == "" && row.Model != "" {
 		session.Class = turn.Class(row.Model)
 	}
-	asked := session.Asked[r.Key.Agent]
-	delete(session.Asked, r.Key.Agent)
+	if row.Kind != claude.Request {
+		account.Heard(r.Key)
+	}
 	switch row.Kind {
 	case claude.Request:
-		// A subagent, and an interactive session that no launcher watches, says nothing of a rejected request (2.1.330):
-		// a second one with neither an answer nor a prompt between them tells of it afterwards. Esc before the first word
-		// leaves no row at all, but the next prompt does.
-		if !asked.IsZero() && pool.Holds(r.Key) && !pool.Rebuffed(r.Key, asked) {
-			pool.Retrying(now, r.Key, turn.Retry{Rejected: asked, In: row.At.Sub(asked), Attempt: 1, Late: true})
-		}
-		session.Traced = true
-		if session.Asked == nil {
-			session.Asked = make(map[string]time.Time)
-		}
-		session.Asked[r.Key.Agent] = row.At
-		pool.Sent(now, r.Key, row.At)
+		account.Sent(now, r.Key, row.At)
 	case claude.Answer:
-		// A version that writes no request rows is counted by its answers, late but surely. The one that a turn was
-		// given for is counted already.
-		switch {
-		case session.Traced || row.MessageID == session.Answer:
-		case pool.Holds(r.Key):
-			pool.Untold(r.Key)
-		default:
-			pool.Sent(now, r.Key, row.At)
-		}
-		session.Answer = row.MessageID
-		pool.Used(now, r.Key, row.At, turn.Costs{Input: float64(row.Usage.Input + row.Usage.CacheWrite), Output: float64(row.Usage.Output)})
+		account.Answered(now, r.Key, row.At, row.MessageID, turn.Costs{Input: float64(row.Usage.Input + row.Usage.CacheWrite), Output: float64(row.Usage.Output)})
 	case claude.Retry:
 		if row.Limit.Kind != ratelimit.None {
-			pool.Retrying(now, r.Key, turn.Retry{Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt, Named: Named(row.Limit.Rate)})
+			account.Retrying(now, r.Key, turn.Retry{Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt, Named: Named(row.Limit.Rate)})
 			if r.Key.Agent == "" {
 				session.Stopped(row.At, row.At.Add(row.Limit.RetryIn), row.Limit.Kind.String())
 			}
 		}
 	case claude.Error:
-		pool.Ended(now, r.Key)
+		account.Ended(now, r.Key)
 		if row.Limit.Kind != ratelimit.None && row.Limit.Wait {
-			pool.Limited(now, row.Limit.Reset(), row.Limit.Kind.String())
+			account.Limited(now, r.Key.Class, row.Limit.Reset(), row.Limit.Kind.String())
 		}
 	case claude.Interrupted:
-		pool.Ended(now, r.Key)
+		account.Ended(now, r.Key)
 	case claude.Prompt:
 		if r.Key.Agent == "" { // what a subagent is told may stand there before it is let go
-			pool.Put(r.Key)
+			account.Prompted(r.Key)
 		}
 	}
 }

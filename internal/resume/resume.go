@@ -53,28 +53,28 @@ func (s Session) WentOn() error {
 // Wait tells the state of the limit and blocks until the session may be made to go on, until ctx ends, or until look returns
 // an error, which it passes on. It calls look, if there is one, every second, with its own copy of the state. Of its own errors
 // [turn.ErrResumed] says that the session went on meanwhile; any other says why it stays stopped.
-func (s Session) Wait(ctx context.Context, look func(*turn.Pool) error) error {
-	pool := func(state *turn.State) *turn.Pool {
+func (s Session) Wait(ctx context.Context, look func(*turn.Account) error) error {
+	account := func(state *turn.State) *turn.Account {
 		name, secret := s.Pool()
-		p := state.Pool(state.PoolID(secret))
-		p.Name = name
-		return p
+		a := state.Open(state.AccountID(secret))
+		a.Name = name
+		return a
 	}
 	d := s.Death()
-	if _, err := update(ctx, s.Store, func(state *turn.State) { pool(state).Died(time.Now(), turn.Key{Session: s.ID}, d) }); err != nil {
+	if _, err := update(ctx, s.Store, func(state *turn.State) { account(state).Died(time.Now(), turn.Key{Session: s.ID}, d) }); err != nil {
 		return err
 	}
 	var announced time.Time
 	return Sleep(ctx, s.Store, func(now time.Time, state *turn.State) (due time.Time, err error) {
-		p := pool(state)
+		a := account(state)
 		if look != nil {
-			err = look(p)
+			err = look(a)
 		}
 		if err == nil {
 			err = s.WentOn()
 		}
 		if err == nil {
-			due, err = d.Due(now, p, s.Rules)
+			due, err = d.Due(now, a.Class(""), s.Rules)
 		}
 		if err == nil && due.Sub(announced).Abs() > time.Second {
 			announced = due

@@ -154,12 +154,15 @@ func (a *Account) SetBack(now time.Time) bool { return a.At.Sub(stamp(now)) > sk
 
 // Sweep clears away what nobody will come back for: calls whose waiter can't be looked at and gave no sign of life for a lease;
 // turns whose session is gone or whose lease lapsed; tries announced by sessions that are gone; and what nothing depends on
-// any more. It is for whoever has the account in hand anyway, before Admit.
-func (a *Account) Sweep(now time.Time, alive func(Process) bool) {
+// any more. With all it looks at every process that waits, too, else [Account.Admit] does before it gives one a turn. It reports
+// whether somebody was cleared away.
+func (a *Account) Sweep(now time.Time, alive func(Process) bool, all bool) (swept bool) {
 	now = a.advance(now)
+	waited := len(a.Waiting())
 	a.drop(func(c *Call) bool {
-		return c.Phase == Waiting && a.elsewhere(c.Waiter) && now.Sub(c.Seen) > lease
+		return c.Phase == Waiting && (a.elsewhere(c.Waiter) && now.Sub(c.Seen) > lease || all && !(lives(c.Process, alive) && lives(c.Waiter, alive)))
 	})
+	swept = len(a.Waiting()) != waited
 	for _, c := range a.Calls {
 		switch {
 		case c.Phase == Granted && !a.lapse(c).After(now) && c.Event == WakeEvent: // who did not wake up made no call
@@ -169,7 +172,10 @@ func (a *Account) Sweep(now time.Time, alive func(Process) bool) {
 			fallthrough
 		case c.Retry != nil && c.Phase == Over && !lives(c.Process, alive):
 			a.orphan(now, c)
+		default:
+			continue
 		}
+		swept = true
 	}
 	a.forgetBudget(now)
 	a.settle(now)
@@ -181,6 +187,7 @@ func (a *Account) Sweep(now time.Time, alive func(Process) bool) {
 			l.Usage = Usage{}
 		}
 	}
+	return swept
 }
 
 // settle drops the calls that nothing depends on any more; what they tell of the pace goes into its log.

@@ -197,6 +197,16 @@ func (a *Account) add(k Key, process Process) *Call {
 // Turns are the calls of a class that have their turn.
 func (a *Account) Turns(class string) []*Call { return a.in(class, Granted) }
 
+// Waiting are the calls that wait, of all classes, in the order in which they joined the line.
+func (a *Account) Waiting() (calls []*Call) {
+	for _, c := range a.Calls {
+		if c.Phase == Waiting {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
 // in are the calls of a class in a phase; those that wait stand in the order in which they joined the line.
 func (a *Account) in(class string, phase Phase) (calls []*Call) {
 	for _, c := range a.Calls {

@@ -11,20 +11,20 @@ type Hold struct {
 	Why   Reason
 }
 
-// Reason is why a call may not go yet, as people are told it.
+// Reason is what a call is held by, as people are told it.
 type Reason string
 
 const (
-	OneAtATime  Reason = "as many calls as the rules allow are under way"
+	OneAtATime  Reason = "as many calls as the rules allow"
 	OwnGap      Reason = "the gap after its last call"
-	OverBudget  Reason = "the budget"
-	WakingOther Reason = "another session wakes up"
-	TooLarge    Reason = "it may be too large for the limit"
-	Cooling     Reason = "a cool-down"
-	Announced   Reason = "a call that was rejected goes first"
-	OnTrial     Reason = "calls are on trial"
+	OverBudget  Reason = "its budget"
+	WakingOther Reason = "a session that wakes up"
+	TooLarge    Reason = "its size: it may be more than the limit"
+	Cooling     Reason = "the cool-down"
+	Announced   Reason = "a rejected call that goes first"
+	OnTrial     Reason = "calls on trial"
 	Paced       Reason = "the pace"
-	LackTokens  Reason = "tokens"
+	LackTokens  Reason = "the limit of tokens"
 )
 
 // longer is the one of two holds that ends later.

@@ -21,6 +21,8 @@
 package turn
 
 import (
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -47,6 +49,9 @@ type Process struct {
 	Start uint64 `json:"start,omitempty"` // in units of the system; 0: unknown
 	Host  Host   `json:"host,omitempty"`
 }
+
+// String tells a process from those of other hosts too.
+func (p Process) String() string { return strings.TrimSpace(fmt.Sprintf("pid %d %s", p.PID, p.Host)) }
 
 // Session is what is known of one Claude Code session.
 type Session struct {
@@ -98,7 +103,7 @@ func (s *State) Forget(now time.Time, alive func(Process) bool) {
 		}
 	}
 	for id, a := range s.Accounts {
-		if a.Sweep(now, alive); a.blank() {
+		if a.Sweep(now, alive, true); a.blank() {
 			delete(s.Accounts, id)
 		}
 	}
