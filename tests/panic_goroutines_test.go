@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -71,10 +70,7 @@ func goroutines(t *testing.T, path string) (found []string) {
 	for _, decl := range file.Decls {
 		where := file.Name.Name
 		if f, ok := decl.(*ast.FuncDecl); ok {
-			where += "." + f.Name.Name
-			if f.Recv != nil {
-				where = fmt.Sprintf("%s.%s.%s", file.Name.Name, strings.TrimPrefix(types.ExprString(f.Recv.List[0].Type), "*"), f.Name.Name)
-			}
+			where += "." + nameOf(f)
 		}
 		ast.Inspect(decl, func(n ast.Node) bool {
 			switch n := n.(type) {
