@@ -77,8 +77,8 @@ func MergeSettings(args []string, hooks json.RawMessage, readFile func(string) (
 	return m, nil
 }
 
-// mergeHooks puts hooks into the settings file with this content: behind the user's own, each unless it is there
-// already, whatever its group. All values stay as they are written and in their order; the spaces between them go.
+// mergeHooks puts hooks into the settings file with this content: behind the user's own, each handler unless a group that
+// sees every event has it already. All values stay as they are written and in their order; the spaces between them go.
 func mergeHooks(settings []byte, hooks json.RawMessage) ([]byte, error) {
 	list, err := Handlers(settings)
 	if err != nil {
