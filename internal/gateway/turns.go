@@ -37,30 +37,30 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	deadline := time.Now().Add(t.hold)
-	sends := &body{from: t.bodies}
+	request := &body{from: t.bodies}
 	if r.Body != nil {
 		var err error
-		if sends, err = t.bodies.keep(r.Body); err != nil {
+		if request, err = t.bodies.keep(r.Body); err != nil {
 			return nil, err
 		}
 	}
 	var class string
-	guard.Run(func() { class = turn.Class(modelOf(sends.kept())) }, t.line.log)
+	guard.Run(func() { class = turn.Class(modelOf(request.kept())) }, t.line.log)
 	p := t.line.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), class)
-	resp, err := t.send(r, p, sends, deadline)
+	resp, err := t.send(r, p, request, deadline)
 	if err != nil {
 		p.leave()
-		sends.drop()
+		request.drop()
 		return nil, err
 	}
-	resp.Body = &answer{passing: passing{resp.Body, r.Context()}, place: p, over: sends.drop, usage: newUsage(resp.Header),
+	resp.Body = &answer{passing: passing{resp.Body, r.Context()}, place: p, over: request.drop, usage: newUsage(resp.Header),
 		ok: resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests}
 	return resp, nil
 }
 
 // send is RoundTrip once the request is whole, or as much of it as there is room for: then it is sent once. The answer
 // it returns is for Claude Code; the turn is given back when it was read.
-func (t *turns) send(r *http.Request, p *place, sends *body, deadline time.Time) (*http.Response, error) {
+func (t *turns) send(r *http.Request, p *place, request *body, deadline time.Time) (*http.Response, error) {
 	var held *http.Response
 	for {
 		ctx, cancel := context.WithDeadline(r.Context(), deadline)
@@ -81,9 +81,9 @@ func (t *turns) send(r *http.Request, p *place, sends *body, deadline time.Time)
 		}
 		out := r.Clone(r.Context())
 		if r.Body != nil {
-			out.Body = sends.reader()
-			if out.GetBody = nil; !sends.once() {
-				out.GetBody = func() (io.ReadCloser, error) { return sends.reader(), nil }
+			out.Body = request.reader()
+			if out.GetBody = nil; !request.once() {
+				out.GetBody = func() (io.ReadCloser, error) { return request.reader(), nil }
 			}
 		}
 		sent := new(sentAt)
@@ -108,7 +108,7 @@ func (t *turns) send(r *http.Request, p *place, sends *body, deadline time.Time)
 			return resp, nil // broken off; it is passed on as far as it came
 		}
 		guard.Run(func() { waits = holds(&limit, resp, data, now, deadline) }, t.line.log)
-		if turnless || sends.once() || !waits {
+		if turnless || request.once() || !waits {
 			var until time.Time // unknown, or waiting does not lift it
 			if limit.Wait && limit.RetryIn > 0 {
 				until = now.Add(limit.RetryIn)
