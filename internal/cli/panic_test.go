@@ -33,10 +33,11 @@ import (
 var faults = map[string][]string{
 	"cli":       {"loadSettings"},
 	"claude":    {"Account", "FindTranscript", "Hooks", "MergeSettings", "NameRun", "PoolKey", "ReadStopped", "SessionOf", "Sort"},
-	"gateway":   {"holds", "line.grant", "line.plan", "line.sleep", "line.update", "modelOf", "resources", "usage.end", "usage.feed"},
-	"hook":      {"acts", "read", "wakes", "waiter.after", "waiter.sleep", "waiter.visit"},
+	"gateway":   {"gate.grant", "gate.sleep", "gate.update", "holds", "modelOf", "resources", "usage.end", "usage.feed"},
+	"hook":      {"read", "wakes", "waiter.after", "waiter.visit"},
 	"launch":    {"Launch.gateway", "Launch.prepare", "Launch.typist", "typist.key", "typist.shows"},
-	"lockfile":  {"Identify", "Store.replace", "decode"},
+	"line":      {"Line.Stand", "Line.Wait", "Line.due", "Line.plan"},
+	"lockfile":  {"Identify", "Store.listen", "Store.replace", "decode"},
 	"observe":   {"Callers", "Read"},
 	"ratelimit": {"Header", "Output", "Spends", "Stream.Feed"},
 	"turn":      {"Class", "Pool.Accepted", "Pool.Admit", "Pool.Ask", "Pool.Ended", "Pool.Headers", "Pool.Sweep", "Session.Resume", "Session.Stopped"},
@@ -236,7 +237,7 @@ func TestRealSessionGoesOnOverARuntimeThrow(t *testing.T) {
 func TestAPanicOfAWaiterStopsNobody(t *testing.T) {
 	t.Parallel()
 	const event = `{"hook_event_name":"UserPromptSubmit","session_id":%q,"cwd":"/"}`
-	for _, site := range []string{"hook.waiter.sleep", "hook.acts", "turn.Session.Stopped"} {
+	for _, site := range []string{"line.Line.Stand", "line.Line.Wait", "line.Line.due", "line.Line.plan", "lockfile.Store.listen", "turn.Session.Stopped"} {
 		p, program := faultyPerson(t)
 		if code, said := p.hook(program, fmt.Sprintf(event, "has the turn"), nil, nil); code != 0 || said != "" {
 			t.Fatalf("the first prompt: exit code %d, says %q", code, said)
@@ -425,7 +426,7 @@ func TestAPanicOfTheGatewayCostsNoCall(t *testing.T) {
 	const answer = `{"type":"message","usage":{"input_tokens":1,"output_tokens":1}}`
 	for site, limited := range map[string]bool{
 		"turn.Class!": false, "gateway.modelOf!": false, "gateway.resources!": false, "gateway.usage.feed!": false, "gateway.usage.end!": false,
-		"gateway.line.grant!": false, "gateway.line.plan!": false, "gateway.line.sleep!": false, "gateway.line.update!": false,
+		"gateway.gate.grant!": false, "gateway.gate.sleep!": false, "gateway.gate.update!": false, "line.Line.plan!": false,
 		"turn.Pool.Accepted!": false, "turn.Pool.Admit!": false, "turn.Pool.Ask!": false, "turn.Pool.Ended!": false, "turn.Pool.Headers!": false,
 		"ratelimit.Header!": false,
 		"gateway.holds!":    true, "ratelimit.Spends!": true,
