@@ -176,7 +176,7 @@ func (g *gate) owe() {
 		if id := c.of.poolID; id != "" && !owed[c.of] { // else it never had a place
 			owed[c.of] = true
 			for _, how := range []line.How{line.Withdrawn, line.Ended} {
-				line.Owe(g.Store, nil, line.GiveBack{Pool: id, Key: c.of.Ticket.Key, Event: c.of.Ticket.Event, How: how}) // or its lease ends it
+				line.Owe(g.Store, line.GiveBack{Pool: id, Key: c.of.Ticket.Key, Event: c.of.Ticket.Event, How: how}) // or its lease ends it
 			}
 		}
 	}
