@@ -43,9 +43,10 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 		return len(reports) > 0
 	}
 	place := &line.Place{Pool: func(s *turn.State) *turn.Pool { return s.Pool(w.poolID) }}
+	asked := false
 	defer func() {
-		if !place.Granted && w.poolID != "" {
-			err = w.withdraw(stand, err)
+		if asked && !place.Granted {
+			err = w.withdraw(err)
 		}
 	}()
 	for first := true; !place.Granted; first = false {
@@ -67,6 +68,7 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 		if !byHand.stop.Since.IsZero() && failed == nil {
 			w.Store.Log("session %s goes on %v after its %s, by hand", w.event.Session, byHand.waited.Round(time.Second), byHand.stop.Why)
 		}
+		asked = asked || failed == nil
 		place.Granted = place.Granted && failed == nil
 		switch {
 		case place.Granted:
@@ -98,10 +100,12 @@ func (w *waiter) ticket(s *turn.State, event string) turn.Ticket {
 }
 
 // withdraw leaves the line. The time being up is for the log; the rest is how a wait ends when the person says so.
-func (w *waiter) withdraw(stand *line.Line, cause error) error {
+func (w *waiter) withdraw(cause error) error {
 	g := line.GiveBack{Pool: w.poolID, Key: w.event.key(), Event: w.event.id, How: line.Withdrawn}
 	late := errors.Is(cause, context.DeadlineExceeded)
-	err := stand.Withdraw(g, func(now time.Time, s *turn.State) {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := line.Tell(ended, w.Store, nil, g, func(now time.Time, s *turn.State) {
 		g.Apply(now, s)
 		line.Admit(now, s.Pool(w.poolID), w.Rules)
 		if one := s.Sessions[w.event.Session]; one != nil && !late && w.event.Agent == "" {
@@ -134,12 +138,11 @@ func (e event) gives() line.How {
 }
 
 // after deals with the events that a model call may lie before: the turn is given back, the session comes or goes.
-func (w *waiter) after(now time.Time, s *turn.State, p *turn.Pool, g line.GiveBack, reports []observe.Report) {
-	g.Pool = w.poolID
-	if g.How != "" {
-		g.Apply(now, s)
+func (w *waiter) after(now time.Time, s *turn.State, p *turn.Pool, gives line.How, reports []observe.Report) {
+	if gives != "" {
+		line.GiveBack{Pool: w.poolID, Key: w.event.key(), How: gives}.Apply(now, s)
 	}
-	if w.event.Name == "StopFailure" && !told(reports, g.Key) {
+	if w.event.Name == "StopFailure" && !told(reports, w.event.key()) {
 		// The transcript is late. The event has the same words, without what stands beside them there.
 		limit, ok := ratelimit.Text(w.event.Said, now, time.Local)
 		switch {

@@ -17,13 +17,12 @@ import (
 func TestEveryGoroutineHasAnOwnerForItsPanics(t *testing.T) {
 	t.Parallel()
 	owners := map[string]string{
-		"guard.Go: go":                          "guard.Run",
-		"gateway.Start: http.Server":            "net/http, but for ConnContext, which puts a value into a context",
-		"gateway.Start: g.http.Serve":           "net/http recovers what handles a request, and the connection breaks",
-		"claude.ask: exec.CommandContext":       "its output goes into a buffer of package bytes",
-		"gateway.Start: httputil.ReverseProxy":  "all of ours runs in the server's goroutine of the request",
-		"upstream.Transport: http.Transport":    "what chooses the proxy runs where the request is sent; refused compares a number",
-		"lockfile.bell.wait: context.AfterFunc": "one call of package os",
+		"guard.Go: go":                         "guard.Run",
+		"gateway.Start: http.Server":           "net/http, but for ConnContext, which puts a value into a context",
+		"gateway.Start: g.http.Serve":          "net/http recovers what handles a request, and the connection breaks",
+		"claude.ask: exec.CommandContext":      "its output goes into a buffer of package bytes",
+		"gateway.Start: httputil.ReverseProxy": "all of ours runs in the server's goroutine of the request",
+		"upstream.Transport: http.Transport":   "what chooses the proxy runs where the request is sent; refused compares a number",
 	}
 	out, err := exec.Command("go", "list", "-deps", "-f", `{{with .Module}}{{if .Main}}{{$.Dir}} {{join $.GoFiles " "}}{{end}}{{end}}`, "./hook", "./internal/gateway", "./internal/launch").Output()
 	if err != nil {
