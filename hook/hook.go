@@ -143,47 +143,22 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 		return err
 	}
 	var reports []observe.Report
-	var finished map[string]int64 // subagents
-	g := line.GiveBack{Key: e.key(), How: e.gives()}
 	if v != nil {
 		_, secret := h.Pool()
-		g.Account = v.State.AccountID(secret)
-		s := v.State.Sessions[e.Session]
-		switch {
-		case s == nil:
+		w.account = v.State.AccountID(secret)
+		if v.State.Sessions[e.Session] == nil {
 			w.alive = line.Census(v.State)
-		case e.Name == "SubagentStop":
-			finished = observe.Finished(time.Now(), s, e.Session)
 		}
 		keys := []turn.Key{e.key()}
 		if gates(e.Name) {
-			keys = append(keys, observe.Callers(v.State, g.Account)...)
+			keys = append(keys, observe.Callers(v.State, w.account)...)
 		}
 		reports = observe.Read(v.State, keys...)
 	}
 	if gates(e.Name) {
 		return w.wait(ctx, v, reports)
 	}
-	var news news
-	change := w.change(reports, func(now time.Time, s *turn.State, a *turn.Account) {
-		news = w.goesOn(now, s, a)
-		observe.Forget(s.Sessions[e.Session], finished)
-		w.after(now, s, a, g, reports)
-	})
-	if v != nil && len(reports)+len(finished) == 0 && w.mayBeIdle(v.State, g) {
-		if line.Idle(h.Store, v, g.Account, change) {
-			v.Close()
-			return nil
-		}
-		v.Close()
-		v = nil // the trial used it up
-	}
-	if g.How == "" {
-		v, err = line.Change(ctx, h.Store, v, change)
-	} else {
-		v, err = line.Tell(ctx, h.Store, v, g, change)
-	}
-	v.Close()
+	news, err := w.report(ctx, v, reports)
 	if err == nil {
 		w.tellPerson(out, news)
 	}
@@ -193,15 +168,50 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 	return err
 }
 
+// report tells the state of an event that no model call comes after, if there is something to tell. It closes v.
+func (w *waiter) report(ctx context.Context, v *lockfile.View, reports []observe.Report) (news news, err error) {
+	var finished map[string]int64 // subagents
+	if s := known(v, w.event.Session); s != nil && w.event.Name == "SubagentStop" {
+		finished = observe.Finished(time.Now(), s, w.event.Session)
+	}
+	g := line.GiveBack{Account: w.account, Key: w.event.key(), How: w.event.gives()}
+	change := w.change(reports, func(now time.Time, s *turn.State, a *turn.Account) {
+		news = w.goesOn(now, s, a)
+		observe.Forget(s.Sessions[w.event.Session], finished)
+		w.after(now, s, a, g.How, reports)
+	})
+	if len(reports)+len(finished) == 0 && w.mayBeIdle(v) {
+		idle := line.Idle(w.Store, v, w.account, change)
+		if v.Close(); idle {
+			return news, nil
+		}
+		v = nil // the trial used it up
+	}
+	if g.How != "" {
+		err = line.Tell(ctx, w.Store, v, g, change)
+	} else if v, err = line.Change(ctx, w.Store, v, change); err == nil {
+		v.Close()
+	}
+	return news, err
+}
+
+// known is what the view knows of a session; nil: nothing.
+func known(v *lockfile.View, session string) *turn.Session {
+	if v == nil {
+		return nil
+	}
+	return v.State.Sessions[session]
+}
+
 // mayBeIdle says whether it is worth trying whether the event has nothing to tell: one of several tools of an answer, say, or
 // an event that nobody waits for.
-func (w *waiter) mayBeIdle(s *turn.State, g line.GiveBack) bool {
-	one := s.Sessions[w.event.Session]
+func (w *waiter) mayBeIdle(v *lockfile.View) bool {
 	switch w.event.Name {
 	case "SessionStart", "StopFailure", "SessionEnd":
 		return false
 	}
-	return one != nil && one.Stop == (turn.Stop{}) && !s.Account(g.Account).Holds(g.Key)
+	s := known(v, w.event.Session)
+	return s != nil && s.Stop == (turn.Stop{}) && !v.State.Account(w.account).Holds(w.event.key())
 }
 
 // gates says whether a model call comes right after the event, so that it waits for the turn (2.1.330; SubagentStart

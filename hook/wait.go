@@ -43,9 +43,10 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 		return len(reports) > 0
 	}
 	place := &line.Place{Account: func(s *turn.State) *turn.Account { return s.Account(w.account) }}
+	asked := false
 	defer func() {
-		if !place.Granted && w.account != "" {
-			err = w.withdraw(stand, err)
+		if asked && !place.Granted {
+			err = w.withdraw(err)
 		}
 	}()
 	for first := true; !place.Granted; first = false {
@@ -67,6 +68,7 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 		if !byHand.stop.Since.IsZero() && failed == nil {
 			w.Store.Log("session %s goes on %v after its %s, by hand", w.event.Session, byHand.waited.Round(time.Second), byHand.stop.Why)
 		}
+		asked = asked || failed == nil
 		place.Granted = place.Granted && failed == nil
 		switch {
 		case place.Granted:
@@ -101,10 +103,12 @@ func (w *waiter) call(s *turn.State, event string) turn.Call {
 }
 
 // withdraw leaves the line. The time being up is for the log; the rest is how a wait ends when the person says so.
-func (w *waiter) withdraw(stand *line.Line, cause error) error {
+func (w *waiter) withdraw(cause error) error {
 	g := line.GiveBack{Account: w.account, Key: w.event.key(), Event: w.event.id, How: line.Withdrawn}
 	late := errors.Is(cause, context.DeadlineExceeded)
-	err := stand.Withdraw(g, func(now time.Time, s *turn.State) {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := line.Tell(ended, w.Store, nil, g, func(now time.Time, s *turn.State) {
 		g.Apply(now, s)
 		line.Admit(now, s.Open(w.account))
 		if one := s.Sessions[w.event.Session]; one != nil && !late && w.event.Agent == "" {
@@ -137,12 +141,11 @@ func (e event) gives() line.How {
 }
 
 // after deals with the events that a model call may lie before: the turn is given back, the session comes or goes.
-func (w *waiter) after(now time.Time, s *turn.State, a *turn.Account, g line.GiveBack, reports []observe.Report) {
-	g.Account = w.account
-	if g.How != "" {
-		g.Apply(now, s)
+func (w *waiter) after(now time.Time, s *turn.State, a *turn.Account, gives line.How, reports []observe.Report) {
+	if gives != "" {
+		line.GiveBack{Account: w.account, Key: w.event.key(), How: gives}.Apply(now, s)
 	}
-	if w.event.Name == "StopFailure" && !told(reports, g.Key) {
+	if w.event.Name == "StopFailure" && !told(reports, w.event.key()) {
 		// The transcript is late. The event has the same words, without what stands beside them there.
 		limit, ok := ratelimit.Text(w.event.Said, now, time.Local)
 		switch {

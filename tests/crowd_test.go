@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 type waiters struct {
 	testing.TB
 	store  *lockfile.Store
+	env    []string
 	hooks  map[string]*exec.Cmd // by session
 	holder string
 	left   atomic.Int32 // hooks that ended
@@ -32,16 +34,16 @@ type waiters struct {
 
 func sessionName(i int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", i) }
 
-// lineUp starts n hooks at once and returns when all stand in line.
-func lineUp(t testing.TB, n int) *waiters {
+// lineUp starts n hooks at once, on a machine where so many sessions are known, and returns when all stand in line or went.
+func lineUp(t testing.TB, n, known int) *waiters {
 	t.Helper()
-	env := append(crowd(t, n+1), "AFTERYOU_TURNS=strict")
+	env := append(crowd(t, known), "AFTERYOU_TURNS=strict")
 	store, err := lockfile.Open(filepath.Join(strings.TrimPrefix(env[2], "XDG_STATE_HOME="), "afteryou"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	hookEvent(t, env, event("UserPromptSubmit", n))
-	w := &waiters{TB: t, store: store, hooks: make(map[string]*exec.Cmd), holder: sessionName(n)}
+	w := &waiters{TB: t, store: store, env: env, hooks: make(map[string]*exec.Cmd), holder: sessionName(n)}
 	t.Cleanup(func() {
 		for _, cmd := range w.hooks {
 			cmd.Process.Kill()
@@ -60,8 +62,7 @@ func lineUp(t testing.TB, n int) *waiters {
 	for deadline := time.Now().Add(10 * patience); ; time.Sleep(50 * time.Millisecond) {
 		_, queue := w.turns()
 		if left := int(w.left.Load()); left+len(queue) == n {
-			waits := func(session string, _ *exec.Cmd) bool { return !slices.Contains(queue, session) }
-			maps.DeleteFunc(w.hooks, waits)
+			maps.DeleteFunc(w.hooks, func(session string, _ *exec.Cmd) bool { return !slices.Contains(queue, session) })
 			return w
 		}
 		if time.Now().After(deadline) {
@@ -160,14 +161,71 @@ func quantile(list []time.Duration, q float64) float64 {
 	return ms(list[int(q*float64(len(list)-1)+0.5)])
 }
 
-// BenchmarkWaiting measures how so many wait in line: how many of them all, who come at once, go without a turn; what they
-// cost in percent of a core while nothing happens; how many inotify instances they have; and how long it takes from one's release,
-// written to the state, until the next one's hook has ended.
-func BenchmarkWaiting(b *testing.B) {
+// All get into the line, though they come at once, nobody needs a watch of the system for it, and turns go on in order. The
+// figures are the benchmark's.
+func TestFiveHundredWaitAndNobodyGoesWithoutATurn(t *testing.T) {
+	t.Parallel()
+	const many, turns = 500, 20
+	w := lineUp(t, many, 1)
+	_, queue := w.turns()
+	if left := w.left.Load(); left > 0 || len(queue) != many {
+		t.Fatalf("%d go without a turn, and %d wait", left, len(queue))
+	}
+	if n := w.watches(); n > 0 {
+		t.Errorf("they have %d inotify instances", n)
+	}
+	for i := range turns {
+		if w.next(); w.holder != queue[i] {
+			t.Errorf("turn %d is that of %s, want %s", i, w.holder, queue[i])
+		}
+	}
+	if left := w.left.Load(); left != turns {
+		t.Errorf("%d hooks ended for %d turns", left, turns)
+	}
+}
+
+// 1. A session has the turn. 2. The lock is not to be had. 3. Its hook that gives the turn back is killed while it waits for
+// the lock. 4. The lock is free: whoever comes next has the turn.
+func TestATurnIsGivenBackByAHookThatIsKilled(t *testing.T) {
+	t.Parallel()
+	w := lineUp(t, 1, 1)
+	lock, err := os.OpenFile(filepath.Join(w.store.Dir(), "lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	stop := exec.Command(afteryou, "hook")
+	stop.Env, stop.Stdin = w.env, bytes.NewReader(event("Stop", 1))
+	if err := stop.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); !w.store.Owes(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is owed")
+		}
+	}
+	stop.Process.Signal(syscall.SIGTERM)
+	if err := stop.Wait(); err == nil {
+		t.Error("it ends by itself")
+	}
+	lock.Close()
+	w.gone.Wait()
+	if held, queue := w.turns(); len(queue) != 0 || len(held) != 1 || held[0] != sessionName(0) {
+		t.Errorf("%q have the turn and %q wait", held, queue)
+	}
+}
+
+// BenchmarkHandOff measures how so many wait in line: how many of them, who come all at once, go without a turn; what they
+// cost in percent of a core while nothing happens; how many inotify instances they have; and how long it takes from one's
+// release, written to the state, until the next one's hook has ended.
+func BenchmarkHandOff(b *testing.B) {
 	for _, n := range []int{20, 100, 500} {
 		b.Run(fmt.Sprintf("waiting=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				w := lineUp(b, n)
+				w := lineUp(b, n, n+1)
 				b.ReportMetric(float64(w.left.Load()), "turnless")
 				time.Sleep(2 * time.Second) // the storm is over
 				b.ReportMetric(w.share(10*time.Second), "%core")

@@ -1,11 +1,13 @@
 package tests
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,25 +86,75 @@ func plugin(settings string) string {
 
 const installed = "afteryou install --yes hooks alias"
 
+// settings are the person's of Claude Code.
+const settings = ".claude/settings.json"
+
+// fault is something that keeps sessions from taking turns.
+type fault struct {
+	name    string
+	version string // of Claude Code; empty: 2.1.330
+	env     []string
+	fault   func(s *person)
+	check   string
+	grade   string
+	says    string
+	cure    string          // what it begins with; "*" at its end: it is run as it is, in a shell
+	by      func(s *person) // or what a person does who reads it
+}
+
+// in is the finding that doctor makes of the fault, if it is in a list.
+func (f fault) in(list []finding) (finding, bool) {
+	i := slices.IndexFunc(list, func(one finding) bool {
+		return one.Check == f.check && one.Grade == f.grade && strings.Contains(one.Says, f.says)
+	})
+	if i < 0 {
+		return finding{}, false
+	}
+	return list[i], true
+}
+
+// isFoundAndCured wants the fault to be found where it is made, and not before nor after its cure.
+func (f fault) isFoundAndCured(t *testing.T) {
+	s := newSomeone(t, cmp.Or(f.version, "2.1.330"))
+	s.sh(installed)
+	clean := s.doctor()
+	s.env = append(s.env, f.env...)
+	if f.fault != nil {
+		f.fault(s)
+	}
+	if found, ok := f.in(clean); ok && f.fault != nil {
+		t.Fatalf("before the fault is made it is found: %+v", found)
+	}
+	found, ok := f.in(s.doctor())
+	if !ok {
+		t.Fatalf("not found: %+v", s.doctor())
+	}
+	begin, run := strings.CutSuffix(f.cure, "*")
+	if !strings.HasPrefix(found.Cure, begin) {
+		t.Errorf("cure %q, want %q", found.Cure, f.cure)
+	}
+	if run {
+		s.sh(strings.Replace(found.Cure, "afteryou install", "afteryou install --yes", 1))
+	} else {
+		f.by(s)
+	}
+	after := s.doctor()
+	if found, ok := f.in(after); ok {
+		t.Errorf("after the cure it is still found: %+v", found)
+	}
+	for _, found := range after {
+		if found.Grade == "broken" {
+			t.Errorf("after the cure something is broken: %+v", found)
+		}
+	}
+}
+
 func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 	t.Parallel()
-	settings := ".claude/settings.json"
 	onPath := func(s *person) {
 		s.env = append(s.env, "PATH="+strings.Join([]string{filepath.Dir(afteryou), s.path("real"), "/usr/bin", "/bin"}, ":"))
 	}
-	// cured by the cure's own words, run in a shell
-	type test struct {
-		name    string
-		version string // of Claude Code; empty: 2.1.330
-		env     []string
-		fault   func(s *person)
-		check   string
-		grade   string
-		says    string
-		cure    string          // what it begins with; "*" at its end: it is run as it is
-		by      func(s *person) // or what a person does who reads it
-	}
-	for _, tt := range []test{
+	for _, f := range []fault{
 		{name: "nothing is installed", fault: func(s *person) { s.sh("afteryou uninstall --yes") },
 			check: "command", grade: "broken", says: "neither hooks nor an alias", cure: "afteryou install*"},
 		{name: "no Claude Code", fault: func(s *person) { s.sh("mv real unreal") },
@@ -224,54 +276,7 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 			s.write("project/.claude/settings.json", `{"apiKeyHelper":"pass two"}`, 0o600)
 		}, check: "accounts", grade: "broken", says: "pass one; pass two", cure: "give the projects'", by: func(s *person) { s.sh("rm project/.claude/settings.json") }},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if tt.version == "" {
-				tt.version = "2.1.330"
-			}
-			s := newSomeone(t, tt.version)
-			s.sh(installed)
-			clean := s.doctor()
-			s.env = append(s.env, tt.env...)
-			if tt.fault != nil {
-				tt.fault(s)
-			}
-			is := func(f finding) bool {
-				return f.Check == tt.check && f.Grade == tt.grade && strings.Contains(f.Says, tt.says)
-			}
-			in := func(list []finding) (finding, bool) {
-				for _, f := range list {
-					if is(f) {
-						return f, true
-					}
-				}
-				return finding{}, false
-			}
-			if f, ok := in(clean); ok && tt.fault != nil {
-				t.Fatalf("before the fault is made it is found: %+v", f)
-			}
-			f, ok := in(s.doctor())
-			if !ok {
-				t.Fatalf("not found: %+v", s.doctor())
-			}
-			begin, run := strings.CutSuffix(tt.cure, "*")
-			if !strings.HasPrefix(f.Cure, begin) {
-				t.Errorf("cure %q, want %q", f.Cure, tt.cure)
-			}
-			if run {
-				s.sh(strings.Replace(f.Cure, "afteryou install", "afteryou install --yes", 1))
-			} else {
-				tt.by(s)
-			}
-			after := s.doctor()
-			if f, ok := in(after); ok {
-				t.Errorf("after the cure it is still found: %+v", f)
-			}
-			for _, f := range after {
-				if f.Grade == "broken" {
-					t.Errorf("after the cure something is broken: %+v", f)
-				}
-			}
-		})
+		t.Run(f.name, f.isFoundAndCured)
 	}
 }
 

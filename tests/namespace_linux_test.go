@@ -1,19 +1,73 @@
 package tests
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"afteryou/lockfile"
 )
+
+// crossing is a person some of whose sessions may be in a container that shares the state directory.
+type crossing struct{ *person }
+
+// prompts starts the hook of a session that asks for a turn. Outside, the test is all sessions' Claude Code; within a
+// command, the shell is.
+func (c crossing) prompts(session string, within ...string) *exec.Cmd {
+	c.t.Helper()
+	args := slices.Concat(within, []string{"sh", "-c", `CLAUDE_PID=${OUTSIDE:-$$} "$0" hook; exit $?`, afteryou})
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = c.env
+	if within == nil {
+		cmd.Env = append(c.env, "OUTSIDE="+strconv.Itoa(os.Getpid()))
+	}
+	cmd.Stdin = strings.NewReader(eventOf("UserPromptSubmit", session, "/nowhere"))
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd
+}
+
+// line is who has turns and who waits.
+func (c crossing) line() string {
+	c.t.Helper()
+	var turns, waiting []string
+	for _, p := range c.status().Pools {
+		for _, one := range p.Turns {
+			turns = append(turns, one.Session)
+		}
+		for _, one := range p.Waiting {
+			waiting = append(waiting, one.Session)
+		}
+	}
+	return strings.Join(turns, " ") + " | " + strings.Join(waiting, " ")
+}
+
+// stands waits for a line.
+func (c crossing) stands(line string) {
+	c.t.Helper()
+	c.until("the line "+line, func() bool { return c.line() == line })
+}
+
+// replaced counts how often the state is replaced while time passes.
+func (c crossing) replaced(d time.Duration) (n int) {
+	c.t.Helper()
+	last := uint64(0)
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		fi, err := os.Stat(c.path(".local/state/afteryou/state.json"))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if inode := fi.Sys().(*syscall.Stat_t).Ino; inode != last {
+			n, last = n+1, inode
+		}
+	}
+	return n
+}
 
 // A container shares the state directory, and can look at nobody outside, nor anybody at who is in it; with /proc of its own,
 // or with that of the outside. 1. A session outside has the only turn. 2. One outside and one inside wait. 3. For two seconds
@@ -31,97 +85,33 @@ func TestTurnsAcrossPidNamespaces(t *testing.T) {
 			if out, err := exec.Command(unshare[0], append(unshare[1:], "true")...).CombinedOutput(); err != nil {
 				t.Skipf("not tested: %s is not permitted: %s", strings.Join(unshare, " "), out)
 			}
-			dir := t.TempDir()
-			env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "XDG_STATE_HOME=" + dir, "AFTERYOU_TURNS=strict"}
-			start := func(event, session string, within ...string) *exec.Cmd {
-				// Outside, the test is all sessions' Claude Code; within, the shell is.
-				args := slices.Concat(within, []string{"sh", "-c", `CLAUDE_PID=${OUTSIDE:-$$} "$0" hook; exit $?`, afteryou})
-				cmd := exec.Command(args[0], args[1:]...)
-				cmd.Env = env
-				if within == nil {
-					cmd.Env = append(env, "OUTSIDE="+strconv.Itoa(os.Getpid()))
-				}
-				cmd.Stdin = strings.NewReader(fmt.Sprintf(`{"hook_event_name":%q,"session_id":%q,"cwd":"/","transcript_path":"/nowhere"}`, event, session))
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-				return cmd
-			}
-			give := func(session string) {
-				t.Helper()
-				if err := start("Stop", session).Wait(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			store, err := lockfile.Open(filepath.Join(dir, "afteryou"))
-			if err != nil {
+			c := crossing{newSomeone(t, "", "AFTERYOU_TURNS=strict")}
+			if err := c.prompts("first").Wait(); err != nil { // 1
 				t.Fatal(err)
 			}
-			line := func() (turns, waiting string) {
-				v, err := store.View()
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer v.Close()
-				for _, p := range v.State.Pools {
-					for _, g := range p.Grants {
-						turns += g.Session + " "
-					}
-					for _, q := range p.Queue {
-						waiting += q.Session + " "
-					}
-				}
-				return turns, waiting
-			}
-			until := func(wantTurns, wantWaiting string) {
-				t.Helper()
-				for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-					turns, waiting := line()
-					if turns == wantTurns && waiting == wantWaiting {
-						return
-					}
-					if time.Now().After(deadline) {
-						t.Fatalf("%q have turns and %q wait; want %q and %q", turns, waiting, wantTurns, wantWaiting)
-					}
-				}
-			}
-			if err := start("UserPromptSubmit", "first").Wait(); err != nil {
-				t.Fatal(err)
-			}
-			second := start("UserPromptSubmit", "second")
-			until("first ", "second ")
-			third := start("UserPromptSubmit", "third", unshare...)
-			until("first ", "second third ")
+			second := c.prompts("second") // 2
+			c.stands("first | second")
+			third := c.prompts("third", unshare...)
+			c.stands("first | second third")
 
-			replaced, last := 0, uint64(0)
-			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-				fi, err := os.Stat(filepath.Join(store.Dir(), "state.json"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if inode := fi.Sys().(*syscall.Stat_t).Ino; inode != last {
-					replaced, last = replaced+1, inode
-				}
+			if n := c.replaced(2 * time.Second); n >= 20 { // 3
+				t.Errorf("the state is replaced %d times in 2 s while nothing happens", n)
 			}
-			if replaced >= 20 {
-				t.Errorf("the state is replaced %d times in 2 s while nothing happens", replaced)
-			}
-			if turns, waiting := line(); turns != "first " || waiting != "second third " {
-				t.Errorf("then %q have turns and %q wait", turns, waiting)
+			if line := c.line(); line != "first | second third" {
+				t.Errorf("then the line is %s", line)
 			}
 
-			give("first")
+			c.hooked(eventOf("Stop", "first", "/nowhere")) // 4
 			if err := second.Wait(); err != nil {
 				t.Error(err)
 			}
-			until("second ", "third ")
-			give("second")
+			c.stands("second | third")
+			c.hooked(eventOf("Stop", "second", "/nowhere"))
 			if err := third.Wait(); err != nil {
 				t.Error(err)
 			}
 			// Its container is gone with it, and nobody outside can tell.
-			until("third ", "")
+			c.stands("third | ")
 		})
 	}
 }

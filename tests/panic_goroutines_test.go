@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -18,13 +17,12 @@ import (
 func TestEveryGoroutineHasAnOwnerForItsPanics(t *testing.T) {
 	t.Parallel()
 	owners := map[string]string{
-		"guard.Go: go":                          "guard.Run",
-		"gateway.Start: http.Server":            "net/http, but for ConnContext, which puts a value into a context",
-		"gateway.Start: g.http.Serve":           "net/http recovers what handles a request, and the connection breaks",
-		"claude.ask: exec.CommandContext":       "its output goes into a buffer of package bytes",
-		"gateway.Start: httputil.ReverseProxy":  "all of ours runs in the server's goroutine of the request",
-		"upstream.Transport: http.Transport":    "what chooses the proxy runs where the request is sent; refused compares a number",
-		"lockfile.bell.wait: context.AfterFunc": "one call of package os",
+		"guard.Go: go":                         "guard.Run",
+		"gateway.Start: http.Server":           "net/http, but for ConnContext, which puts a value into a context",
+		"gateway.Start: g.http.Serve":          "net/http recovers what handles a request, and the connection breaks",
+		"claude.ask: exec.CommandContext":      "its output goes into a buffer of package bytes",
+		"gateway.Start: httputil.ReverseProxy": "all of ours runs in the server's goroutine of the request",
+		"upstream.Transport: http.Transport":   "what chooses the proxy runs where the request is sent; refused compares a number",
 	}
 	out, err := exec.Command("go", "list", "-deps", "-f", `{{with .Module}}{{if .Main}}{{$.Dir}} {{join $.GoFiles " "}}{{end}}{{end}}`, "./hook", "./internal/gateway", "./internal/launch").Output()
 	if err != nil {
@@ -71,10 +69,7 @@ func goroutines(t *testing.T, path string) (found []string) {
 	for _, decl := range file.Decls {
 		where := file.Name.Name
 		if f, ok := decl.(*ast.FuncDecl); ok {
-			where += "." + f.Name.Name
-			if f.Recv != nil {
-				where = fmt.Sprintf("%s.%s.%s", file.Name.Name, strings.TrimPrefix(types.ExprString(f.Recv.List[0].Type), "*"), f.Name.Name)
-			}
+			where += "." + nameOf(f)
 		}
 		ast.Inspect(decl, func(n ast.Node) bool {
 			switch n := n.(type) {

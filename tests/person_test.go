@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -27,15 +28,16 @@ exit ${STUB_EXIT:-0}
 
 // person is a user with a clean environment. Their claude is real/claude in their home; bin is before it on PATH.
 type person struct {
-	t    *testing.T
-	home string
-	env  []string
+	t       *testing.T
+	program string // their afteryou
+	home    string
+	env     []string
 }
 
 // newPerson has the [stub] for a claude.
 func newPerson(t *testing.T, env ...string) *person {
 	t.Helper()
-	p := &person{t: t, home: t.TempDir()}
+	p := &person{t: t, program: afteryou, home: t.TempDir()}
 	p.env = append([]string{
 		"HOME=" + p.home, "SHELL=/bin/bash", "TERM=xterm", "PATH=" + p.path("bin") + ":" + p.path("real") + ":/usr/bin:/bin",
 	}, env...)
@@ -87,7 +89,7 @@ func (p *person) read(name string) string {
 // afteryou runs a command without a terminal.
 func (p *person) afteryou(args ...string) (stdout, stderr string, code int) {
 	p.t.Helper()
-	o := p.start(afteryou, args...)
+	o := p.run(args...)
 	return o.out, o.errs, o.code
 }
 
@@ -99,7 +101,7 @@ type outcome struct {
 	claudeStdin string
 }
 
-func (p *person) run(args ...string) outcome { p.t.Helper(); return p.start(afteryou, args...) }
+func (p *person) run(args ...string) outcome { p.t.Helper(); return p.start(p.program, args...) }
 
 func (p *person) start(program string, args ...string) outcome {
 	p.t.Helper()
@@ -133,7 +135,7 @@ func (p *person) start(program string, args ...string) outcome {
 // until waits for a condition.
 func (p *person) until(what string, ok func() bool) {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("waited in vain for %s", what)
 		}
@@ -162,6 +164,16 @@ func (p *person) state(change func(*turn.State) error) {
 		p.t.Fatal(err)
 	}
 	v.Close()
+}
+
+// status is what afteryou status says.
+func (p *person) status() (r report) {
+	p.t.Helper()
+	out, errs, code := p.afteryou("status", "--json")
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 {
+		p.t.Fatalf("status --json: exit %d, %v, %s%s", code, err, out, errs)
+	}
+	return r
 }
 
 // session starts a program that looks like Claude Code, and returns its pid.

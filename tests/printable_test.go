@@ -1,10 +1,8 @@
 package tests
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -29,17 +27,11 @@ func steers(text string) (string, bool) {
 	return "", false
 }
 
-// Whatever directories, sessions, limits and accounts are called, nothing that is printed reaches the terminal but as
-// letters, and each name stays in its line. What is JSON is JSON, and means the name.
-func TestNothingPrintedSteersTheTerminal(t *testing.T) {
-	t.Parallel()
-	s := newSomeone(t, "2.1.330")
-	store, err := lockfile.Open(s.path(".local/state/afteryou"))
-	if err != nil {
-		t.Fatal(err)
-	}
+// evilHome is a home in whose state, log and transcripts all names are evil.
+func evilHome(t *testing.T) *person {
+	p := newSomeone(t, "2.1.330")
 	now := time.Now()
-	v, err := store.Update(context.Background(), func(state *turn.State) error {
+	p.state(func(state *turn.State) error {
 		p := state.Pool("p" + evil)
 		p.Name, p.At = "account "+evil, now
 		p.Limited(now, now.Add(time.Hour), "why "+evil)
@@ -52,10 +44,10 @@ func TestNothingPrintedSteersTheTerminal(t *testing.T) {
 		p.Queue = append(p.Queue, turn.Ticket{Key: turn.Key{Session: "\u202eab"}, Process: lockfile.Self(), Since: now})
 		return nil
 	})
+	store, err := lockfile.Open(p.path(".local/state/afteryou"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer v.Close()
 	store.Log("session %s stopped", evil)
 	row, err := json.Marshal(map[string]any{
 		"type": "assistant", "sessionId": "\x1b[31m", "cwd": evil, "timestamp": now.UTC().Format(time.RFC3339Nano), "requestId": "r",
@@ -64,7 +56,15 @@ func TestNothingPrintedSteersTheTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.write(".claude/projects/x/\x1b[31m.jsonl", string(row)+"\n", 0o600)
+	p.write(".claude/projects/x/\x1b[31m.jsonl", string(row)+"\n", 0o600)
+	return p
+}
+
+// Whatever directories, sessions, limits and accounts are called, nothing that is printed reaches the terminal but as
+// letters, and each name stays in its line. What is JSON is JSON, and means the name.
+func TestNothingPrintedSteersTheTerminal(t *testing.T) {
+	t.Parallel()
+	s := evilHome(t)
 	clean := s.env
 	for _, tt := range []struct {
 		args []string
@@ -107,19 +107,15 @@ func TestNothingPrintedSteersTheTerminal(t *testing.T) {
 	}
 	// JSON gives the name back.
 	s.env = clean
-	out, _, _ := s.afteryou("status", "--json")
-	var r report
-	if err := json.Unmarshal([]byte(out), &r); err != nil || len(r.Pools) != 1 || r.Pools[0].Name != "account "+evil || r.Pools[0].Waiting[0].Dir != evil {
-		t.Errorf("status --json gives %+v, %v", r, err)
+	if r := s.status(); len(r.Pools) != 1 || r.Pools[0].Name != "account "+evil || r.Pools[0].Waiting[0].Dir != evil {
+		t.Errorf("status --json gives %+v", r)
 	}
 	// The plugin's command.
-	cmd := exec.Command(afteryou, "hook")
 	event, err := json.Marshal(map[string]string{"hook_event_name": "UserPromptSubmit", "session_id": "idle", "prompt": hook.StatusPrompt})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Env, cmd.Dir, cmd.Stdin = s.env, s.home, strings.NewReader(string(event))
-	answer, err := cmd.Output()
+	answer, err := s.hook(string(event)).Output()
 	var shown struct{ Reason string }
 	if err == nil {
 		err = json.Unmarshal(answer, &shown)

@@ -1,17 +1,12 @@
 package tests
 
 import (
-	"afteryou/internal/fakeapi"
-	"afteryou/internal/realclaude"
 	"encoding/json"
-	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -146,53 +141,6 @@ func says(t *testing.T, args ...string) string {
 		t.Fatalf("%q: %v", args, err)
 	}
 	return string(out)
-}
-
-// twelve makes the home one in which 12 sessions share a limit: two call, four wait in line, all for the limit's end.
-func (s *person) twelve() {
-	s.t.Helper()
-	api, err := fakeapi.Start(fakeapi.Config{Answer: func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(35 * time.Second) }})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { api.Close() })
-	s.env = append(s.env, "ANTHROPIC_BASE_URL="+api.URL(), "ANTHROPIC_API_KEY="+realclaude.Key, "CLAUDE_PID="+strconv.Itoa(os.Getpid()), "AFTERYOU_TURNS=2")
-	hook := func(event string, session int) (wait func() error) {
-		cmd := exec.Command(afteryou, "hook")
-		cmd.Env, cmd.Dir = s.env, s.home
-		cmd.Stdin = strings.NewReader(fmt.Sprintf(`{"hook_event_name":%q,"session_id":"%08d-aaaa","cwd":"/home/u/project-%[2]d","transcript_path":"/nowhere"}`, event, session))
-		if err := cmd.Start(); err != nil {
-			s.t.Fatal(err)
-		}
-		s.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-		return cmd.Wait
-	}
-	for i := range 12 {
-		if err := hook("SessionStart", i)(); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	for i := range 2 {
-		if err := hook("UserPromptSubmit", i)(); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	for i := range 4 {
-		hook("UserPromptSubmit", 3+i)
-		for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-			var r report
-			out, errs, _ := s.afteryou("status", "--json")
-			if err := json.Unmarshal([]byte(out), &r); err == nil && len(r.Pools) == 1 && len(r.Pools[0].Waiting) == i+1 {
-				break
-			}
-			if time.Now().After(deadline) {
-				s.t.Fatalf("%d do not wait: %s%s", i+1, out, errs)
-			}
-		}
-	}
-	if out, errs, code := s.afteryou("limits"); code != exitLimited {
-		s.t.Fatalf("limits: exit %d, %s%s", code, out, errs)
-	}
 }
 
 // loads says what the program says of a settings file.

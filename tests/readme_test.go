@@ -55,18 +55,9 @@ func TestCommandsElsewhereAreRunThere(t *testing.T) {
 	}
 }
 
-// A newcomer types the README's commands, top to bottom, then those of the other pages, uses claude, and removes it all. All
-// of it is real but the server.
-func TestRealReadme(t *testing.T) {
-	t.Parallel()
-	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)})
-	s := m.session("newcomer")
-	home := filepath.Join(m.dir, "newcomer")
-	startUp := filepath.Join(home, ".bashrc")
-	if err := os.WriteFile(startUp, []byte("# a newcomer's\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-
+// newcomers is a script of the README's commands, top to bottom, then those of the other pages, a session, and the last of
+// the README's, which removes it all.
+func newcomers(t *testing.T) string {
 	var first, others, last []string
 	for _, p := range pages(t) {
 		for _, command := range p.commands() {
@@ -83,21 +74,32 @@ func TestRealReadme(t *testing.T) {
 			}
 		}
 	}
-	var script strings.Builder
-	script.WriteString("set -e\nshopt -s expand_aliases\n")
-	for _, command := range slices.Concat(first, others, []string{
+	return strings.Join(slices.Concat([]string{"set -e", "shopt -s expand_aliases"}, first, others, []string{
 		"claude -p --permission-mode bypassPermissions hello",
 		`test -s "$XDG_STATE_HOME/afteryou/state.json"`,
-	}, last) {
-		script.WriteString(command + "\n")
+	}, last), "\n")
+}
+
+// A newcomer types the README's commands, top to bottom, then those of the other pages, uses claude, and removes it all. All
+// of it is real but the server.
+func TestRealReadme(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)})
+	s := m.session("newcomer")
+	home := filepath.Join(m.dir, "newcomer")
+	startUp := filepath.Join(home, ".bashrc")
+	if err := os.WriteFile(startUp, []byte("# a newcomer's\n"), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", script.String())
+
+	script := newcomers(t)
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
 	cmd.Env = s.Env
 	cmd.Env = append(cmd.Env, goEnv(t)...)
 	cmd.Env = append(cmd.Env, "PATH="+filepath.Join(home, ".local/bin")+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "\ndone\n") || !strings.Contains(string(out), "alias claude=") {
-		t.Errorf("%s\n%v:\n%s", &script, err, out)
+		t.Errorf("%s\n%v:\n%s", script, err, out)
 	}
 	calls := 0
 	for _, r := range m.api.Answers() {

@@ -104,50 +104,56 @@ func TestRealKeysAreNowhere(t *testing.T) {
 		"token": {"ANTHROPIC_API_KEY=", "CLAUDE_CODE_OAUTH_TOKEN=" + secretToken},
 		"auth":  {"ANTHROPIC_API_KEY=", "ANTHROPIC_AUTH_TOKEN=" + secretKey},
 	}
-	ask := func(s realclaude.Session, args ...string) {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		r, err := realclaude.Print(ctx, s, append([]string{"--permission-mode", "bypassPermissions", said}, args...)...)
-		if err != nil || r.Code != 0 {
-			t.Errorf("%+v, %v", r, err)
-		}
-		if said := r.Stdout + r.Stderr; strings.Contains(said, secretBegin) {
-			t.Errorf("a session says %q", said)
-		}
-	}
 	var wg sync.WaitGroup
 	for name, credential := range credentials {
 		for _, gateway := range []string{"off", "on"} {
 			env := append([]string{"AFTERYOU_GATEWAY=" + gateway, "TMPDIR=" + temp}, credential...)
-			wg.Go(func() { ask(m.session(name+"-"+gateway, env...)) })
+			wg.Go(func() { m.keeps(m.session(name+"-"+gateway, env...)) })
 		}
 	}
 	wg.Wait()
-	// What there is to say of trouble says none either.
+	troubled(m, append([]string{"AFTERYOU_GATEWAY=on", "TMPDIR=" + temp}, credentials["key"]...))
+	check()
+}
+
+// keeps asks a session what must stay private, and wants it to say no credential.
+func (m *machine) keeps(s realclaude.Session, args ...string) {
+	m.t.Helper()
+	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	defer cancel()
+	r, err := realclaude.Print(ctx, s, append([]string{"--permission-mode", "bypassPermissions", said}, args...)...)
+	if err != nil || r.Code != 0 {
+		m.t.Errorf("%+v, %v", r, err)
+	}
+	if said := r.Stdout + r.Stderr; strings.Contains(said, secretBegin) {
+		m.t.Errorf("a session says %q", said)
+	}
+}
+
+// troubled wants what there is to say of trouble, in sessions with that environment, to say no credential either.
+func troubled(m *machine, env []string) {
+	m.t.Helper()
 	if err := os.WriteFile(filepath.Join(m.stateDir(), "state.json"), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
+		m.t.Fatal(err)
 	}
 	settings := filepath.Join(m.dir, "settings.json")
 	if err := os.WriteFile(settings, []byte(`{"env":{"X":"y"}}`), 0o600); err != nil {
-		t.Fatal(err)
+		m.t.Fatal(err)
 	}
-	s := m.session("broken", append([]string{"AFTERYOU_GATEWAY=on", "TMPDIR=" + temp}, credentials["key"]...)...)
-	ask(s, "--settings", settings)
+	m.keeps(m.session("broken", env...), "--settings", settings)
 	m.api.Close()
-	env := append([]string{"AFTERYOU_GATEWAY=on", "TMPDIR=" + temp, "CLAUDE_CODE_MAX_RETRIES=1", "CLAUDE_CODE_RETRY_WATCHDOG=0",
-		"ANTHROPIC_BASE_URL=" + strings.Replace(m.api.URL(), "://", "://user:"+secretKey+"@", 1)}, credentials["key"]...)
-	r, err := realclaude.Print(t.Context(), m.session("dead", env...), said)
+	env = append(env, "CLAUDE_CODE_MAX_RETRIES=1", "CLAUDE_CODE_RETRY_WATCHDOG=0",
+		"ANTHROPIC_BASE_URL="+strings.Replace(m.api.URL(), "://", "://user:"+secretKey+"@", 1))
+	r, err := realclaude.Print(m.t.Context(), m.session("dead", env...), said)
 	if err != nil || r.Code == 0 || strings.Contains(r.Stdout+r.Stderr, secretBegin) {
-		t.Errorf("without a server: %+v, %v", r, err)
+		m.t.Errorf("without a server: %+v, %v", r, err)
 	}
 	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"doctor"}, {"doctor", "--json"}, {"config"}, {"log"}} {
 		cmd := exec.Command(afteryou, args...)
 		cmd.Env, cmd.Dir = m.session("dead", env...).Env, m.dir
 		out, _ := cmd.CombinedOutput() // doctor ends with 1 when something is wrong
 		if len(out) == 0 || bytes.Contains(out, []byte(secretBegin)) {
-			t.Errorf("%v says %q", args, out)
+			m.t.Errorf("%v says %q", args, out)
 		}
 	}
-	check()
 }

@@ -98,12 +98,37 @@ func newInternet(t *testing.T, api *fakeapi.Server) *internet {
 	return n
 }
 
-// take gives the calls since it was last asked.
-func (n *internet) take() (asked []string, bodies [][]byte, betas, protos []string) {
+// call is one to the model, as it came.
+type call struct {
+	Tools []map[string]any
+	betas []string
+	proto string
+}
+
+// names are those of the tools.
+func (c call) names() (list []string) {
+	for _, tool := range c.Tools {
+		name, _ := tool["name"].(string)
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// first is the first of the two calls that are to have come since it was last asked, by way of the proxy alone.
+func (n *internet) first(t *testing.T) (c call) {
+	t.Helper()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	defer func() { n.asked, n.bodies, n.betas, n.protos = nil, nil, nil, nil }()
-	return n.asked, n.bodies, n.betas, n.protos
+	if len(n.bodies) != 2 || len(n.asked) == 0 || slices.ContainsFunc(n.asked, func(a string) bool { return a != "CONNECT api.anthropic.com:443" }) {
+		t.Fatalf("%d calls, asked for %v", len(n.bodies), n.asked)
+	}
+	if err := json.Unmarshal(n.bodies[0], &c); err != nil {
+		t.Fatal(err)
+	}
+	c.betas, c.proto = strings.Split(n.betas[0], ","), n.protos[0]
+	return c
 }
 
 // switchedOff are the betas that 2.1.330 asks for only where no base URL is set. docs/security.md names them.
@@ -115,41 +140,23 @@ func TestRealGatewayBeforeTheAPI(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)})
 	n := newInternet(t, m.api)
-	type call struct {
-		Tools []map[string]any
-	}
 	var calls [2]call
-	var betas [2][]string
 	for i, gateway := range []string{"off", "on"} {
 		m.print(m.session(gateway, "ANTHROPIC_BASE_URL=", "HTTPS_PROXY="+n.proxy, "NODE_EXTRA_CA_CERTS="+n.authority, "AFTERYOU_GATEWAY="+gateway))
-		asked, bodies, beta, protos := n.take()
-		if len(bodies) != 2 || len(asked) == 0 || slices.ContainsFunc(asked, func(a string) bool { return a != "CONNECT api.anthropic.com:443" }) {
-			t.Fatalf("gateway %s: %d calls, asked for %v", gateway, len(bodies), asked)
-		}
-		if err := json.Unmarshal(bodies[0], &calls[i]); err != nil {
-			t.Fatal(err)
-		}
-		betas[i] = strings.Split(beta[0], ",")
-		if gateway == "on" && protos[0] != "HTTP/2.0" {
-			t.Errorf("through the gateway the API is asked by %s", protos[0])
-		}
+		calls[i] = n.first(t)
 	}
-	names := func(c call) (list []string) {
-		for _, tool := range c.Tools {
-			name, _ := tool["name"].(string)
-			list = append(list, name)
-		}
-		slices.Sort(list)
-		return list
+	direct, through := calls[0], calls[1]
+	if through.proto != "HTTP/2.0" {
+		t.Errorf("through the gateway the API is asked by %s", through.proto)
 	}
-	if direct, through := names(calls[0]), names(calls[1]); !slices.Equal(direct, through) || !slices.Contains(direct, "ToolSearch") {
+	if direct, through := direct.names(), through.names(); !slices.Equal(direct, through) || !slices.Contains(direct, "ToolSearch") {
 		t.Errorf("tools directly\n%v\nthrough the gateway\n%v", direct, through)
 	}
 	// Fine-grained streaming of tools is the API's to switch on, which it does not do here.
-	if tool := calls[1].Tools[0]; tool["eager_input_streaming"] != true {
+	if tool := through.Tools[0]; tool["eager_input_streaming"] != true {
 		t.Errorf("a tool of a call through the gateway is %v", tool)
 	}
-	missing := slices.DeleteFunc(betas[0], func(beta string) bool { return slices.Contains(betas[1], beta) })
+	missing := slices.DeleteFunc(direct.betas, func(beta string) bool { return slices.Contains(through.betas, beta) })
 	slices.Sort(missing)
 	if !slices.Equal(missing, switchedOff) {
 		t.Errorf("through the gateway these betas are missing: %v, want %v", missing, switchedOff)
@@ -164,8 +171,8 @@ func TestRealGatewayBeforeTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.print(session)
-	if _, bodies, _, protos := n.take(); len(bodies) != 2 || protos[0] != "HTTP/2.0" {
-		t.Errorf("with settings %d calls come, by %v", len(bodies), protos)
+	if c := n.first(t); c.proto != "HTTP/2.0" {
+		t.Errorf("with settings the call comes by %s", c.proto)
 	}
 	// It was the gateway, and not a session that found its own way.
 	data, err := os.ReadFile(filepath.Join(m.stateDir(), "state.json"))

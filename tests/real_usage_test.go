@@ -13,68 +13,78 @@ import (
 	"afteryou/internal/usage"
 )
 
+// costs are other ones for each request.
+func costs(r fakeapi.Request) fakeapi.Usage {
+	return fakeapi.Usage{Input: 10 + r.Messages, CacheCreation: 500 + r.Results, CacheRead: 7000 + r.Prompts, Output: 3 + r.Seq}
+}
+
+// delegates answers as then does, but has a subagent do what is to be delegated.
+func delegates(then fakeapi.AnswerFunc) fakeapi.AnswerFunc {
+	return func(r fakeapi.Request) fakeapi.Answer {
+		a := then(r)
+		if r.Agent == "" && r.LastText == "delegate" {
+			a = fakeapi.Say("done")
+			if r.Since == 0 {
+				a.Tools = []fakeapi.Tool{{Name: "Agent", Input: map[string]any{"description": "part", "prompt": "part",
+					"subagent_type": "general-purpose", "run_in_background": false}}}
+			}
+		}
+		a.Usage = costs(r)
+		return a
+	}
+}
+
+// counts sums up what the server counted, and the requests of each session.
+func counts(log []fakeapi.Request) (sum usage.Sum, of map[string]int) {
+	of = make(map[string]int)
+	for _, r := range log {
+		of[r.Session]++
+		sum.Requests++
+		sum.Input += r.Cost.Input
+		sum.CacheWrite += r.Cost.CacheCreation
+		sum.CacheRead += r.Cost.CacheRead
+		sum.Output += r.Cost.Output
+		sum.Counted += r.Cost.Input + r.Cost.CacheCreation
+	}
+	return sum, of
+}
+
+// runs is what the program says in an environment.
+func runs(t *testing.T, dir string, env []string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), afteryou, args...)
+	cmd.Env, cmd.Dir = env, dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%q: %v, %s", args, err, out)
+	}
+	return string(out)
+}
+
 // 1. Two sessions call, one of them through a subagent. 2. One goes on, and another is forked from it. The figures are
 // those of the server's log: in all, and of each session.
 func TestRealUsageIsWhatTheServerCounted(t *testing.T) {
 	t.Parallel()
-	usual := fakeapi.Agentic(2)
-	m := newMachine(t, fakeapi.Config{
-		Cost: func(r fakeapi.Request) fakeapi.Usage {
-			return fakeapi.Usage{Input: 10 + r.Messages, CacheCreation: 500 + r.Results, CacheRead: 7000 + r.Prompts, Output: 3 + r.Seq}
-		},
-		Answer: func(r fakeapi.Request) fakeapi.Answer {
-			a := usual(r)
-			if r.Agent == "" && r.LastText == "delegate" {
-				a = fakeapi.Say("done")
-				if r.Since == 0 {
-					a.Tools = []fakeapi.Tool{{Name: "Agent", Input: map[string]any{"description": "part", "prompt": "part",
-						"subagent_type": "general-purpose", "run_in_background": false}}}
-				}
-			}
-			a.Usage = fakeapi.Usage{Input: 10 + r.Messages, CacheCreation: 500 + r.Results, CacheRead: 7000 + r.Prompts, Output: 3 + r.Seq}
-			return a
-		},
-	})
+	m := newMachine(t, fakeapi.Config{Cost: costs, Answer: delegates(fakeapi.Agentic(2))})
 	const id = "11111111-2222-4333-8444-555555555555"
 	config := "CLAUDE_CONFIG_DIR=" + filepath.Join(m.dir, "config of claude")
 	s := m.session("one", config)
 	run := func(prompt string, args ...string) {
 		t.Helper()
-		args = append([]string{"run", "--", "-p", "--permission-mode", "bypassPermissions", prompt}, args...)
-		cmd := exec.CommandContext(t.Context(), afteryou, args...)
-		cmd.Env, cmd.Dir = s.Env, s.Dir
-		if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "done" {
-			t.Fatalf("%v: %v, %s", args, err, out)
+		if out := runs(t, s.Dir, s.Env, append([]string{"run", "--", "-p", "--permission-mode", "bypassPermissions", prompt}, args...)...); strings.TrimSpace(out) != "done" {
+			t.Fatalf("%s %q says %q", prompt, args, out)
 		}
 	}
 	run("delegate") // 1
 	run("hello", "--session-id", id)
 	run("again", "--resume", id) // 2
 	run("fork", "--resume", id, "--fork-session")
-
-	var want usage.Sum
-	of := make(map[string]int)
-	for _, r := range m.api.Log() {
-		of[r.Session]++
-		want.Requests++
-		want.Input += r.Cost.Input
-		want.CacheWrite += r.Cost.CacheCreation
-		want.CacheRead += r.Cost.CacheRead
-		want.Output += r.Cost.Output
-		want.Counted += r.Cost.Input + r.Cost.CacheCreation
-	}
+	want, of := counts(m.api.Log())
 	if len(of) != 3 || want.Requests != 2+2+3*2 {
 		t.Fatalf("%d requests of %v, want 10 of three sessions", want.Requests, of)
 	}
 	ask := func(args ...string) string {
-		t.Helper()
-		cmd := exec.Command(afteryou, append([]string{"usage"}, args...)...)
-		cmd.Env = []string{"HOME=" + m.dir, config}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("usage %v: %v: %s", args, err, out)
-		}
-		return string(out)
+		return runs(t, m.dir, []string{"HOME=" + m.dir, config}, append([]string{"usage"}, args...)...)
 	}
 	var r usage.Report
 	// The last rows are written a moment after the end.

@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"encoding/json"
 	"os/exec"
 	"strings"
 	"testing"
@@ -28,10 +27,9 @@ func TestPlacesAreThoseOfPriority(t *testing.T) {
 		return nil
 	})
 	const want = "typed-1 typed-2 typed-3 print-1 typed-4 print-2"
-	out, errs, code := s.afteryou("status", "--json")
-	var r report
-	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 || len(r.Pools) != 1 {
-		t.Fatalf("status --json: exit %d, %v, %s%s", code, err, out, errs)
+	r := s.status()
+	if len(r.Pools) != 1 {
+		t.Fatalf("status tells of %+v", r)
 	}
 	var got []string
 	for i, c := range r.Pools[0].Waiting {

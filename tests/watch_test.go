@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -12,94 +13,104 @@ import (
 	"golang.org/x/term"
 )
 
+// watcher is a terminal on which status --watch runs.
+type watcher struct {
+	t                *testing.T
+	master, terminal *os.File
+	before           *term.State
+	cmd              *exec.Cmd
+	shown            chan string
+	all              strings.Builder // of what was shown, as far as it was looked at
+}
+
+func (p *person) watches(cols, rows uint16) *watcher {
+	p.t.Helper()
+	w := &watcher{t: p.t, cmd: exec.Command(afteryou, "status", "--watch"), shown: make(chan string, 1000)}
+	var err error
+	if w.master, w.terminal, err = pty.Open(); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := pty.Setsize(w.master, &pty.Winsize{Cols: cols, Rows: rows}); err != nil {
+		p.t.Fatal(err)
+	}
+	if w.before, err = term.GetState(int(w.terminal.Fd())); err != nil {
+		p.t.Fatal(err)
+	}
+	w.cmd.Env, w.cmd.Stdin, w.cmd.Stdout, w.cmd.Stderr = p.env, w.terminal, w.terminal, w.terminal
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := w.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { w.cmd.Process.Kill(); w.terminal.Close(); w.master.Close() })
+	go func() { // until the terminal is closed
+		defer close(w.shown)
+		buf := make([]byte, 1<<16)
+		for {
+			n, err := w.master.Read(buf)
+			if err != nil {
+				return
+			}
+			w.shown <- string(buf[:n])
+		}
+	}()
+	return w
+}
+
+// sees waits until the terminal shows what it has not shown when it was last looked at.
+func (w *watcher) sees(what string) {
+	w.t.Helper()
+	timeout := time.After(patience)
+	for from := w.all.Len(); !strings.Contains(w.all.String()[from:], what); {
+		select {
+		case text := <-w.shown:
+			w.all.WriteString(text)
+		case <-timeout:
+			w.t.Fatalf("waited in vain for %q: %q", what, w.all.String())
+		}
+	}
+}
+
+// presses presses keys.
+func presses(keys string) func(*watcher) error {
+	return func(w *watcher) error { _, err := w.master.WriteString(keys); return err }
+}
+
 // 1. status --watch runs on a terminal. 2. It shows a session that comes, at the size that the terminal gets. 3. However
 // it ends, the terminal is as before.
 func TestWatchLeavesTheTerminalAsItWas(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]struct {
-		by   func(keys interface{ Write([]byte) (int, error) }, p *exec.Cmd) error
+		by   func(*watcher) error
 		code int
 	}{
-		"q": {func(keys interface{ Write([]byte) (int, error) }, _ *exec.Cmd) error {
-			_, err := keys.Write([]byte("q"))
-			return err
-		}, 0},
-		"^C": {func(keys interface{ Write([]byte) (int, error) }, _ *exec.Cmd) error {
-			_, err := keys.Write([]byte{3})
-			return err
-		}, 0},
-		"SIGTERM": {func(_ interface{ Write([]byte) (int, error) }, p *exec.Cmd) error {
-			return p.Process.Signal(syscall.SIGTERM)
-		}, 128 + 15},
+		"q":       {presses("q"), 0},
+		"^C":      {presses("\x03"), 0},
+		"SIGTERM": {func(w *watcher) error { return w.cmd.Process.Signal(syscall.SIGTERM) }, 128 + 15},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSomeone(t, "")
-			master, terminal, err := pty.Open()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer master.Close()
-			defer terminal.Close()
-			if err := pty.Setsize(master, &pty.Winsize{Cols: 60, Rows: 20}); err != nil {
-				t.Fatal(err)
-			}
-			before, err := term.GetState(int(terminal.Fd()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command(afteryou, "status", "--watch")
-			cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = s.env, terminal, terminal, terminal
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer cmd.Process.Kill()
-			shown := make(chan string, 1000)
-			go func() { // until the terminal is closed
-				buf := make([]byte, 1<<16)
-				for {
-					n, err := master.Read(buf)
-					if err != nil {
-						close(shown)
-						return
-					}
-					shown <- string(buf[:n])
-				}
-			}()
-			var all strings.Builder
-			sees := func(what string) {
-				t.Helper()
-				timeout := time.After(patience)
-				for from := all.Len(); !strings.Contains(all.String()[from:], what); {
-					select {
-					case text := <-shown:
-						all.WriteString(text)
-					case <-timeout:
-						t.Fatalf("waited in vain for %q: %q", what, all.String())
-					}
-				}
-			}
-			sees("no session takes turns")
+			w := s.watches(60, 20)
+			w.sees("no session takes turns")
 			s.twelve()
-			sees("12 sessions")
-			if err := pty.Setsize(master, &pty.Winsize{Cols: 100, Rows: 40}); err != nil {
+			w.sees("12 sessions")
+			if err := pty.Setsize(w.master, &pty.Winsize{Cols: 100, Rows: 40}); err != nil {
 				t.Fatal(err)
 			}
-			sees(strings.Repeat(" ", 100-len("afteryou 15:04:05")-len("q quits")) + "q quits")
-			if err := end.by(master, cmd); err != nil {
+			w.sees(strings.Repeat(" ", 100-len("afteryou 15:04:05")-len("q quits")) + "q quits")
+			if err := end.by(w); err != nil {
 				t.Fatal(err)
 			}
-			sees("\x1b[?25h\x1b[?1049l")
-			cmd.Wait()
-			if code := cmd.ProcessState.ExitCode(); code != end.code {
+			w.sees("\x1b[?25h\x1b[?1049l")
+			w.cmd.Wait()
+			if code := w.cmd.ProcessState.ExitCode(); code != end.code {
 				t.Errorf("it ends with %d, want %d", code, end.code)
 			}
-			after, err := term.GetState(int(terminal.Fd()))
-			if err != nil || *after != *before {
-				t.Errorf("the terminal was %+v and is %+v, %v", before, after, err)
+			after, err := term.GetState(int(w.terminal.Fd()))
+			if err != nil || *after != *w.before {
+				t.Errorf("the terminal was %+v and is %+v, %v", w.before, after, err)
 			}
-			if strings.Contains(all.String(), "\x1b[2J") {
+			if strings.Contains(w.all.String(), "\x1b[2J") {
 				t.Error("it blanks the screen, which flickers")
 			}
 		})

@@ -143,9 +143,9 @@ func FuzzAddHooks(f *testing.F) {
 	f.Add("\ufeff")
 	f.Fuzz(func(t *testing.T, settings string) {
 		added, err := AddHooks([]byte(settings), json.RawMessage(two))
-		merged, mergeErr := MergeHooks([]byte(settings), json.RawMessage(two))
+		merged, mergeErr := mergeHooks([]byte(settings), json.RawMessage(two))
 		if (err == nil) != (mergeErr == nil) {
-			t.Fatalf("%q: AddHooks %v, MergeHooks %v", settings, err, mergeErr)
+			t.Fatalf("%q: AddHooks %v, mergeHooks %v", settings, err, mergeErr)
 		}
 		had, _ := Handlers([]byte(settings))
 		if err != nil || slices.ContainsFunc(had, mine) {

@@ -61,7 +61,7 @@ func MergeSettings(args []string, hooks json.RawMessage, readFile func(string) (
 	// As 2.1.330 tells them apart.
 	if text := strings.TrimSpace(value); strings.HasPrefix(text, "{") && strings.HasSuffix(text, "}") {
 		var err error
-		if m.Settings, err = MergeHooks([]byte(text), hooks); err != nil {
+		if m.Settings, err = mergeHooks([]byte(text), hooks); err != nil {
 			return Merged{Args: args}, fmt.Errorf("merging hooks into --settings: %w", err)
 		}
 		return m, nil
@@ -71,15 +71,15 @@ func MergeSettings(args []string, hooks json.RawMessage, readFile func(string) (
 	if err != nil {
 		return Merged{Args: args}, fmt.Errorf("merging hooks into --settings: %w", err)
 	}
-	if m.Settings, err = MergeHooks(data, hooks); err != nil {
+	if m.Settings, err = mergeHooks(data, hooks); err != nil {
 		return Merged{Args: args}, fmt.Errorf("merging hooks into --settings %q: %w", value, err)
 	}
 	return m, nil
 }
 
-// MergeHooks puts hooks into the settings file with this content: behind the user's own, each unless it is there
-// already, whatever its group. All values stay as they are written and in their order; the spaces between them go.
-func MergeHooks(settings []byte, hooks json.RawMessage) ([]byte, error) {
+// mergeHooks puts hooks into the settings file with this content: behind the user's own, each handler unless a group that
+// sees every event has it already. All values stay as they are written and in their order; the spaces between them go.
+func mergeHooks(settings []byte, hooks json.RawMessage) ([]byte, error) {
 	list, err := Handlers(settings)
 	if err != nil {
 		return nil, err

@@ -237,7 +237,7 @@ func FuzzMergeSettings(f *testing.F) {
 				}
 			}
 		}
-		again, err := MergeHooks(out, json.RawMessage(few))
+		again, err := mergeHooks(out, json.RawMessage(few))
 		if err != nil || string(again) != string(out) {
 			t.Errorf("%q merged once more is %q, %v", out, again, err)
 		}

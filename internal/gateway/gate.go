@@ -79,31 +79,25 @@ func (g *gate) close() {
 func (g *gate) run() {
 	defer close(g.done)
 	defer g.line.Close()
-	for {
+	for closed := false; !closed; {
+		ctx, cancel := context.WithCancel(context.Background())
 		g.mu.Lock()
-		todo, closed := g.untold, g.closed
-		g.untold = nil
-		need := len(todo) > 0
+		todo := g.untold
+		g.untold, g.interrupt, closed = nil, cancel, g.closed
+		need := len(todo) > 0 || g.due
 		var waiting []*place
 		for p, asked := range g.waiting {
 			waiting = append(waiting, p)
 			need = need || !asked
 			g.waiting[p] = true
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		g.interrupt = cancel
 		g.mu.Unlock()
 
 		told := false
 		// What panics, panics by the state or by what is told of it: it is as good as a state that can't be used.
-		guard.Run(func() {
-			if told = !need && !g.due; !told {
-				told = g.update(todo, waiting)
-			}
-			if closed {
-				g.fail(waiting, errClosed)
-			} else {
-				g.sleep(ctx, g.grant(waiting), told)
+		fine := guard.Run(func() {
+			if told = !need || g.update(todo, waiting); told && !closed {
+				g.sleep(ctx, g.grant(waiting))
 			}
 		}, func(text string) {
 			g.unusable(text, waiting)
@@ -113,11 +107,17 @@ func (g *gate) run() {
 				}
 			}
 		})
-		cancel()
-		if closed {
+		switch {
+		case closed:
+			g.fail(waiting, errClosed)
 			g.owe()
-			return
+		case !fine || !told:
+			select {
+			case <-ctx.Done():
+			case <-time.After(retry):
+			}
 		}
+		cancel()
 	}
 }
 
@@ -174,7 +174,7 @@ func (g *gate) owe() {
 		if id := c.of.account; id != "" && !owed[c.of] { // else it never had a place
 			owed[c.of] = true
 			for _, how := range []line.How{line.Withdrawn, line.Ended} {
-				line.Owe(g.Store, nil, line.GiveBack{Account: id, Key: c.of.Call.Key, Event: c.of.Call.Event, How: how}) // or its lease ends it
+				line.Owe(g.Store, line.GiveBack{Account: id, Key: c.of.Call.Key, Event: c.of.Call.Event, How: how}) // or its lease ends it
 			}
 		}
 	}
@@ -228,19 +228,13 @@ func (g *gate) grant(waiting []*place) (rest []*place) {
 	return rest
 }
 
-// sleep blocks until there may be something to do. Where nobody waits only a call can bring something, unless there is
-// something left to tell.
-func (g *gate) sleep(ctx context.Context, waiting []*place, told bool) {
-	if len(waiting) > 0 {
-		g.due = g.line.Wait(ctx, standing(waiting)) == nil && len(g.grant(waiting)) == len(waiting)
+// sleep blocks until there may be something to do. Where nobody waits only a call can bring something.
+func (g *gate) sleep(ctx context.Context, waiting []*place) {
+	if len(waiting) == 0 {
+		<-ctx.Done()
 		return
 	}
-	if !told {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, retry)
-		defer cancel()
-	}
-	<-ctx.Done()
+	g.due = g.line.Wait(ctx, standing(waiting)) == nil && len(g.grant(waiting)) == len(waiting)
 }
 
 func standing(waiting []*place) (list []*line.Place) {

@@ -111,37 +111,32 @@ func Idle(store *lockfile.Store, v *lockfile.View, account string, f func(now ti
 	return store.Unchanged(v)
 }
 
-// Owe keeps what is given back for whoever changes the state next, and rings for those who lead a line, as far as v knows
-// them: they look.
-func Owe(store *lockfile.Store, v *lockfile.View, g GiveBack) error {
+// Owe keeps what is given back for whoever changes the state next; the leader of a line looks for it.
+func Owe(store *lockfile.Store, g GiveBack) error {
 	g.At, g.By = time.Now(), lockfile.Self()
 	data, err := json.Marshal(g)
 	if err != nil {
 		return err
 	}
-	if err := store.Owe(string(data)); err != nil {
-		return err
-	}
-	if v != nil {
-		for _, p := range whoStands(v.State).leaders {
-			store.Ring(p)
-		}
-	}
-	return nil
+	return store.Owe(string(data))
 }
 
 // Tell is Change where f gives something back. While the lock is busy, and where the state can't be written, it is owed: then
-// it reaches the state even if this process is killed meanwhile.
-func Tell(ctx context.Context, store *lockfile.Store, v *lockfile.View, g GiveBack, f func(now time.Time, s *turn.State)) (*lockfile.View, error) {
+// it reaches the state even if this process is killed meanwhile. With a ctx that ended it waits for nothing.
+func Tell(ctx context.Context, store *lockfile.Store, v *lockfile.View, g GiveBack, f func(now time.Time, s *turn.State)) error {
 	only, cancel := context.WithCancel(ctx)
 	cancel()
-	after, err := Change(only, store, v, f)
+	v, err := Change(only, store, v, f)
 	if err == nil {
-		return after, nil
+		v.Close()
+		return nil
 	}
-	err = errors.Join(err, Owe(store, nil, g))
-	if errors.Is(err, lockfile.ErrBusy) {
-		return Change(ctx, store, nil, f)
+	owed := Owe(store, g)
+	if errors.Is(err, lockfile.ErrBusy) && (owed != nil || ctx.Err() == nil) {
+		v, err = Change(context.WithoutCancel(ctx), store, nil, f)
+		v.Close()
+	} else if errors.Is(err, lockfile.ErrBusy) {
+		return nil
 	}
-	return nil, err
+	return err
 }

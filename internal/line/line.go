@@ -88,19 +88,6 @@ func (l *Line) Change(ctx context.Context, f func(now time.Time, s *turn.State))
 	return err
 }
 
-// Withdraw is Change for one that leaves: where the lock is busy, or the state can't be written, it is owed. It never waits
-// for the lock where it can be owed.
-func (l *Line) Withdraw(g GiveBack, f func(now time.Time, s *turn.State)) error {
-	only, cancel := context.WithCancel(context.Background())
-	cancel()
-	before := l.view
-	err := l.Change(only, f)
-	if err == nil || Owe(l.Store, before, g) == nil {
-		return nil
-	}
-	return l.Change(context.Background(), f)
-}
-
 // see takes a view for what the state is; nil: it is not known.
 func (l *Line) see(v *lockfile.View) {
 	l.view, l.played = v, false

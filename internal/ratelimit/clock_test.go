@@ -236,8 +236,8 @@ func TestQuotedTextIsNoLimit(t *testing.T) {
 	for _, text := range texts {
 		for _, quote := range quotes {
 			line := fmt.Sprintf(quote, text)
-			if l, ok := Screen(line, noon, time.UTC); ok {
-				t.Errorf("Screen(%q) = %+v, want nothing", line, l)
+			if l, ok := screen(line); ok {
+				t.Errorf("screen(%q) = %+v, want nothing", line, l)
 			}
 		}
 		for _, row := range []string{

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +181,21 @@ func brief(l Limit, ok bool) string {
 	return strings.Replace(s, " 1/0", "", 1)
 }
 
+// bullet begins a line of the conversation, or the notice under the prompt.
+var bullet = regexp.MustCompile(`^(?:● |\s+⎿\s+|\s*⚠ )`)
+
+// screen reads one line as Claude Code renders it, from its first column: its countdown, or an error that ended a turn.
+func screen(line string) (Limit, bool) {
+	if len(line) > 4096 {
+		return Limit{}, false
+	}
+	line = strings.TrimRight(strings.ReplaceAll(line, "\u00a0", " "), " ")
+	if m := countdown().FindStringSubmatch(line); m != nil {
+		return readCountdown(m[1], m[2], m[3], m[4])
+	}
+	return Text(line[len(bullet.FindString(line)):], noon, time.UTC)
+}
+
 func TestScreen(t *testing.T) {
 	for _, tt := range []struct{ name, line, want string }{
 		{"a retry not named yet", "✻ API error · retrying in 8s · attempt 1/10", "API error 8s 1/10 wait"},
@@ -252,9 +268,9 @@ func TestScreen(t *testing.T) {
 		{"nothing", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l, ok := Screen(tt.line, noon, time.UTC)
+			l, ok := screen(tt.line)
 			if got := brief(l, ok); got != tt.want {
-				t.Errorf("Screen(%q)\n got %q\nwant %q", tt.line, got, tt.want)
+				t.Errorf("screen(%q)\n got %q\nwant %q", tt.line, got, tt.want)
 			}
 		})
 	}
@@ -326,7 +342,7 @@ func FuzzScreen(f *testing.F) {
 	f.Add("● API Error: Request rejected (429) · This request would exceed your rate limit")
 	f.Add("  ⎿  You've hit your 5-hour limit · resets 6:12pm (UTC)")
 	f.Fuzz(func(t *testing.T, line string) {
-		l, ok := Screen(line, noon, time.UTC)
+		l, ok := screen(line)
 		check(t, l, ok)
 	})
 }

@@ -86,9 +86,6 @@ func (s *Screen) Title() string { return s.title }
 // Pastes reports whether the program asked for pastes to be marked, as it does once it reads keys.
 func (s *Screen) Pastes() bool { return s.pastes }
 
-// Cursor returns the place of the cursor, from 0.
-func (s *Screen) Cursor() (col, row int) { return s.col, s.row }
-
 // Reply returns and forgets what a terminal would have answered so far.
 func (s *Screen) Reply() []byte {
 	r := s.reply

@@ -87,13 +87,6 @@ func (t *Terminal) Text() string {
 	return t.screen.History() + "\n" + t.screen.Text()
 }
 
-// Title returns the window title.
-func (t *Terminal) Title() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.screen.Title()
-}
-
 // Raw returns every byte that came so far.
 func (t *Terminal) Raw() []byte {
 	t.mu.Lock()

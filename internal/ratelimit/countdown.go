@@ -25,26 +25,8 @@ var countdown = sync.OnceValue(func() *regexp.Regexp {
 // glyphs are the frames of the spinner.
 const glyphs = "·✢✳✶✻✽*"
 
-// limitReached is a countdown's reason where a usage limit is what it waits for.
+// limitReached matches the reason of a countdown that waits for a usage limit.
 var limitReached = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[\w-]+ ){1,2}limit reached$`) })
-
-// bullet begins a line of the conversation, or the notice under the prompt.
-var bullet = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:● |\s+⎿\s+|\s*⚠ )`) })
-
-// Screen reads one line as Claude Code renders it, from its first column: its countdown, or an error that ended a turn. The
-// latter stand in the conversation and are painted again whenever it is scrolled: only the transcript tells when they
-// were said, and whether it was Claude Code that said them. A time of day is read as of now, in the zone local unless
-// another is named.
-func Screen(text string, now time.Time, local *time.Location) (Limit, bool) {
-	if len(text) > 4096 {
-		return Limit{}, false
-	}
-	text = strings.TrimRight(strings.ReplaceAll(text, "\u00a0", " "), " ")
-	if m := countdown().FindStringSubmatch(text); m != nil {
-		return readCountdown(m[1], m[2], m[3], m[4])
-	}
-	return Text(text[len(bullet().FindString(text)):], now, local)
-}
 
 // readCountdown reads the parts of a countdown. It is not ok for a reason that is no limit.
 func readCountdown(reason, in, attempt, attempts string) (Limit, bool) {
