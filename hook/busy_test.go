@@ -3,6 +3,7 @@ package hook
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -51,10 +52,7 @@ func TestWhatIsOwedTakesNoLaterTurn(t *testing.T) {
 	if err != nil || len(late) != 1 {
 		t.Fatalf("owed are %v, %v", late, err)
 	}
-	what, err := os.Readlink(filepath.Join(owed, late[0].Name()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, what, _ := strings.Cut(late[0].Name(), " ")
 	free()
 	d.send(eventOf("UserPromptSubmit", "a", "prompt", "the next"))
 	if err := d.store.Owe(what); err != nil { // it turns up again

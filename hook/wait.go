@@ -42,6 +42,8 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 		reports = observe.Read(s, keys...)
 		return len(reports) > 0
 	}
+	stop := context.CancelFunc(func() {})
+	defer func() { stop() }()
 	place := &line.Place{Account: func(s *turn.State) *turn.Account { return s.Account(w.account) }}
 	asked := false
 	defer func() {
@@ -78,9 +80,7 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 		case first:
 			// Esc ends a hook that waits by SIGTERM (2.1.330). One that need not wait does without handlers: they cost it
 			// a tenth of its time.
-			var stop context.CancelFunc
 			ctx, stop = signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-			defer stop()
 		}
 		reports = nil
 		if err := stand.Wait(ctx, []*line.Place{place}); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -91,12 +90,6 @@ func TestWhatIsOwedIsPaidOnce(t *testing.T) {
 	}
 	if got := name(t, s); got != "[one poison one two]" {
 		t.Errorf("the state is %s", got)
-	}
-	if err := os.Mkdir(s.owedDir(), 0o700); err != nil { // by one who was killed then
-		t.Fatal(err)
-	}
-	if settle(); s.Owes() {
-		t.Error("an empty directory stays, and whoever leads a line looks again and again")
 	}
 }
 

@@ -114,7 +114,9 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("closing state directory to others: %w", err)
 		}
 	}
-	return &Store{dir: dir, seed: maphash.MakeSeed()}, nil
+	s := &Store{dir: dir, seed: maphash.MakeSeed()}
+	os.Mkdir(s.owedDir(), 0o700) // while there is room for it; it is there, as a rule
+	return s, nil
 }
 
 // Dir is the directory of the store.

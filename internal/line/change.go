@@ -2,8 +2,10 @@ package line
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"net/url"
+	"slices"
+	"strconv"
 	"time"
 
 	"afteryou/internal/turn"
@@ -53,13 +55,10 @@ const (
 
 // GiveBack is what must reach the state even where it can't be written now: else a turn is nobody's until its lease ends.
 type GiveBack struct {
-	Account string   `json:"account"`
-	Key     turn.Key `json:"key"`
-	Event   string   `json:"event,omitempty"`
-	How     How      `json:"how"`
-
-	At time.Time    `json:"at,omitzero"`
-	By turn.Process `json:"by,omitzero"` // by whose clock
+	Account string
+	Key     turn.Key
+	Event   string
+	How     How
 }
 
 // Apply tells the state.
@@ -88,17 +87,35 @@ func (g GiveBack) Apply(now time.Time, s *turn.State) {
 // pay tells the state what somebody could not. A turn that the key got since is another call's, and a session that came
 // since is another run of it.
 func pay(now time.Time, s *turn.State, owed string) {
-	var g GiveBack
-	if json.Unmarshal([]byte(owed), &g) != nil || g.Key.Session == "" {
-		return // not ours
+	v, err := url.ParseQuery(owed)
+	ms, bad := strconv.ParseInt(v.Get("at"), 36, 64)
+	g := GiveBack{v.Get("account"), turn.Key{Session: v.Get("of"), Agent: v.Get("agent"), Class: v.Get("class")}, v.Get("event"), How(v.Get("how"))}
+	if err != nil || bad != nil || !slices.Contains([]How{Withdrawn, Answered, Subagent, Ended, Left}, g.How) {
+		return // not ours, or a newer program's
 	}
-	at := s.Local(g.By, g.At)
+	at := s.Local(turn.Process{Host: turn.Host(v.Get("by"))}, time.UnixMilli(ms))
 	if one := s.Sessions[g.Key.Session]; g.How == Left && one != nil && one.Since.After(at) {
 		return
 	}
 	if a := s.Accounts[g.Account]; a != nil && !heldSince(a, g.Key, at) {
 		g.Apply(now, s)
 	}
+}
+
+// Owe keeps what is given back for whoever changes the state next; the leader of a line looks for it.
+func Owe(store *lockfile.Store, g GiveBack) error {
+	v := url.Values{"how": {string(g.How)}, "account": {g.Account}, "of": {g.Key.Session}, "at": {strconv.FormatInt(time.Now().UnixMilli(), 36)},
+		"by": {string(lockfile.Self().Host)}}
+	if g.Key.Agent != "" {
+		v.Set("agent", g.Key.Agent)
+	}
+	if g.Key.Class != "" {
+		v.Set("class", g.Key.Class)
+	}
+	if g.How == Withdrawn {
+		v.Set("event", g.Event)
+	}
+	return store.Owe(v.Encode())
 }
 
 // Idle says whether f changes nothing in the account of the view but that time passes. The view's state is used up by it.
@@ -109,16 +126,6 @@ func Idle(store *lockfile.Store, v *lockfile.View, account string, f func(now ti
 	}
 	f(a.At, v.State) // at that time nothing falls due
 	return store.Unchanged(v)
-}
-
-// Owe keeps what is given back for whoever changes the state next; the leader of a line looks for it.
-func Owe(store *lockfile.Store, g GiveBack) error {
-	g.At, g.By = time.Now(), lockfile.Self()
-	data, err := json.Marshal(g)
-	if err != nil {
-		return err
-	}
-	return store.Owe(string(data))
 }
 
 // Tell is Change where f gives something back. While the lock is busy, and where the state can't be written, it is owed: then

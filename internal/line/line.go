@@ -173,12 +173,12 @@ func (l *Line) Wait(ctx context.Context, places []*Place) error {
 		before := l.stood
 		l.view.Close()
 		l.see(v)
+		l.arrange(time.Now(), places)
 		if l.leads && !rung { // whoever changed it may have died before it rang, or does not ring
 			for _, p := range before.concerns(l.stood) {
 				l.Store.Ring(p)
 			}
 		}
-		l.arrange(time.Now(), places)
 	}
 }
 
