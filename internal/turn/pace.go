@@ -126,6 +126,9 @@ func (p *Pace) spend(at time.Time, exact bool) {
 
 // note remembers a call that no record tells of any more.
 func (p *Pace) note(sent time.Time) {
+	if p.Used.IsZero() { // the pace was forgotten
+		return
+	}
 	p.Log = p.Log.add(sent)
 	if n := len(p.Log) - keptMost; n > 0 {
 		p.Since = p.Log[n-1]

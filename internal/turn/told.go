@@ -39,7 +39,7 @@ func (a *Account) Sent(now time.Time, k Key, at time.Time) {
 // sentAt returns the call of the key that was sent at a time, which is counted now if it was not yet.
 func (a *Account) sentAt(k Key, at time.Time) (found *Call) {
 	for _, c := range a.of(k) {
-		if c.Unseen && !at.Before(c.Sent.Add(-rounding)) && at.Sub(c.Sent) < delivery && (found == nil || c.Sent.After(found.Sent)) {
+		if c.Unseen && !at.Before(c.Sent.Add(-rounding)) && at.Sub(c.Sent) < delivery && (found == nil || !c.Sent.After(at)) {
 			found = c
 		}
 	}
