@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -12,10 +13,20 @@ import (
 )
 
 var (
-	seeds = flag.Uint64("seeds", 8, "so many seeds per scenario")
+	seeds = flag.Uint64("seeds", 0, "so many seeds per scenario; 0: 8, and with -short 2")
 	seed0 = flag.Uint64("seed", 1000, "the first of them")
 	wide  = flag.Bool("wide", false, "the whole grid of scenarios, not its representatives")
 )
+
+func TestMain(m *testing.M) {
+	if flag.Parse(); *seeds == 0 {
+		*seeds = 8
+		if testing.Short() {
+			*seeds = 2
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // runAll runs every scenario with every seed on a few goroutines; results[i] are scenario i's.
 func runAll(list []scenario) [][]result {
