@@ -116,7 +116,7 @@ func TestLimits(t *testing.T) {
 			if until := s.CoolsUntil(at(2), ""); !until.IsZero() || s.class("").Usage.Why != "5-hour limit" {
 				s.Errorf("cools until %v, usage %+v", until, s.class("").Usage)
 			}
-			s.Sweep(at(7201), everybody)
+			s.sweep(7201, everybody)
 			if s.class("").Usage != (Usage{}) {
 				s.Errorf("usage %+v after its end", s.class("").Usage)
 			}
@@ -152,16 +152,16 @@ func TestLimits(t *testing.T) {
 		}},
 		{"a pace is forgotten after ten quiet minutes", Rules{}, func(s story) {
 			s.paced(0, .5)
-			s.Sweep(at(59), everybody)
+			s.sweep(59, everybody)
 			if s.pace().Rate != .5 {
 				s.Errorf("rate %g, want 0.5", s.pace().Rate)
 			}
-			s.Sweep(at(70), everybody)
-			s.Sweep(at(300), everybody)
+			s.sweep(70, everybody)
+			s.sweep(300, everybody)
 			if s.pace().Rate != .5*.95 {
 				s.Errorf("rate %g after a minute, want 0.475", s.pace().Rate)
 			}
-			s.Sweep(at(601), everybody)
+			s.sweep(601, everybody)
 			if s.pace().Rate != 0 {
 				s.Errorf("rate %g after ten minutes, want none", s.pace().Rate)
 			}

@@ -73,10 +73,10 @@ func TestTurns(t *testing.T) {
 			s.ask(0, b, "e")
 			s.admit(0, 120)
 			s.rejected(.5, a, .1, 200, 1)
-			s.Sweep(at(300), everybody)
+			s.sweep(300, everybody)
 			s.admit(300, 320.1)
 			s.holds("a/e")
-			s.Sweep(at(321), everybody)
+			s.sweep(321, everybody)
 			s.admit(321, 0)
 			s.holds("b/e")
 		}},
@@ -157,7 +157,7 @@ func TestTurns(t *testing.T) {
 			s.ask(0, b, "e")
 			s.admit(0, 120)
 			s.rejected(1, a, .5, 100, 1)
-			s.Sweep(at(2), all('a'))
+			s.sweep(2, all('a'))
 			s.holds("")
 			if s.retries() > 0 {
 				s.Errorf("retries %v, want none", s.retries())
@@ -169,7 +169,7 @@ func TestTurns(t *testing.T) {
 		{"the turn of a dead waiter is not free: its call runs", strict, func(s story) {
 			s.ask(0, a, "e")
 			s.admit(0, 0)
-			s.Sweep(at(2), all(1000+'a'))
+			s.sweep(2, all(1000+'a'))
 			s.holds("a/e")
 		}},
 		{"a lease lapses two minutes after the last sign of life", strict, func(s story) {
@@ -177,10 +177,10 @@ func TestTurns(t *testing.T) {
 			s.ask(0, b, "e")
 			s.admit(0, 120)
 			s.SeenAlive(at(100), a)
-			s.Sweep(at(219), everybody)
+			s.sweep(219, everybody)
 			s.admit(219, 220)
 			s.holds("a/e")
-			s.Sweep(at(220), everybody)
+			s.sweep(220, everybody)
 			s.admit(220, 0)
 			s.holds("b/e")
 		}},

@@ -218,7 +218,7 @@ func TestRejections(t *testing.T) {
 			s.Ask(at(0), Call{Key: a, Event: "e", Process: Process{PID: 1}, Waiter: Process{PID: 2}, News: ByNext})
 			s.admit(0, 2)
 			s.admit(2, 0)
-			s.Sweep(at(30), everybody)
+			s.sweep(30, everybody)
 			if s.pace().Rate != .5 {
 				s.Errorf("rate %g after a long silence, want 0.5", s.pace().Rate)
 			}

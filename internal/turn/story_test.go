@@ -65,6 +65,8 @@ func (s story) admit(sec float64, want float64) {
 	}
 }
 
+func (s story) sweep(sec float64, alive func(Process) bool) { s.Sweep(at(sec), alive) }
+
 // holds says who has the turn, as "a/e1 b/e2".
 func (s story) holds(want string) {
 	s.Helper()

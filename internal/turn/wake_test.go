@@ -38,7 +38,7 @@ func TestSessionsAreWokenOneByOne(t *testing.T) {
 		}},
 		{"or it did not wake up", func(s story) {
 			asleep(s)
-			s.Sweep(at(15), everybody)
+			s.sweep(15, everybody)
 			if n := len(s.sentTimes("")); n != 0 {
 				s.Errorf("%d calls count, want none", n)
 			}
@@ -47,7 +47,7 @@ func TestSessionsAreWokenOneByOne(t *testing.T) {
 		}},
 		{"or it was gone", func(s story) {
 			asleep(s)
-			s.Sweep(at(1), all('a'))
+			s.sweep(1, all('a'))
 			s.admit(1, 16)
 			s.holds("b/wake")
 		}},
