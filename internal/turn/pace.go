@@ -96,14 +96,6 @@ func (p *Pace) refill(now time.Time) {
 	}
 }
 
-// fade makes the pace a memory when nothing was sent for a while.
-func (p *Pace) fade(now time.Time) {
-	if now.Sub(p.Used) > idle && p.Rate > 0 && !p.Faded {
-		p.Rate = max(slowest, p.Rate*fadeTo)
-		p.Faded, p.Hot, p.Grown, p.Peak = true, false, recalled, 0
-	}
-}
-
 // spend takes the token of a call that was sent at a time. One that is known exactly is counted dearer by what it may have been
 // under way longer than the next.
 func (p *Pace) spend(at time.Time, exact bool) {

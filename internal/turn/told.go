@@ -9,7 +9,7 @@ import (
 
 // send counts a call as sent at a time, which may have been a while ago, and moves it behind those that were sent before.
 func (a *Account) send(c *Call, at time.Time) {
-	c.Expected, c.Own = a.expect(c), a.expectsOwn(c)
+	c.Expected, c.Own = a.expect(c)
 	c.Sent, c.Trial, c.Unseen, c.Took = at, true, true, Costs{}
 	c.Came, c.Doubt, c.Silent, c.Lost = time.Time{}, time.Time{}, false, false
 	a.class(c.Class).Pace.spend(at, c.News == AtOnce)
