@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Budget is the most that the calls of a pool may take in any minute, whatever the server allows. Zero is no limit.
+// Budget is the most that the calls of an account may take in any minute, whatever the server allows. Zero is no limit.
 //
 // It is kept over a sliding minute: a call goes when it fits beside all that was taken in the last 60 seconds. A token
 // bucket would let through twice as much in some minute, or half of it in the long run. What a call takes in tokens is
