@@ -136,16 +136,16 @@ func (a *Account) due() (first *Call, at time.Time) {
 	return first, at
 }
 
-// fade forgets what was learned before the calls of the class fell quiet.
+// fade makes the pace a memory after the calls of the class fell quiet, and forgets it later.
 func (l *Limit) fade(now time.Time) {
-	if l.Pace.Used.IsZero() {
-		return
+	switch p, quiet := &l.Pace, now.Sub(l.Pace.Used); {
+	case p.Used.IsZero():
+	case quiet > forgotten:
+		l.Pace, l.Tokens = Pace{At: p.At}, Tokens{}
+	case quiet > idle && p.Rate > 0 && !p.Faded:
+		p.Rate = max(slowest, p.Rate*fadeTo)
+		p.Faded, p.Hot, p.Grown, p.Peak = true, false, recalled, 0
 	}
-	if now.Sub(l.Pace.Used) > forgotten {
-		l.Pace, l.Tokens = Pace{At: l.Pace.At}, Tokens{}
-		return
-	}
-	l.Pace.fade(now)
 }
 
 // SetBack reports that the clock was put back since the account was last brought up to date. Whoever waits for a time in it

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Budget is the most that the calls of a pool may take in any minute, whatever the server allows. Zero is no limit.
+// Budget is the most that the calls of an account may take in any minute, whatever the server allows. Zero is no limit.
 //
 // It is kept over a sliding minute: a call goes when it fits beside all that was taken in the last 60 seconds. A token
 // bucket would let through twice as much in some minute, or half of it in the long run. What a call takes in tokens is
@@ -94,7 +94,7 @@ func (a *Account) gone(c *Call, what int) time.Time {
 
 // overBudget holds a call until it fits into its budget beside what was spent.
 func (a *Account) overBudget(now time.Time, c *Call) (h Hold) {
-	cost := a.expect(c)
+	cost, _ := a.expect(c)
 	for _, l := range a.Classes { // where nothing is known, what first calls take in the others
 		cost = Costs{cmp.Or(cost.Input, l.First.Input), cmp.Or(cost.Output, l.First.Output)}
 	}
@@ -115,69 +115,58 @@ func (a *Account) overBudget(now time.Time, c *Call) (h Hold) {
 	return h
 }
 
-// amount is what one call spent of something, and until when it counts.
+// amount is what one call spent of something, and until when it counts; zero: as long as it is under way.
 type amount struct {
 	of    float64
 	until time.Time
 }
 
-// frees is when the calls of the last minute take no more than most of something; false: nobody knows yet.
-func (a *Account) frees(now time.Time, what int, most float64) (time.Time, bool) {
-	var list []amount
-	sum := 0.0
-	count := func(took float64, until time.Time) {
-		if until.After(now) {
-			list = append(list, amount{took, until})
-			sum += took
-		}
-	}
+// spent returns what counts; false: what one of them takes may be anything yet.
+func (a *Account) spent(now time.Time, what int) (list []amount, known bool) {
+	known = true
 	for _, c := range a.Calls {
-		if !a.spends(now, c) {
-			continue
-		}
-		took, until := c.took().of(what), a.gone(c, what)
-		switch {
-		case took == 0 && (a.open(c) || now.Sub(c.Done) < tardy):
-			return time.Time{}, false // it may be anything
-		case until.IsZero():
-			most -= took
-		default:
-			count(took, until)
+		if until := a.gone(c, what); a.spends(now, c) && (until.IsZero() || until.After(now)) {
+			took := c.took().of(what)
+			list = append(list, amount{took, until})
+			known = known && (took > 0 || !a.open(c) && now.Sub(c.Done) >= tardy)
 		}
 	}
-	if what == calls {
-		for _, t := range a.Requests {
-			count(1, t.Add(minute))
+	for _, t := range a.Requests {
+		if until := t.Add(minute); what == calls && until.After(now) {
+			list = append(list, amount{1, until})
 		}
 	}
-	if most < -1e-9 {
-		return time.Time{}, false
+	return list, known
+}
+
+// frees is when the calls of the last minute take no more than most of something; false: nobody knows yet.
+func (a *Account) frees(now time.Time, what int, most float64) (at time.Time, ok bool) {
+	list, ok := a.spent(now, what)
+	sum := 0.0
+	for _, one := range list {
+		sum += one.of
 	}
 	slices.SortFunc(list, func(a, b amount) int { return a.until.Compare(b.until) })
-	at := now
+	at = now
 	for _, one := range list {
 		if sum <= most+1e-9 {
 			break
 		}
-		sum -= one.of
-		at = one.until
+		if !one.until.IsZero() {
+			sum -= one.of
+			at = one.until
+		}
 	}
-	return at, true
+	return at, ok && sum <= most+1e-9
 }
 
 // Spending returns what the calls of the last minute took, and of which budget; false: there is none.
 func (a *Account) Spending(now time.Time) (took, of Budget, ok bool) {
 	var sum [resources]float64
 	for what := range resources {
-		for _, c := range a.Calls {
-			if until := a.gone(c, what); a.spends(now, c) && (until.IsZero() || until.After(now)) {
-				sum[what] += c.took().of(what)
-			}
-		}
-	}
-	for _, t := range a.Requests {
-		if now.Sub(t) < minute {
-			sum[calls]++
+		list, _ := a.spent(now, what)
+		for _, one := range list {
+			sum[what] += one.of
 		}
 	}
 	return Budget{sum[calls], sum[input], sum[output]}, a.Budget, a.Budget != Budget{}

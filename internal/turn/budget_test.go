@@ -1,9 +1,7 @@
 package turn
 
 import (
-	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -90,80 +88,19 @@ func fullest(t *testing.T, s *sim) {
 	t.Logf("at most %d calls and %.0f tokens in a minute", most, worst)
 }
 
-// Interactive sessions go first, and neither kind waits for ever: a call of -p is given the turn at the latest when each
-// of -p before it and itself let three pass; an interactive one, when each three before it let one pass.
-func TestPriority(t *testing.T) {
-	t.Parallel()
-	for seed := range 200 * *seeds {
-		r := rand.New(rand.NewPCG(seed, 3))
-		p := NewState().Pool("p")
-		type wait struct {
-			ahead [2]int // of each kind, when it asked
-			given int    // turns since
-			print bool
-		}
-		waiting := map[string]*wait{}
-		rules := Rules{Most: 1 + r.IntN(3), Interactive: true}
-		prints := r.Float64()
-		now, n := 0.0, 0
-		for range 300 {
-			now += r.Float64()
-			if r.Float64() < .5 {
-				n++
-				k := Key{Session: string(rune('a'+n%26)) + string(rune('a'+n/26))}
-				w := &wait{print: r.Float64() < prints}
-				for _, q := range p.Queue {
-					if q.Print {
-						w.ahead[1]++
-					} else {
-						w.ahead[0]++
-					}
-				}
-				waiting[k.Session] = w
-				p.Ask(at(now), Ticket{Key: k, Print: w.print})
-			} else if len(p.Grants) > 0 {
-				p.Succeeded(at(now), p.Grants[r.IntN(len(p.Grants))].Key)
-			}
-			for {
-				had := len(p.Grants)
-				one := rules
-				one.Most = min(rules.Most, had+1) // one by one, to see who is next
-				p.Pace = Pace{Window: 1000}
-				p.Admit(at(now), one)
-				if len(p.Grants) == had {
-					break
-				}
-				g := p.Grants[len(p.Grants)-1]
-				w := waiting[g.Session]
-				delete(waiting, g.Session)
-				for _, w := range waiting {
-					w.given++
-				}
-				most := (w.ahead[1]+1)*(share+1) - 1
-				if !w.print {
-					most = w.ahead[0] + w.ahead[0]/share + 1
-				}
-				if w.given > most {
-					t.Fatalf("seed %d: %v (print %v) waited for %d turns, with %v before it; want at most %d", seed, g.Session, w.print, w.given, w.ahead, most)
-				}
-			}
-		}
-	}
-}
-
 // What every session asks for counts for all of them, and where no budget is asked for nothing is kept.
-func TestAccount(t *testing.T) {
-	s := story{t, NewState().Pool("p")}
-	s.Pace.Window = 100
+func TestBudgetIsOfAll(t *testing.T) {
+	s := story{t, NewState().Open("p"), Rules{}}
+	s.pace().Window = 100
 	ask := func(sec float64, k Key, b Budget) {
-		s.Ask(at(sec), Ticket{Key: k, Event: "e", Budget: b})
-		s.Admit(at(sec), Rules{})
+		s.Ask(at(sec), Call{Key: k, Event: "e", Rules: Rules{Budget: b}})
+		s.Admit(at(sec), everybody)
 	}
 	ask(0, a, Budget{})
 	s.Sent(at(.1), a, at(.1))
 	s.Succeeded(at(1), a)
-	if _, _, ok := s.Spending(at(1)); ok || len(s.Account.Calls) > 0 {
-		t.Error("an account is kept without a budget")
+	if _, _, ok := s.Spending(at(1)); ok {
+		t.Error("there is a budget that nobody asked with")
 	}
 	ask(2, b, Budget{Calls: 2})
 	s.Sent(at(2.1), b, at(2.1))
@@ -177,82 +114,26 @@ func TestAccount(t *testing.T) {
 	s.holds("c/e") // has no budget, and is not held by another's
 	s.queue("b/e")
 	s.Ended(at(5.1), c)
-	s.admit(6, Rules{}, 63.01) // not when a's call counts no more: c's counts as well
-	s.admit(63.01, Rules{}, 0)
+	s.admit(6, 63.01) // not when a's call counts no more: c's counts as well
+	s.admit(63.01, 0)
 	s.holds("b/e")
-	s.Sweep(at(1000), func(Process) bool { return true })
-	if s.Account.Calls != nil || !s.Account.Asked.IsZero() {
+	s.Sweep(at(1000), everybody, true)
+	if s.Requests != nil || !s.Budgeted.IsZero() || s.Budget != (Budget{}) {
 		t.Errorf("after a long time: %+v", s.Account)
 	}
 }
 
 // The clock is put back by hours: nobody waits for them to come again.
 func TestBudgetWhenTheClockJumps(t *testing.T) {
-	s := story{t, NewState().Pool("p")}
-	s.Ask(at(0), Ticket{Key: a, Event: "e", Budget: Budget{Calls: 1}})
-	s.Admit(at(0), Rules{})
-	s.Succeeded(at(1), a)
-	s.Ask(at(2), Ticket{Key: b, Event: "e", Budget: Budget{Calls: 1}})
-	back := at(2).Add(-10 * time.Hour)
-	s.Sweep(back, everybody)
-	if next := s.Admit(back, Rules{}); next.After(back.Add(2 * time.Minute)) {
-		t.Errorf("come back in %v", next.Sub(back))
-	}
-}
-
-// A class of a pool and the pool share an account and cool down together; two classes do not.
-func TestClasses(t *testing.T) {
-	st := NewState()
-	opus, haiku := st.Pool(ClassPool("p", "opus")), st.Pool(ClassPool("p", "haiku"))
-	p := st.Pool("p")
-	opus.Limited(at(0), at(10), "x")
-	ask := func(p *Pool, k Key, t Ticket) {
-		t.Key, t.Event = k, "e"
-		p.Ask(at(1), t)
-		p.Admit(at(1), Rules{})
-	}
-	ask(haiku, a, Ticket{})
-	ask(p, a, Ticket{Class: "haiku"})
-	ask(p, b, Ticket{Class: "opus"})
-	story{t, haiku}.holds("a/e")
-	story{t, p}.holds("a/e")
-	story{t, p}.queue("b/e")
-	story{t, p}.admit(2, Rules{}, 10)
-	story{t, p}.admit(10, Rules{}, 0)
-	p.Limited(at(11), at(20), "y")
-	opus.Ask(at(12), Ticket{Key: c, Event: "e", Budget: Budget{Calls: 5}})
-	story{t, opus}.admit(12, Rules{}, 20)
-	story{t, opus}.admit(20, Rules{}, 0)
-	if took, _, _ := p.Spending(at(21)); took.Calls != 4 {
-		t.Errorf("%v calls, want 4: those of all classes and of none", took.Calls)
-	}
-}
-
-// Where a session is said to stand is when its turn comes.
-func TestLineIsTheOrderInWhichTurnsAreGiven(t *testing.T) {
-	t.Parallel()
-	for seed := range 100 * *seeds {
-		r := rand.New(rand.NewPCG(seed, 4))
-		p := NewState().Pool("p")
-		rules := Rules{Most: 1, Interactive: r.Float64() < .8}
-		prints := r.Float64()
-		p.Ahead = r.IntN(share + 1)
-		for i := range r.IntN(20) {
-			p.Ask(at(0), Ticket{Key: Key{Session: fmt.Sprint(i)}, Print: r.Float64() < prints})
+	here, _ := sites(t, 0)
+	rules := Rules{Budget: Budget{Calls: 1}}
+	here.ask(at(0), "a", rules)
+	here.update(at(1), func(now time.Time, st *State) { st.Open("p").Succeeded(now, a) })
+	here.ask(at(2), "b", rules)
+	here.clock = -10 * time.Hour
+	here.update(at(3), func(now time.Time, st *State) {
+		if next := st.Open("p").Admit(now, everybody); next.After(now.Add(2 * time.Minute)) {
+			t.Errorf("come back in %v", next.Sub(now))
 		}
-		line := slices.Clone(p.Line(rules))
-		for i, want := range line {
-			if place, ok := p.Place(want.Key, rules); place != 1 || !ok {
-				t.Fatalf("seed %d: %v is next after %d turns, and its place is %d, %v", seed, want.Key, i, place, ok)
-			}
-			p.Pace = Pace{Window: mostTries - 1}
-			if p.Admit(at(0), rules); len(p.Grants) != 1 || p.Grants[0].Key != want.Key {
-				t.Fatalf("seed %d: turn %d of %d is %+v's, and in the line it was %v's", seed, i+1, len(line), p.Grants, want.Key)
-			}
-			p.Succeeded(at(0), want.Key)
-		}
-		if len(p.Queue) > 0 {
-			t.Fatalf("seed %d: %d stand in no line", seed, len(p.Queue))
-		}
-	}
+	})
 }

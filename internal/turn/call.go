@@ -134,15 +134,6 @@ func (c *Call) took() Costs {
 	return Costs{cmp.Or(c.Took.Input, c.Expected.Input), cmp.Or(c.Took.Output, c.Expected.Output)}
 }
 
-// times are all its times, for whoever checks or moves them.
-func (c *Call) times() []*time.Time {
-	list := []*time.Time{&c.Asked, &c.Granted, &c.Sent, &c.Came, &c.Done, &c.Seen, &c.Row, &c.Refused, &c.Doubt}
-	if c.Retry != nil {
-		list = append(list, &c.Retry.Rejected)
-	}
-	return list
-}
-
 // find returns the first call that fits, or nil.
 func (a *Account) find(fits func(*Call) bool) *Call {
 	if i := slices.IndexFunc(a.Calls, fits); i >= 0 {

@@ -1,8 +1,10 @@
 package turn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -15,9 +17,9 @@ const (
 	plenty = 1e15
 	// longest is the longest retry that is believed.
 	longest = 366 * 24 * time.Hour
-	// slack is how much a time may be beyond what it must not be beyond: rounding, and what was told just before the
-	// pool was brought up to date.
-	slack = time.Minute
+	// leeway is how far a time in an account may be beyond what the account was brought up to: the longest cool-down, and what
+	// was told just before.
+	leeway = usage + time.Minute
 )
 
 // Check says what in s can't be true; nil: nothing. Whoever reads a state checks it before anything else works on it, so that
@@ -25,10 +27,9 @@ const (
 // the methods here leave behind.
 //
 // It takes no time of day: a clock is not a corruption. Each account is held against its own [Account.At], from which a cool-down
-// ends in 10 minutes at the latest and than which nothing that happened is later; where At is in the future, because a
-// clock was put back or differs, [State.Arrive] moves the whole state. Only what no clock shows, before 1970 or after 2199, is
-// wrong by itself. What is kept beside the pools (sessions, what calls took, when a usage limit resets) holds nobody back
-// for longer than it should wherever in this time it is.
+// ends in 10 minutes at the latest; where At is in the future, because a clock was put back or differs, [State.Arrive] moves
+// the whole state. Only what no clock shows, before 1970 or after 2199, is wrong by itself. Sessions, and when a usage limit
+// resets, hold nobody back for longer than they should wherever in this time they are.
 func (s *State) Check() error {
 	if max(len(s.Accounts), len(s.Sessions)) > crowd {
 		return fmt.Errorf("%d accounts and %d sessions", len(s.Accounts), len(s.Sessions))
@@ -74,36 +75,28 @@ func (s *Session) check() error {
 }
 
 func (a *Account) check() error {
-	if a == nil {
+	switch {
+	case a == nil:
 		return errors.New("null")
-	}
-	if len(a.Calls) > many || len(a.Classes) > crowd || len(a.Requests) > many {
+	case slices.Contains(a.Calls, nil) || slices.Contains(slices.Collect(maps.Values(a.Classes)), nil):
+		return errors.New("a null in it")
+	case len(a.Calls) > many || len(a.Classes) > crowd || len(a.Requests) > many:
 		return fmt.Errorf("%d calls, %d classes, %d requests", len(a.Calls), len(a.Classes), len(a.Requests))
+	case !a.Budget.valid():
+		return fmt.Errorf("budget %v", a.Budget)
 	}
-	// past are times of what has happened.
-	past := func(times ...time.Time) bool {
-		return dated(times...) && !slices.ContainsFunc(times, func(t time.Time) bool { return t.After(a.At.Add(slack)) })
-	}
-	if !dated(a.At) || !past(a.Budgeted) || !past(a.Requests...) || !a.Budget.valid() {
-		return fmt.Errorf("brought up to %v, budget %v asked with at %v", a.At, a.Budget, a.Budgeted)
+	for _, t := range a.times() {
+		if !dated(*t) || t.After(a.At.Add(leeway)) {
+			return fmt.Errorf("%v in it, brought up to %v", *t, a.At)
+		}
 	}
 	for _, c := range a.Calls {
-		if c == nil {
-			return errors.New("null call")
-		}
-		for _, t := range c.times() {
-			if t != &c.Doubt && !past(*t) {
-				return fmt.Errorf("call %+v", *c)
-			}
-		}
-		r := c.Retry
-		if c.Rejections < 0 || !c.valid() || !past(c.Doubt.Add(-slack)) && !c.Doubt.IsZero() || c.Trial && c.Sent.IsZero() ||
-			r != nil && (r.Rejected.IsZero() || r.In < 0 || r.In > longest) {
+		if !c.valid() {
 			return fmt.Errorf("call %+v", *c)
 		}
 	}
 	for class, l := range a.Classes {
-		if err := l.check(past); err != nil {
+		if err := cmp.Or(l.check(), l.Pace.check()); err != nil {
 			return fmt.Errorf("class %q: %w", class, err)
 		}
 	}
@@ -111,44 +104,41 @@ func (a *Account) check() error {
 }
 
 func (c *Call) valid() bool {
-	return c.Phase >= Waiting && c.Phase <= Over && c.News >= ByRow && c.News <= ByNext && c.Rules.Most >= 0 && c.Rules.Budget.valid() &&
-		c.Expected.valid() && c.Took.valid() && c.Reserved.valid()
+	r := c.Retry
+	return Waiting <= c.Phase && c.Phase <= Over && ByRow <= c.News && c.News <= ByNext && c.Rejections >= 0 && !(c.Trial && c.Sent.IsZero()) &&
+		(r == nil || !r.Rejected.IsZero() && 0 <= r.In && r.In <= longest) &&
+		c.Rules.Most >= 0 && c.Rules.Budget.valid() && c.Expected.valid() && c.Took.valid() && c.Reserved.valid()
 }
 
-func (l *Limit) check(past func(...time.Time) bool) error {
-	if l == nil {
-		return errors.New("null")
-	}
+func (l *Limit) check() error {
 	switch c := l.CoolDown; {
 	case !dated(l.Usage.Until):
 		return fmt.Errorf("usage limit until %v", l.Usage.Until)
 	case l.Passed < 0:
 		return fmt.Errorf("%d passed", l.Passed)
-	case !past(c.Until.Add(-usage)) && !c.Until.IsZero() || c.Times < 0 || c.Times > mostBlind+1:
-		return fmt.Errorf("cool-down %d in a row until %v", c.Times, c.Until)
+	case c.Times < 0 || c.Times > mostBlind+1:
+		return fmt.Errorf("%d cool-downs in a row", c.Times)
 	case !l.First.valid():
 		return fmt.Errorf("costs %v", l.First)
 	}
-	for _, b := range []Bucket{l.Tokens.Input, l.Tokens.Output, l.Tokens.Total} {
-		if b.Rate != 0 && (!within(60*b.Rate, 0.999, 1.001*mostLimit) || !within(b.Level, b.deepest()-1, plenty)) || !within(b.Top, 0, plenty) || !past(b.At) {
-			return fmt.Errorf("bucket %+v", b)
+	for _, b := range l.Tokens.each() {
+		if b.Rate != 0 && (!within(60*b.Rate, 0.999, 1.001*mostLimit) || !within(b.Level, b.deepest()-1, plenty)) || !within(b.Top, 0, plenty) {
+			return fmt.Errorf("bucket %+v", *b)
 		}
 	}
-	return l.Pace.check(past)
+	return nil
 }
 
-func (c *Pace) check(past func(...time.Time) bool) error {
+func (p *Pace) check() error {
 	const round = 1e-6
 	switch {
-	case c.Rate != 0 && !within(c.Rate, slowest-round, 2*fastest), c.Limit != 0 && !within(c.Limit, slowest-round, fastest), !within(c.Peak, 0, plenty),
-		!within(c.Level, -1-round, 1+round), c.Window < 0, c.Window >= mostTrial, c.Grown < 0:
-		return fmt.Errorf("pace %v, limit %v, peak %v, level %v, window %d, grown %d", c.Rate, c.Limit, c.Peak, c.Level, c.Window, c.Grown)
-	case c.Doubts < 0, !within(float64(c.Distrust), 0, distrustMost):
-		return fmt.Errorf("headers doubted %d times, for %d calls", c.Doubts, c.Distrust)
-	case len(c.Log) > keptMost, len(c.Empty) > moments:
-		return fmt.Errorf("%d calls and %d moments remembered", len(c.Log), len(c.Empty))
-	case !past(c.At, c.Cut, c.Since, c.Used), !past(c.Log...), !past(c.Empty...):
-		return errors.New("a pace of the future")
+	case p.Rate != 0 && !within(p.Rate, slowest-round, 2*fastest), p.Limit != 0 && !within(p.Limit, slowest-round, fastest), !within(p.Peak, 0, plenty),
+		!within(p.Level, -1-round, 1+round), p.Window < 0, p.Window >= mostTrial, p.Grown < 0:
+		return fmt.Errorf("pace %v, limit %v, peak %v, level %v, window %d, grown %d", p.Rate, p.Limit, p.Peak, p.Level, p.Window, p.Grown)
+	case p.Doubts < 0, !within(float64(p.Distrust), 0, distrustMost):
+		return fmt.Errorf("headers doubted %d times, for %d calls", p.Doubts, p.Distrust)
+	case len(p.Log) > keptMost, len(p.Empty) > moments:
+		return fmt.Errorf("%d calls and %d moments remembered", len(p.Log), len(p.Empty))
 	}
 	return nil
 }

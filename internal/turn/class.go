@@ -22,7 +22,7 @@ var shared = [...]struct {
 	{"sonnet", 4, 0, 99, "sonnet-4"},
 }
 
-// maxClass bounds the name of a class, in bytes: it stands in the state with each of its pools.
+// maxClass bounds the name of a class, in bytes: it stands in the state with each of its calls.
 const maxClass = 48
 
 // Class names what shares a limit at the API: the models of one family and version, some versions together. A model of

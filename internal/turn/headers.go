@@ -86,21 +86,13 @@ func (a *Account) named(now time.Time, c *Call, sent time.Time, r Retry) (tokens
 	if l.Input.Limit > 0 && c.Own && c.Expected.Input > 0 {
 		c.Expected.Input = max(c.Expected.Input, min(mostLimit, l.Input.Limit/60*wait))
 	}
-	for _, one := range []struct {
-		r    *Resource
-		b    *Bucket
-		need float64
-	}{
-		{&l.Input, &class.Tokens.Input, c.Expected.Input},
-		{&l.Output, &class.Tokens.Output, c.Expected.Output},
-		{&l.Total, &class.Tokens.Total, c.Expected.Input + c.Expected.Output},
-	} {
-		switch {
-		case one.need == 0:
-			*one.r = Resource{}
-		case one.r.Limit > 0:
-			one.r.Remaining = max(1, one.need-one.r.Limit/60*wait) // 0 would be taken for rounded
-			one.b.Top = max(one.b.Top*3/4, one.need)               // which it will get; that there was more in it was wrong
+	for i, b := range class.Tokens.each() {
+		switch r, need := l.each()[i], c.Expected.each()[i]; {
+		case need == 0:
+			*r = Resource{}
+		case r.Limit > 0:
+			r.Remaining = max(1, need-r.Limit/60*wait) // 0 would be taken for rounded
+			b.Top = max(b.Top*3/4, need)               // which it will get; that there was more in it was wrong
 			tokens = true
 		}
 	}

@@ -61,7 +61,8 @@ func (a *Account) heldWithAll(now time.Time, c *Call) (h Hold) {
 		h = h.longer(other)
 	}
 	if c.Rejections == 0 { // else the server said when it fits
-		h = h.longer(Hold{l.Tokens.afford(now, a.expect(c)), LackTokens})
+		cost, _ := a.expect(c)
+		h = h.longer(Hold{l.Tokens.afford(now, cost), LackTokens})
 	}
 	return h
 }

@@ -114,7 +114,9 @@ func (s *State) move(d time.Duration) {
 		return
 	}
 	for _, a := range s.Accounts {
-		a.move(d)
+		for _, t := range a.times() {
+			move(t, d)
+		}
 	}
 	for _, one := range s.Sessions {
 		move(&one.Since, d)
@@ -122,11 +124,14 @@ func (s *State) move(d time.Duration) {
 	}
 }
 
-// move moves all that the account remembers by d. When a usage limit resets is known by the calendar, and stays.
-func (a *Account) move(d time.Duration) {
+// times are all that the account remembers, but for when a usage limit resets: that is known by the calendar.
+func (a *Account) times() []*time.Time {
 	list := []*time.Time{&a.At, &a.Budgeted}
 	for _, c := range a.Calls {
-		list = append(list, c.times()...)
+		list = append(list, &c.Asked, &c.Granted, &c.Sent, &c.Came, &c.Done, &c.Seen, &c.Row, &c.Refused, &c.Doubt)
+		if c.Retry != nil {
+			list = append(list, &c.Retry.Rejected)
+		}
 	}
 	logs := []Log{a.Requests}
 	for _, l := range a.Classes {
@@ -139,9 +144,7 @@ func (a *Account) move(d time.Duration) {
 			list = append(list, &log[i])
 		}
 	}
-	for _, t := range list {
-		move(t, d)
-	}
+	return list
 }
 
 // Called notes, every now and then, that a session of which no hooks tell makes calls: it is remembered for that by those that

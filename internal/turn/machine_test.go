@@ -60,13 +60,13 @@ func (s site) ask(true time.Time, session string, r Rules) (granted bool) {
 		}
 		if st.Sessions[session] == nil {
 			st.Forget(now, s.alive)
-			st.Sessions[session] = &Session{Pool: "p", Process: s.process(1), Since: now}
+			st.Sessions[session] = &Session{Account: "p", Process: s.process(1), Since: now}
 		}
 		st.Sessions[session].Seen = now
-		p := st.Pool("p")
-		p.Sweep(now, s.alive)
-		p.Ask(now, Ticket{Key: k, Event: "e", Process: s.process(1), Waiter: s.process(2)})
-		p.Admit(now, r)
+		p := st.Open("p")
+		p.Sweep(now, s.alive, false)
+		p.Ask(now, Call{Key: k, Event: "e", Process: s.process(1), Waiter: s.process(2), Rules: r})
+		p.Admit(now, s.alive)
 		granted = p.Granted(k, "e")
 	})
 	return granted
@@ -86,7 +86,6 @@ var clocks = map[string]time.Duration{
 // machines share.
 func TestAClockThatIsHoursAheadIsKnownFromItsFirstWriteOn(t *testing.T) {
 	a, b := sites(t, 3*time.Hour)
-	strict := Rules{Most: 1}
 	a.ask(at(0), "first", strict)
 	if !b.ask(at(2), "second", strict) {
 		t.Errorf("a turn of three hours ago holds: %s", *a.disk)
@@ -94,7 +93,7 @@ func TestAClockThatIsHoursAheadIsKnownFromItsFirstWriteOn(t *testing.T) {
 	if a.ask(at(3), "third", strict) || b.ask(at(4), "fourth", strict) || b.ask(at(60), "fourth", strict) {
 		t.Errorf("not one turn for one: %s", *a.disk)
 	}
-	b.update(at(61), func(now time.Time, st *State) { st.Pool("p").Succeeded(now, Key{Session: "second"}) })
+	b.update(at(61), func(now time.Time, st *State) { st.Open("p").Succeeded(now, Key{Session: "second"}) })
 	if !a.ask(at(62), "third", strict) {
 		t.Errorf("the third has no turn: %s", *a.disk)
 	}
@@ -103,11 +102,10 @@ func TestAClockThatIsHoursAheadIsKnownFromItsFirstWriteOn(t *testing.T) {
 // A machine that is started anew in the morning, with a cool-down and a turn of the evening in the file, waits for neither.
 func TestWhatWasLeftBeforeANightHoldsNobody(t *testing.T) {
 	a, b := sites(t, 0)
-	strict := Rules{Most: 1}
 	a.ask(at(0), "first", strict)
-	a.update(at(1), func(now time.Time, st *State) { st.Pool("p").Limited(now, now.Add(9*time.Minute), "x") })
+	a.update(at(1), func(now time.Time, st *State) { st.Open("p").Limited(now, "", now.Add(9*time.Minute), "x") })
 	const morning = 8 * 3600
-	if until, cools := b.read(at(morning)).Pool("p").Cooling(at(morning)); cools {
+	if until := b.read(at(morning)).Account("p").CoolsUntil(at(morning), ""); !until.IsZero() {
 		t.Errorf("it cools until %v", until)
 	}
 	if !b.ask(at(morning), "second", strict) {
@@ -122,7 +120,6 @@ func TestWhatWasLeftBeforeANightHoldsNobody(t *testing.T) {
 // 3. They wait for a minute in the order in which they came, and who has the turn keeps it. 4. It is given back: the second
 // goes, and then the third.
 func TestMachinesTakeTurns(t *testing.T) {
-	strict := Rules{Most: 1}
 	for name, clock := range clocks {
 		t.Run(name, func(t *testing.T) {
 			a, b := sites(t, clock)
@@ -137,10 +134,10 @@ func TestMachinesTakeTurns(t *testing.T) {
 				}{{a, "second"}, {b, "third"}} {
 					now := x.now(at(s))
 					st := x.read(at(s))
-					p := st.Pool("p")
-					p.Sweep(now, x.alive)
-					p.Admit(now, strict)
-					waits := slices.ContainsFunc(p.Queue, func(t Ticket) bool { return t.Session == x.session })
+					p := st.Open("p")
+					p.Sweep(now, x.alive, true)
+					p.Admit(now, x.alive)
+					waits := p.Waits(Key{Session: x.session})
 					if p.Granted(Key{Session: x.session}, "e") || !waits {
 						t.Fatalf("after %g s %s is let go or dropped: %s", s, x.session, *a.disk)
 					}
@@ -153,11 +150,11 @@ func TestMachinesTakeTurns(t *testing.T) {
 			if replaced > 6 {
 				t.Errorf("the state is replaced %d times in a minute in which nothing happens", replaced)
 			}
-			a.update(at(60), func(now time.Time, st *State) { st.Pool("p").Succeeded(now, Key{Session: "first"}) })
+			a.update(at(60), func(now time.Time, st *State) { st.Open("p").Succeeded(now, Key{Session: "first"}) })
 			if b.ask(at(60.5), "third", strict) || !a.ask(at(61), "second", strict) {
 				t.Errorf("the second is not the next: %s", *a.disk)
 			}
-			a.update(at(62), func(now time.Time, st *State) { st.Pool("p").Succeeded(now, Key{Session: "second"}) })
+			a.update(at(62), func(now time.Time, st *State) { st.Open("p").Succeeded(now, Key{Session: "second"}) })
 			if !b.ask(at(63), "third", strict) {
 				t.Errorf("the third has no turn: %s", *a.disk)
 			}
@@ -176,21 +173,22 @@ func TestMachinesCoolDownTogether(t *testing.T) {
 				teller := map[string]site{"a": a, "b": b}[learns]
 				teller.update(at(1), func(now time.Time, st *State) {
 					for _, s := range []string{"one", "two"} {
-						st.Pool("p").Ended(now, Key{Session: s})
+						st.Open("p").Ended(now, Key{Session: s})
 					}
-					st.Pool("p").Limited(now, now.Add(30*time.Second), "x")
+					st.Open("p").Limited(now, "", now.Add(30*time.Second), "x")
 				})
 				for s := 2.0; s <= 40; s++ {
 					for _, x := range []site{a, b} {
 						st := x.read(at(s))
-						until, cools := st.Pool("p").Cooling(x.now(at(s)))
+						until := st.Account("p").CoolsUntil(x.now(at(s)), "")
+						cools := !until.IsZero()
 						if wait := until.Sub(x.now(at(s))).Seconds(); s < 25 && (!cools || wait > 36-s) || s > 36.5 && cools {
 							t.Fatalf("%s, %g s on: cools %v, for %g s", x.host, s-1, cools, wait)
 						}
 					}
 					if int(s)%7 == 0 { // somebody comes and goes
-						b.update(at(s), func(now time.Time, st *State) { st.Pool("p").SeenAlive(now, Key{Session: "x"}) })
-						a.update(at(s+0.5), func(now time.Time, st *State) { st.Pool("p").SeenAlive(now, Key{Session: "x"}) })
+						b.update(at(s), func(now time.Time, st *State) { st.Open("p").SeenAlive(now, Key{Session: "x"}) })
+						a.update(at(s+0.5), func(now time.Time, st *State) { st.Open("p").SeenAlive(now, Key{Session: "x"}) })
 					}
 				}
 			})
@@ -202,12 +200,11 @@ func TestMachinesCoolDownTogether(t *testing.T) {
 // calendar says of a usage limit stays as it is.
 func TestAClockThatIsFarOffHoldsNobody(t *testing.T) {
 	a, b := sites(t, 73*365*24*time.Hour)
-	strict := Rules{Most: 1}
 	resets := at(5 * 3600)
 	b.ask(at(0), "lost", strict)
 	b.update(at(0.5), func(now time.Time, st *State) {
-		st.Pool("p").Usage = Usage{Until: resets}
-		st.Pool("p").Limited(now, now.Add(10*time.Second), "x")
+		st.Open("p").class("").Usage = Usage{Until: resets}
+		st.Open("p").Limited(now, "", now.Add(10*time.Second), "x")
 	})
 	granted := -1.0
 	for s := 1.0; s < 200 && granted < 0; s += 0.25 {
@@ -218,7 +215,7 @@ func TestAClockThatIsFarOffHoldsNobody(t *testing.T) {
 	if granted < lease.Seconds()-1 || granted > lease.Seconds()+6 {
 		t.Errorf("the turn comes after %g s, want a lease: %s", granted, *a.disk)
 	}
-	if until := a.read(at(200)).Pool("p").Usage.Until; !until.Equal(resets) {
+	if until := a.read(at(200)).Account("p").Class("").Usage.Until; !until.Equal(resets) {
 		t.Errorf("the usage limit resets at %v, want %v", until, resets)
 	}
 }
@@ -227,12 +224,12 @@ func TestAClockThatIsFarOffHoldsNobody(t *testing.T) {
 func TestAClockThatIsPutBackMovesNothing(t *testing.T) {
 	a, _ := sites(t, 0)
 	a.ask(at(0), "s", Rules{})
-	a.update(at(1), func(now time.Time, st *State) { st.Pool("p").Limited(now, now.Add(30*time.Second), "x") })
+	a.update(at(1), func(now time.Time, st *State) { st.Open("p").Limited(now, "", now.Add(30*time.Second), "x") })
 	a.clock = -3 * time.Hour
 	a.ask(at(2), "t", Rules{})
 	for _, s := range []float64{3, 20} {
-		until, ok := a.read(at(s)).Pool("p").Cooling(a.now(at(s)))
-		if left := until.Sub(a.now(at(s))).Seconds(); !ok || left < 31-s || left > 33-s {
+		until := a.read(at(s)).Account("p").CoolsUntil(a.now(at(s)), "")
+		if left := until.Sub(a.now(at(s))).Seconds(); left < 31-s || left > 33-s {
 			t.Errorf("%g s on %g s are left", s, left)
 		}
 	}
@@ -248,7 +245,7 @@ func TestAGuessedClockIsToldUntilItIsWritten(t *testing.T) {
 			t.Fatal("it is not told")
 		}
 	}
-	a.update(at(102), func(now time.Time, st *State) { st.Pool("p").SeenAlive(now, Key{Session: "s"}) })
+	a.update(at(102), func(now time.Time, st *State) { st.Open("p").SeenAlive(now, Key{Session: "s"}) })
 	if a.read(at(103)).Guessed() {
 		t.Error("it is told when it was written down")
 	}
@@ -284,7 +281,6 @@ func TestOnesOwnClockIsRemembered(t *testing.T) {
 
 // Whom nobody can look at counts as alive until its lease ends, be it a waiter, who has the turn, or a session.
 func TestWhoCannotBeLookedAt(t *testing.T) {
-	strict := Rules{Most: 1}
 	a, b := sites(t, 0)
 	a.ask(at(0), "holder", strict)
 	a.ask(at(1), "waiter", strict)
@@ -292,7 +288,7 @@ func TestWhoCannotBeLookedAt(t *testing.T) {
 	if b.ask(at(10), "next", strict) || b.ask(at(110), "next", strict) {
 		t.Error("the turn is taken from who may have it still")
 	}
-	if st := b.read(at(110)); len(st.Pool("p").Queue) != 2 {
+	if st := b.read(at(110)); len(st.Account("p").Line("")) != 2 {
 		t.Errorf("the waiter is dropped before its lease ends: %s", *b.disk)
 	}
 	if !b.ask(at(135), "next", strict) {
@@ -310,19 +306,19 @@ func TestWhoCannotBeLookedAt(t *testing.T) {
 // Twenty that wait on one host, who came a second after the other, write their signs of life together.
 func TestSignsOfLifeAreWrittenTogether(t *testing.T) {
 	a, b := sites(t, 0)
-	b.ask(at(0), "holder", Rules{Most: 1})
+	b.ask(at(0), "holder", strict)
 	names := strings.Fields("a b c d e f g h i j k l m n o p q r s t")
 	for i, session := range names {
-		a.ask(at(float64(i)), session, Rules{Most: 1})
+		a.ask(at(float64(i)), session, strict)
 	}
 	written := 0
 	for s := 20.0; s < 140; s += 0.25 {
 		for _, session := range names {
 			st := a.read(at(s))
-			p := st.Pool("p")
+			p := st.Open("p")
 			if !a.now(at(s)).Before(p.Fades(Key{Session: session})) {
 				a.update(at(s), func(now time.Time, st *State) {
-					st.Pool("p").Ask(now, Ticket{Key: Key{Session: session}, Event: "e", Waiter: a.process(2)})
+					st.Open("p").Ask(now, Call{Key: Key{Session: session}, Event: "e", Waiter: a.process(2)})
 				})
 				written++
 			}
@@ -331,23 +327,22 @@ func TestSignsOfLifeAreWrittenTogether(t *testing.T) {
 	if written > 10 {
 		t.Errorf("%d signs of life in two minutes, want two in half a minute at most", written)
 	}
-	if q := b.read(at(140)).Pool("p").Queue; slices.ContainsFunc(q, func(t Ticket) bool { return at(140).Sub(t.Seen) > lease/2 }) {
+	if q := b.read(at(140)).Account("p").Line(""); slices.ContainsFunc(q, func(c *Call) bool { return at(140).Sub(c.Seen) > lease/2 }) {
 		t.Errorf("some gave none: %+v", q)
 	}
 }
 
 // What is here is looked at, and needs no sign of life: a machine may sleep for a night.
 func TestTicketsOutliveASleep(t *testing.T) {
-	strict := Rules{Most: 1}
 	a, _ := sites(t, 0)
 	a.ask(at(0), "a", strict)
 	a.ask(at(1), "b", strict)
 	a.ask(at(2), "c", strict)
 	st := a.read(at(8 * 3600))
-	p := st.Pool("p")
-	p.Sweep(at(8*3600), a.alive)
-	if len(p.Queue) != 2 || p.Queue[0].Session != "b" {
-		t.Errorf("in line after the night: %+v", p.Queue)
+	p := st.Open("p")
+	p.Sweep(at(8*3600), a.alive, true)
+	if line := names(p.Line("")); line != "b/e c/e" {
+		t.Errorf("in line after the night: %v", line)
 	}
 }
 
@@ -360,8 +355,8 @@ func TestClocksThatCannotBe(t *testing.T) {
 		for s := 2.0; s < 5; s++ {
 			a.ask(at(s), "t", Rules{})
 		}
-		if st := a.read(at(5)); st.Pool("p").SetBack(at(5)) {
-			t.Errorf("%d ms: the pool is of %v", ms, st.Pool("p").At)
+		if st := a.read(at(5)); st.Account("p").SetBack(at(5)) {
+			t.Errorf("%d ms: the account is of %v", ms, st.Account("p").At)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The policy ceil learns one number per pool, the pace in calls per second, and mirrors one token of the server's
+// The policy ceil learns one number per class of models, the pace in calls per second, and mirrors one token of the server's
 // bucket. Until a 429 calls go as fast as others are accepted. The first 429 sets the pace; it grows by a fifth per
 // call until it overshoots once. From then on a 429 cuts it by a tenth, or to what two moments of an empty bucket
 // prove to be the most; it goes back near what was too much at once, then probes, slowly first. Nobody starts while
@@ -96,14 +96,6 @@ func (p *Pace) refill(now time.Time) {
 	}
 }
 
-// fade makes the pace a memory when nothing was sent for a while.
-func (p *Pace) fade(now time.Time) {
-	if now.Sub(p.Used) > idle && p.Rate > 0 && !p.Faded {
-		p.Rate = max(slowest, p.Rate*fadeTo)
-		p.Faded, p.Hot, p.Grown, p.Peak = true, false, recalled, 0
-	}
-}
-
 // spend takes the token of a call that was sent at a time. One that is known exactly is counted dearer by what it may have been
 // under way longer than the next.
 func (p *Pace) spend(at time.Time, exact bool) {
@@ -126,6 +118,9 @@ func (p *Pace) spend(at time.Time, exact bool) {
 
 // note remembers a call that no record tells of any more.
 func (p *Pace) note(sent time.Time) {
+	if p.Used.IsZero() { // the pace was forgotten
+		return
+	}
 	p.Log = p.Log.add(sent)
 	if n := len(p.Log) - keptMost; n > 0 {
 		p.Since = p.Log[n-1]

@@ -183,5 +183,5 @@ func (r Rejection) contradicts(p *Pace, times int) bool {
 	case l.Requests.Limit == 0 || l.Requests.Remaining < 1:
 		return false
 	}
-	return !r.tokens() || times > 1 && !slices.ContainsFunc([]Resource{l.Input, l.Output, l.Total}, func(t Resource) bool { return t.Remaining < t.Limit/2 })
+	return !r.tokens() || times > 1 && !slices.ContainsFunc(l.each(), func(t *Resource) bool { return t.Remaining < t.Limit/2 })
 }

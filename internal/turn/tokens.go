@@ -70,12 +70,12 @@ type Costs struct {
 const learn = 0.1
 
 // expect is what a call is expected to take when it is sent: half what its key's last took and half what that was expected to;
-// a key's first what first calls took.
-func (a *Account) expect(c *Call) Costs {
+// a key's first what first calls took. It reports whether the key's own calls told.
+func (a *Account) expect(c *Call) (cost Costs, own bool) {
 	first := a.Class(c.Class).First
 	last := a.last(c.Key)
 	if last == nil {
-		return first
+		return first, false
 	}
 	mean := func(took, expected, first float64) float64 {
 		if took > 0 && expected > 0 && last.Own {
@@ -83,13 +83,8 @@ func (a *Account) expect(c *Call) Costs {
 		}
 		return cmp.Or(took, expected, first)
 	}
-	return Costs{mean(last.Took.Input, last.Expected.Input, first.Input), mean(last.Took.Output, last.Expected.Output, first.Output)}
-}
-
-// expectsOwn reports that the key's calls have told what they take.
-func (a *Account) expectsOwn(c *Call) bool {
-	last := a.last(c.Key)
-	return last != nil && (last.Own || last.Took != Costs{})
+	cost = Costs{mean(last.Took.Input, last.Expected.Input, first.Input), mean(last.Took.Output, last.Expected.Output, first.Output)}
+	return cost, last.Own || last.Took != Costs{}
 }
 
 // Used says what the key's call that was answered at a time took; a zero is not known. Told twice it counts once.
@@ -126,10 +121,15 @@ func (a *Account) Used(now time.Time, k Key, at time.Time, took Costs) {
 }
 
 func (t *Tokens) take(c Costs) {
-	t.Input.put(t.Input.Level - c.Input)
-	t.Output.put(t.Output.Level - c.Output)
-	t.Total.put(t.Total.Level - c.Input - c.Output)
+	for i, b := range t.each() {
+		b.put(b.Level - c.each()[i])
+	}
 }
+
+// each lists the limits of tokens, and what is of each: the input, the output, and both.
+func (l *Limits) each() []*Resource { return []*Resource{&l.Input, &l.Output, &l.Total} }
+func (t *Tokens) each() [3]*Bucket  { return [...]*Bucket{&t.Input, &t.Output, &t.Total} }
+func (c Costs) each() [3]float64    { return [...]float64{c.Input, c.Output, c.Input + c.Output} }
 
 // mostDebt bounds what a bucket may lack and what a call waits for, in seconds of the bucket's refill: what would make calls
 // wait longer was wrong.
@@ -145,12 +145,9 @@ func (b *Bucket) deepest() float64 { return -mostDebt * b.Rate }
 // it is full, as at the server; none waits for more than comes in within an hour.
 func (t Tokens) afford(now time.Time, c Costs) time.Time {
 	until := now
-	for _, one := range []struct {
-		b    Bucket
-		need float64
-	}{{t.Input, c.Input}, {t.Output, c.Output}, {t.Total, c.Input + c.Output}} {
-		b := one.b.at(now)
-		if lack := min(one.need, b.Top, mostDebt*b.Rate) - b.Level; b.Rate > 0 && lack > 1e-6 {
+	for i, b := range t.each() {
+		b := b.at(now)
+		if lack := min(c.each()[i], b.Top, mostDebt*b.Rate) - b.Level; b.Rate > 0 && lack > 1e-6 {
 			until = latest(until, now.Add(seconds(lack/b.Rate)))
 		}
 	}
@@ -198,10 +195,9 @@ func (a *Account) hear(now, sentAt time.Time, k Key, l Limits) {
 	if l.Input.Limit > 0 || l.Output.Limit > 0 {
 		l.Total = Resource{} // their sum, and no limit of its own
 	}
-	t := &a.class(k.Class).Tokens
-	t.Input.hear(now, l.Input, later.Input, 0, since)
-	t.Output.hear(now, l.Output, later.Output, under.Output, since)
-	t.Total.hear(now, l.Total, later.Input+later.Output, under.Output, since)
+	for i, b := range a.class(k.Class).Tokens.each() {
+		b.hear(now, *l.each()[i], later.each()[i], under.each()[i], since)
+	}
 	if c := a.turn(k); c != nil {
 		c.Reserved.Input = 0
 	}

@@ -9,7 +9,7 @@ import (
 
 // send counts a call as sent at a time, which may have been a while ago, and moves it behind those that were sent before.
 func (a *Account) send(c *Call, at time.Time) {
-	c.Expected, c.Own = a.expect(c), a.expectsOwn(c)
+	c.Expected, c.Own = a.expect(c)
 	c.Sent, c.Trial, c.Unseen, c.Took = at, true, true, Costs{}
 	c.Came, c.Doubt, c.Silent, c.Lost = time.Time{}, time.Time{}, false, false
 	a.class(c.Class).Pace.spend(at, c.News == AtOnce)
@@ -39,7 +39,7 @@ func (a *Account) Sent(now time.Time, k Key, at time.Time) {
 // sentAt returns the call of the key that was sent at a time, which is counted now if it was not yet.
 func (a *Account) sentAt(k Key, at time.Time) (found *Call) {
 	for _, c := range a.of(k) {
-		if c.Unseen && !at.Before(c.Sent.Add(-rounding)) && at.Sub(c.Sent) < delivery && (found == nil || c.Sent.After(found.Sent)) {
+		if c.Unseen && !at.Before(c.Sent.Add(-rounding)) && at.Sub(c.Sent) < delivery && (found == nil || !c.Sent.After(at)) {
 			found = c
 		}
 	}

@@ -1,23 +1,22 @@
 // Package turn decides whose turn it is at an API whose rate limit several Claude Code sessions share.
 //
-// A [Pool] is what shares one limit. Sessions that want to call the model stand in its queue, first come, first
-// served; the policy named ceil (see pace.go) says when the first of them may go. Everything here is a function of
-// values and of the time it is given: no clock, no files, no processes. Whoever calls keeps the state (package
-// lockfile) and looks at the world (packages hook, wrapper).
+// An [Account] is what one credential pays for. Each [Call] of its sessions is one record, from when it is asked for until
+// nothing depends on it any more. Those that wait stand in line, first come, first served; what holds the first of them is
+// in hold.go, and how fast they go is the policy named ceil (pace.go). Everything here is a function of values and of the
+// time it is given: no clock, no files, no processes. Whoever calls keeps the state and looks at the world.
 //
-// It learns one number per pool, calls per second, from rejections; where headers tell of the server's buckets of tokens
-// it mirrors those too. It does not keep a session's calls from failing, and does not order anyone but the sessions that
-// ask.
+// It learns one number per class of models, calls per second, from rejections; where headers tell of the server's buckets of
+// tokens it mirrors those too. It does not keep a session's calls from failing, and does not order anyone but the sessions
+// that ask.
 //
-// A gateway tells the calls for one class of models from those for another, for each has a limit of its own; hooks do
-// not, and their pool is the one that the classes are of. The two share what holds for both, whoever learns it:
-// cool-downs and budgets. They do not share the pace: that of the pool is for a mixture of classes, and a call of one
-// class taken from it, or the other way round, would be wrong as often as right. Each meets the other's calls as those of
-// a machine it does not see, and adapts.
+// A gateway tells the calls for one class of models from those for another, for each has a limit of its own ([Limit]); hooks
+// do not, and their class is "". All share what holds for all, whoever learns it: cool-downs and budgets. They do not share
+// the pace: that of "" is for a mixture of classes, and would be wrong for one of them as often as right. Each meets the
+// other's calls as those of a machine it does not see, and adapts.
 //
-// Times are wall-clock times in whole milliseconds. Every method that is told the time first brings its pool up to
-// it: retries that Claude Code announced are counted when they fall due, calls that were not rejected in time count
-// as accepted, the mirrored token refills. Reports may come late, twice or never, and the clock may jump.
+// Times are wall-clock times in whole milliseconds. Every method that is told the time, but for those that look something
+// up, first brings its account up to it: tries that Claude Code announced are counted when they fall due, calls that were not
+// rejected in time count as accepted, the mirrored token refills. Reports may come late, twice or never.
 package turn
 
 import (
@@ -32,7 +31,7 @@ const Version = 1
 // State is all that the sessions of one user share on this machine.
 type State struct {
 	Version int `json:"version"`
-	// Salt keys the hash that names pools, so that a pool's name gives no credential away.
+	// Salt keys the hash that names accounts, so that an account's name gives no credential away.
 	Salt     string              `json:"salt,omitempty"`
 	Accounts map[string]*Account `json:"accounts,omitempty"`
 	Sessions map[string]*Session `json:"sessions,omitempty"`
@@ -56,7 +55,7 @@ func (p Process) String() string { return strings.TrimSpace(fmt.Sprintf("pid %d 
 // Session is what is known of one Claude Code session.
 type Session struct {
 	Account string `json:"account"`
-	// Gateway says that a gateway counts its calls, in pools of their own (see [ClassPool]); its transcripts are not read.
+	// Gateway says that a gateway counts its calls, by class; its transcripts are not read.
 	Gateway    bool      `json:"gateway,omitempty"`
 	Process    Process   `json:"process"` // Claude Code itself
 	Dir        string    `json:"dir,omitempty"`

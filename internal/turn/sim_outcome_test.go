@@ -1,0 +1,109 @@
+package turn
+
+import (
+	"math"
+	"slices"
+)
+
+// ideal is what no policy can beat: the time in which the buckets can have released all the cost, and the longest
+// session's own time.
+func (s *sim) ideal() float64 {
+	own, last := 0.0, math.Inf(1)
+	calls, tokens := float64(s.ungateds), 0.0
+	for i, steps := range s.plan {
+		t := s.start[i]
+		for j, st := range steps {
+			longest := 0.0
+			for _, c := range st.calls {
+				longest = max(longest, c.latency)
+				calls++
+				if len(s.buckets) > 1 {
+					tokens += min(c.cost, s.buckets[1].cap0)
+				}
+				if j == len(steps)-1 {
+					last = min(last, c.latency)
+				}
+			}
+			t += longest + .05
+			if j < len(steps)-1 {
+				t += st.tool
+			}
+		}
+		own = max(own, t)
+	}
+	best := own + s.outage[1] - s.outage[0]
+	for i, b := range s.buckets {
+		need := []float64{calls, tokens}[i]
+		if !s.empty {
+			need -= b.cap0
+		}
+		rate := b.rate0 - float64(s.taken)/s.now*b.rate0/s.buckets[0].rate0
+		t, f := 0.0, 1.0
+		for _, c := range append(slices.Clone(s.cuts), cut{math.Inf(1), 1}) {
+			if need <= rate*f*(c.t-t) {
+				t += max(0, need) / (rate * f)
+				break
+			}
+			need -= rate * f * (c.t - t)
+			t, f = c.t, c.f
+		}
+		best = max(best, t+last)
+	}
+	return best
+}
+
+// recovery is how long after the limit was restored calls are accepted at 90 % of it again.
+func (s *sim) recovery() (seconds float64, ok bool) {
+	from := -1.0
+	for _, c := range s.cuts {
+		if c.f >= 1 {
+			from = c.t
+		}
+	}
+	if from < 0 {
+		return 0, false
+	}
+	rate := s.buckets[0].rate0 * (1 - s.unseen)
+	window := max(10, 15/rate)
+	end := s.accepted[len(s.accepted)-1]
+	for t := from; t+window < end; t++ {
+		n := 0
+		for _, a := range s.accepted {
+			if t <= a && a < t+window {
+				n++
+			}
+		}
+		if float64(n) >= .9*rate*window {
+			return t - from, true
+		}
+	}
+	return max(0, end-from), true
+}
+
+// result is what one run comes to.
+type result struct {
+	ratio      float64 // time to finish / ideal
+	rejections float64 // per answer
+	jain       float64 // of the finishing times
+	recovery   float64 // NaN when the scenario has none
+	dead       int
+	deepest    int
+	size       int
+	faults     []string
+}
+
+func runSim(sc scenario, seed uint64) result {
+	s := newSim(sc, seed).run()
+	r := result{ratio: slices.Max(s.finished) / s.ideal(), rejections: float64(s.rejected) / float64(max(1, s.answered)),
+		dead: s.dead, deepest: s.deepest, size: s.size, faults: s.faults, recovery: math.NaN()}
+	sum, squares := 0.0, 0.0
+	for _, f := range s.finished {
+		sum += f
+		squares += f * f
+	}
+	r.jain = sum * sum / float64(len(s.finished)) / squares
+	if sec, ok := s.recovery(); ok {
+		r.recovery = sec
+	}
+	return r
+}

@@ -1,0 +1,91 @@
+package turn
+
+import "math"
+
+type bucket struct{ rate0, rate, cap0, cap, level, at float64 }
+
+func newBucket(rate, size float64, empty bool) *bucket {
+	b := &bucket{rate0: rate, rate: rate, cap0: size, cap: size, level: size}
+	if empty {
+		b.level = 0
+	}
+	return b
+}
+
+func (b *bucket) fill(now float64) {
+	if now > b.at {
+		b.level = min(b.cap, b.level+(now-b.at)*b.rate)
+		b.at = now
+	}
+}
+
+func (b *bucket) scale(now, f float64) {
+	b.fill(now)
+	b.rate = b.rate0 * f
+	if b.cap0 > 1 {
+		b.cap = max(1, b.cap0*f)
+	}
+	b.level = min(b.level, b.cap)
+}
+
+func (b *bucket) lack(cost float64) float64 {
+	cost = min(cost, b.cap)
+	if b.level >= cost-1e-9 {
+		return 0
+	}
+	return (cost - b.level) / b.rate
+}
+
+// other is another machine: unseen, naive, Poisson.
+func (s *sim) other() {
+	s.on(s.now+s.net.ExpFloat64()/(s.unseen*s.rpm/60), func() {
+		if s.take(cost(s.net)) == 0 {
+			s.taken++
+		}
+		s.other()
+	})
+}
+
+// take is the server: 0, or the seconds until the call would fit.
+func (s *sim) take(cost float64) float64 {
+	if s.outage[0] <= s.now && s.now < s.outage[1] {
+		return 1
+	}
+	costs := []float64{1, cost}
+	lack := 0.0
+	for i, b := range s.buckets {
+		b.fill(s.now)
+		lack = max(lack, b.lack(costs[i]))
+	}
+	if lack > 0 {
+		return lack
+	}
+	for i, b := range s.buckets {
+		b.level -= min(costs[i], b.cap)
+	}
+	return 0
+}
+
+// limits are the headers of an answer now.
+func (s *sim) limits() (l Limits) {
+	if s.lie {
+		return Limits{Requests: Resource{50, 42}}
+	}
+	for i, of := range []*Resource{&l.Requests, &l.Input} {
+		if i < len(s.buckets) {
+			*of = Resource{Limit: s.buckets[i].rate * 60 * s.headers, Remaining: max(0, math.Floor(s.buckets[i].level+1e-9))}
+		}
+	}
+	return l
+}
+
+// name is the limit that the message of a rejection names.
+func (s *sim) name() Limits {
+	if s.outage[0] <= s.now && s.now < s.outage[1] {
+		return Limits{}
+	}
+	if s.buckets[0].lack(1) > 0 {
+		return Limits{Requests: Resource{Limit: s.buckets[0].rate * 60}}
+	}
+	return Limits{Input: Resource{Limit: s.buckets[1].rate * 60}}
+}
