@@ -22,8 +22,8 @@ type Account struct {
 	Budgeted time.Time `json:"budgeted,omitzero"`
 	// Requests are when requests came that count in the budget and took no tokens: those that were rejected, and those of before
 	// it was first asked with.
-	Requests Log       `json:"requests,omitempty"`
-	At       time.Time `json:"at,omitzero"` // up to when all of it was brought
+	Requests []time.Time `json:"requests,omitempty"`
+	At       time.Time   `json:"at,omitzero"` // up to when all of it was brought
 
 	here Host // where it is read
 }
@@ -141,7 +141,7 @@ func (l *Limit) fade(now time.Time) {
 	switch p, quiet := &l.Pace, now.Sub(l.Pace.Used); {
 	case p.Used.IsZero():
 	case quiet > forgotten:
-		l.Pace, l.Tokens = Pace{At: p.At}, Tokens{}
+		l.Pace, l.Tokens = Pace{At: p.At, Sent: p.Sent, Base: p.Sent}, Tokens{}
 	case quiet > idle && p.Rate > 0 && !p.Faded:
 		p.Rate = max(slowest, p.Rate*fadeTo)
 		p.Faded, p.Hot, p.Grown, p.Peak = true, false, recalled, 0
@@ -190,7 +190,7 @@ func (a *Account) Sweep(now time.Time, alive func(Process) bool, all bool) (swep
 	return swept
 }
 
-// settle drops the calls that nothing depends on any more; what they tell of the pace goes into its log.
+// settle drops the calls that nothing depends on any more.
 func (a *Account) settle(now time.Time) {
 	lasts := make(map[Key]*Call)
 	for _, c := range a.Calls {
@@ -204,12 +204,8 @@ func (a *Account) settle(now time.Time) {
 		}
 	}
 	a.drop(func(c *Call) bool {
-		needed := c.Phase != Over || c.Trial || c.Retry != nil || a.spends(now, c) || c.Unseen && c.News != AtOnce && now.Sub(c.Done) < overdue ||
-			lasts[c.Key] == c && now.Sub(c.latest()) <= forgotten
-		if !needed && c.counted() {
-			a.class(c.Class).Pace.note(c.Sent)
-		}
-		return !needed
+		return !(c.Phase != Over || c.Trial || c.Retry != nil || a.spends(now, c) || c.Unseen && c.News != AtOnce && now.Sub(c.Done) < overdue ||
+			lasts[c.Key] == c && now.Sub(c.latest()) <= forgotten)
 	})
 }
 

@@ -32,17 +32,10 @@ const (
 	tardy = 5 * time.Second
 )
 
-// budgeted notes that somebody asks with a budget. What is known of the last minute must do for a start.
+// budgeted notes that somebody asks with a budget. What is known of calls of before must do for a start.
 func (a *Account) budgeted(now time.Time, b Budget) {
 	if b == (Budget{}) {
 		return
-	}
-	if a.Budgeted.IsZero() {
-		for _, l := range a.Classes {
-			for _, t := range l.Pace.Log {
-				a.Requests = a.Requests.add(t.Add(trial))
-			}
-		}
 	}
 	a.Budget, a.Budgeted = b, now.Truncate(time.Minute)
 }

@@ -60,6 +60,8 @@ type Call struct {
 	Retry      *Retry `json:"retry,omitempty"`      // it was rejected and will be made again
 	// Trial says that it was sent, and neither accepted nor rejected as far as anyone knows.
 	Trial bool `json:"trial,omitempty"`
+	// Nth is which of its class's calls it is that [Pace.Sent] counts; of one that it does not, how many were before.
+	Nth int `json:"nth,omitempty"`
 	// Doubt is until when it may turn out that it was rejected, like one that was sent before it.
 	Doubt time.Time `json:"doubt,omitzero"`
 	// Unseen says that Sent is the time of its turn: nothing told yet when it was really sent.

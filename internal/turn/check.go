@@ -137,8 +137,8 @@ func (p *Pace) check() error {
 		return fmt.Errorf("pace %v, limit %v, peak %v, level %v, window %d, grown %d", p.Rate, p.Limit, p.Peak, p.Level, p.Window, p.Grown)
 	case p.Doubts < 0, !within(float64(p.Distrust), 0, distrustMost):
 		return fmt.Errorf("headers doubted %d times, for %d calls", p.Doubts, p.Distrust)
-	case len(p.Log) > keptMost, len(p.Empty) > moments:
-		return fmt.Errorf("%d calls and %d moments remembered", len(p.Log), len(p.Empty))
+	case p.Sent < 0, p.Base < 0, len(p.Empty) > moments:
+		return fmt.Errorf("%d calls, %d a minute ago, %d moments remembered", p.Sent, p.Base, len(p.Empty))
 	}
 	return nil
 }

@@ -54,12 +54,22 @@ func (a *Account) Headers(now time.Time, k Key, sentAt time.Time, l Limits) {
 	}
 	p.Limit = limit
 	p.Named, p.Spent = false, left < 1
-	own := float64(a.sentTimes(k.Class).count(sentAt.Add(-slop-time.Millisecond), now) - 1)
-	p.Level = min(1, max(p.Level, left-own))
+	p.Level = min(1, max(p.Level, left-float64(p.Sent-a.sentBefore(k.Class, sentAt.Add(-slop))-1)))
+}
+
+// sentBefore is how many calls of the class were sent before a time, as far as is known.
+func (a *Account) sentBefore(class string, at time.Time) int {
+	n := a.Class(class).Pace.Sent
+	for _, c := range a.Calls {
+		if c.Class == class && c.counted() && !c.Sent.Before(at) {
+			n = min(n, c.Nth-1)
+		}
+	}
+	return n
 }
 
 // contradicted ignores what headers say of requests until some calls were accepted: they let a call go that was rejected.
-func (p *Pace) contradicted(now, sent time.Time, wait float64, log Log) {
+func (p *Pace) contradicted(now, sent time.Time, wait float64, before int) {
 	theirs := p.Rate
 	if p.Doubts == 0 {
 		p.Rate = 0 // it was theirs
@@ -67,8 +77,8 @@ func (p *Pace) contradicted(now, sent time.Time, wait float64, log Log) {
 	p.Distrust = min(distrustMost, distrusted<<min(p.Doubts, 10))
 	p.Doubts++
 	p.Limit = 0
-	p.refused(now, sent, wait, false, log) // it was the headers that let it go, not the pace
-	if theirs > 0 {                        // what a rejection tells is no reason to go faster
+	p.refused(now, sent, wait, false, before) // it was the headers that let it go, not the pace
+	if theirs > 0 {                           // what a rejection tells is no reason to go faster
 		p.Rate = min(p.Rate, theirs)
 	}
 }

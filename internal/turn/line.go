@@ -170,6 +170,7 @@ func (a *Account) release(c *Call) {
 // unsend gives the pace back what a call took that was not made, as far as is known.
 func (a *Account) unsend(c *Call) {
 	if c.Unseen {
+		a.count(c, -1)
 		c.Sent, c.Trial, c.Unseen = time.Time{}, false, false
 		p := &a.class(c.Class).Pace
 		p.Level = min(1, p.Level+1)

@@ -133,16 +133,15 @@ func (a *Account) times() []*time.Time {
 			list = append(list, &c.Retry.Rejected)
 		}
 	}
-	logs := []Log{a.Requests}
 	for _, l := range a.Classes {
 		p, t := &l.Pace, &l.Tokens
 		list = append(list, &l.CoolDown.Until, &p.At, &p.Cut, &p.Since, &p.Used, &t.Input.At, &t.Output.At, &t.Total.At)
-		logs = append(logs, p.Log, p.Empty)
-	}
-	for _, log := range logs {
-		for i := range log {
-			list = append(list, &log[i])
+		for i := range p.Empty {
+			list = append(list, &p.Empty[i].At)
 		}
+	}
+	for i := range a.Requests {
+		list = append(list, &a.Requests[i])
 	}
 	return list
 }

@@ -33,8 +33,6 @@ const (
 	growth    = 0.0015           // and from there on probes: what a confirmed call adds,
 	growthMax = 0.08             // up to this,
 	doubling  = 3.5              // doubling every so many confirmed calls
-	kept      = time.Minute      // how long sent calls are remembered
-	keptMost  = 300              // and how many
 	idle      = time.Minute      // nothing sent for so long: the pace is a memory
 	forgotten = 10 * time.Minute // and for so long: it is forgotten, as is what calls are kept for
 	fadeTo    = 0.95             // and goes on with this much of itself
@@ -64,9 +62,10 @@ type Pace struct {
 	Grown int       `json:"grown,omitempty"`
 	Cut   time.Time `json:"cut,omitzero"`    // calls sent before say nothing about Rate
 	Peak  float64   `json:"peak,omitempty"`  // what was too much at the last cut
-	Empty Log       `json:"empty,omitempty"` // the last moments at which the bucket was seen empty
-	Since time.Time `json:"since,omitzero"`  // Log is complete from here on
-	Log   Log       `json:"log,omitempty"`   // calls that were not rejected, as far as none of the account's calls tells
+	Empty []Moment  `json:"empty,omitempty"` // the last at which the bucket was seen empty
+	Sent  int       `json:"sent,omitempty"`  // calls that were sent and not rejected
+	Since time.Time `json:"since,omitzero"`  // a minute ago or less,
+	Base  int       `json:"base,omitempty"`  // and Sent as it was then
 	Used  time.Time `json:"used,omitzero"`   // last call
 	Limit float64   `json:"limit,omitempty"` // calls per second, as the server's headers said
 	// Named says that Limit is one that a message named: nothing tells when it changes.
@@ -82,8 +81,14 @@ type Pace struct {
 	Faded bool `json:"faded,omitempty"`
 }
 
+// Moment is how many calls had been sent at a time, and not been rejected.
+type Moment struct {
+	At   time.Time `json:"at"`
+	Sent int       `json:"sent"`
+}
+
 func (p *Pace) blank() bool {
-	return p.Rate == 0 && p.Window == 0 && len(p.Log) == 0 && p.Used.IsZero()
+	return p.Rate == 0 && p.Window == 0 && p.Used.IsZero()
 }
 
 // refill lets the mirrored token grow until now.
@@ -110,26 +115,10 @@ func (p *Pace) spend(at time.Time, exact bool) {
 		}
 		p.Level = max(-1, p.Level-cost)
 	}
-	if p.Since.IsZero() {
-		p.Since = at
+	if at.Sub(p.Since) > time.Minute {
+		p.Since, p.Base = at, p.Sent
 	}
 	p.Used = latest(p.Used, at)
-}
-
-// note remembers a call that no record tells of any more.
-func (p *Pace) note(sent time.Time) {
-	if p.Used.IsZero() { // the pace was forgotten
-		return
-	}
-	p.Log = p.Log.add(sent)
-	if n := len(p.Log) - keptMost; n > 0 {
-		p.Since = p.Log[n-1]
-		p.Log = slices.Delete(p.Log, 0, n)
-	}
-	if old := p.Used.Add(-kept); p.Log[0].Before(old) {
-		p.Log = slices.DeleteFunc(p.Log, old.After)
-		p.Since = latest(p.Since, old)
-	}
 }
 
 // hold holds all until the mirrored token is whole.
@@ -140,24 +129,13 @@ func (p *Pace) hold(now time.Time) Hold {
 	return Hold{p.At.Add(seconds((1 - p.Level) / p.Rate)), Paced}
 }
 
-// sentTimes returns when calls of the class were sent that were not rejected, oldest first.
-func (a *Account) sentTimes(class string) Log {
-	log := slices.Clone(a.Class(class).Pace.Log)
-	for _, c := range a.Calls {
-		if c.Class == class && c.counted() {
-			log = log.add(c.Sent)
-		}
-	}
-	return log
-}
-
 // trialEnds is when the trial of a call is over of which nothing is heard. Once the pace is known, time proves nothing of one
 // whose rejection only its next try tells of.
 func (c *Call) trialEnds(paced bool) time.Time {
 	lasts := unseenTrial
 	switch {
 	case c.News == ByNext && paced:
-		lasts = kept
+		lasts = time.Minute
 	case paced:
 		lasts = trial
 	case c.News == ByNext:
@@ -218,15 +196,14 @@ func (p *Pace) grow(now time.Time) {
 }
 
 // refused learns from a 429 of a call sent at a time; d: how many seconds Claude Code waits, or the server says, before the
-// next try; fresh: it was the call's first try, let go since the last cut; log: when the others were sent.
-func (p *Pace) refused(now, sent time.Time, d float64, fresh bool, log Log) {
+// next try; fresh: it was the call's first try, let go since the last cut; before: how many had been sent then.
+func (p *Pace) refused(now, sent time.Time, d float64, fresh bool, before int) {
 	p.Faded = false
 	switch {
 	case p.Rate == 0:
 		p.Rate = 1 / d
 		if d < longFirst {
-			n := log.count(sent.Add(-kept), sent)
-			p.Rate = max(1/d, float64(n)/max(10, min(kept.Seconds(), sent.Sub(p.Since).Seconds())))
+			p.Rate = max(1/d, float64(before-p.Base)/max(10, sent.Sub(p.Since).Seconds()))
 		}
 		p.Rate = min(fastest, max(lowest, p.Rate))
 		p.Level, p.At = 0, now
@@ -235,8 +212,8 @@ func (p *Pace) refused(now, sent time.Time, d float64, fresh bool, log Log) {
 		was := p.Rate
 		p.Rate *= cutBy
 		for _, e := range p.Empty {
-			if span := sent.Sub(e); !p.Named && spanMin <= span && span <= spanMax && !p.Since.After(e) {
-				p.Rate = min(p.Rate, float64(log.count(e, sent)+1)/span.Seconds())
+			if span := sent.Sub(e.At); !p.Named && spanMin <= span && span <= spanMax {
+				p.Rate = min(p.Rate, float64(before-e.Sent+1)/span.Seconds())
 			}
 		}
 		p.Peak = max(min(was, p.Rate/cutBy), cutMost*was)
@@ -249,10 +226,9 @@ func (p *Pace) refused(now, sent time.Time, d float64, fresh bool, log Log) {
 		had := max(0, 1-p.Rate*d)
 		p.Level = max(-1, min(1, p.Level+1, had+p.Rate*now.Sub(sent).Seconds()))
 	}
-	p.Empty = p.Empty.add(sent)
-	if n := len(p.Empty) - moments; n > 0 {
-		p.Empty = slices.Delete(p.Empty, 0, n)
-	}
+	p.Empty = append(p.Empty, Moment{sent, before})
+	slices.SortFunc(p.Empty, func(a, b Moment) int { return a.At.Compare(b.At) })
+	p.Empty = p.Empty[max(0, len(p.Empty)-moments):]
 }
 
 // seconds is s as a duration, and no more than a duration can be.

@@ -53,7 +53,7 @@ func (a *Account) rejected(k Key, at time.Time) (found *Call) {
 func (a *Account) retrying(now time.Time, c *Call, r Retry) {
 	l, sent := a.class(c.Class), c.Sent
 	if sent.IsZero() {
-		sent = r.Rejected
+		sent, c.Nth = r.Rejected, l.Pace.Sent
 	}
 	for _, other := range a.of(c.Key) {
 		other.Retry = nil
@@ -75,15 +75,16 @@ func (a *Account) retrying(now time.Time, c *Call, r Retry) {
 	case tokens:
 		l.Pace.Level = min(1, l.Pace.Level+1)
 	default:
-		l.Pace.refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1 && began.After(l.Pace.Cut), a.sentTimes(c.Class))
+		l.Pace.refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1 && began.After(l.Pace.Cut), c.Nth)
 	}
 }
 
 // refuse takes a call that was rejected at a time off the pace. In the budget it stays as a request that took no tokens.
 func (a *Account) refuse(at time.Time, c *Call) {
 	if !a.Budgeted.IsZero() {
-		a.Requests = a.Requests.add(at)
+		a.Requests = append(a.Requests, at)
 	}
+	a.count(c, -1)
 	c.Sent, c.Refused = time.Time{}, at
 	c.Trial, c.Unseen, c.Silent, c.Paced = false, false, false, false
 }
@@ -124,7 +125,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 		a.Headers(now, k, r.Sent, r.Limits)
 	}
 	if sent.IsZero() {
-		sent = now
+		sent, c.Nth = now, l.Pace.Sent
 	}
 	began := c.began(sent)
 	wait := max(0, r.In)
@@ -137,12 +138,12 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	switch {
 	case wait > usage:
 	case lies:
-		l.Pace.contradicted(now, sent, wait.Seconds(), a.sentTimes(k.Class))
+		l.Pace.contradicted(now, sent, wait.Seconds(), c.Nth)
 	case tokens:
 		l.Pace.Level = min(1, l.Pace.Level+1)
 		c.Expected.Input = max(c.Expected.Input, l.Tokens.lacked(wait))
 	default:
-		l.Pace.refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), a.sentTimes(k.Class))
+		l.Pace.refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), c.Nth)
 	}
 	if tokens && times >= large && wait <= usage {
 		c.Retry = &Retry{Rejected: now, In: wait, Attempt: times, Large: true}

@@ -141,7 +141,7 @@ func TestRejections(t *testing.T) {
 		}},
 		{"a cut never takes more than half", Rules{}, func(s story) {
 			s.paced(0, 10)
-			s.pace().Empty = Log{at(1)}
+			s.pace().Empty = []Moment{{At: at(1)}}
 			s.pace().Level = 1
 			s.ask(20, a, "e")
 			s.admit(20, 0)

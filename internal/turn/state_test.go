@@ -45,7 +45,7 @@ func TestState(t *testing.T) {
 		if got := mustJSON(again); got != string(data) {
 			t.Errorf("read again:\n%s\nwant\n%s", got, data)
 		}
-		t.Logf("%d bytes: %d wait, %d turns, %d calls, %d logged", len(data), len(p.Line("")), len(p.Turns("")), len(p.Calls), len(s.pace().Log))
+		t.Logf("%d bytes: %d wait, %d turns, %d calls, %d logged", len(data), len(p.Line("")), len(p.Turns("")), len(p.Calls), s.pace().Sent)
 	})
 	t.Run("a session that is gone takes everything with it, the account when it was the last", func(t *testing.T) {
 		st := NewState()

@@ -1,8 +1,10 @@
 package turn
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 var (
@@ -117,4 +119,18 @@ func all(but ...int) func(Process) bool {
 		}
 		return true
 	}
+}
+
+// sentTimes is when the calls were sent that were not rejected, as far as records tell, oldest first.
+func (s story) sentTimes(class string) (list []time.Time) {
+	for _, c := range s.Calls {
+		if c.Class == class && c.counted() {
+			list = append(list, c.Sent)
+		}
+	}
+	slices.SortFunc(list, time.Time.Compare)
+	if n := s.Class(class).Pace.Sent; n != len(list) {
+		s.Errorf("%d calls are counted, %d are told of", n, len(list))
+	}
+	return list
 }

@@ -13,8 +13,30 @@ func (a *Account) send(c *Call, at time.Time) {
 	c.Sent, c.Trial, c.Unseen, c.Took = at, true, true, Costs{}
 	c.Came, c.Doubt, c.Silent, c.Lost = time.Time{}, time.Time{}, false, false
 	a.class(c.Class).Pace.spend(at, c.News == AtOnce)
+	a.count(c, 1)
 	a.drop(func(o *Call) bool { return o == c })
 	a.Calls = append(a.Calls, c)
+}
+
+// count puts a call among those of its class that were sent, or takes it out. Others that were sent later move by one.
+func (a *Account) count(c *Call, by int) {
+	if !c.counted() {
+		return
+	}
+	p := &a.class(c.Class).Pace
+	p.Sent += by
+	c.Nth = p.Sent
+	for _, other := range a.Calls {
+		if other.Class == c.Class && other.counted() && other.Sent.After(c.Sent) {
+			other.Nth += by
+			c.Nth--
+		}
+	}
+	for i := range p.Empty {
+		if !c.Sent.After(p.Empty[i].At) {
+			p.Empty[i].Sent += by
+		}
+	}
 }
 
 // Sent says that a request of the key was seen to be sent at a time: by its row in the transcript (api-request, 2.1.330), or
@@ -131,8 +153,10 @@ func (a *Account) Ended(now time.Time, k Key) {
 	now = a.advance(now)
 	a.giveBack(now, k)
 	for _, c := range a.of(k) {
-		c.Lost = c.Lost || c.Trial
-		c.Trial = false
+		if c.Trial {
+			a.count(c, -1)
+			c.Trial, c.Lost = false, true
+		}
 	}
 }
 
