@@ -15,6 +15,7 @@ import (
 
 	"afteryou/hook"
 	"afteryou/internal/claude"
+	"afteryou/internal/limit"
 	"afteryou/internal/probe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
@@ -125,7 +126,7 @@ func share(ctx context.Context, account, secret string, a probe.Answer, until ti
 	v, err := store.Update(ctx, func(s *turn.State) error {
 		shared := s.Open(s.AccountID(secret))
 		shared.Name = account
-		for _, class := range []string{"", turn.Class(a.Model)} {
+		for _, class := range []string{"", limit.Class(a.Model)} {
 			if class == "" || shared.Classes[class] != nil {
 				shared.Limited(time.Now(), class, until, a.Limit.Kind.String())
 			}

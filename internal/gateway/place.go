@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"afteryou/internal/guard"
+	"afteryou/internal/limit"
 	"afteryou/internal/line"
 	"afteryou/internal/turn"
 )
@@ -94,16 +95,16 @@ func (p *place) tell(do func(now time.Time, a *turn.Account)) {
 }
 
 // heard tells when the call was sent and what the headers of the answer say.
-func (p *place) heard(sent time.Time, l turn.Limits) func(now time.Time, a *turn.Account) {
+func (p *place) heard(sent time.Time, l limit.Headers) func(now time.Time, a *turn.Account) {
 	p.sent = true
 	return func(now time.Time, a *turn.Account) {
 		a.Sent(now, p.Call.Key, sent)
-		a.Headers(now, p.Call.Key, sent, l)
+		a.Headers(now, p.Call.Key, l)
 	}
 }
 
 // accepted: the server answers the call.
-func (p *place) accepted(sent time.Time, l turn.Limits) {
+func (p *place) accepted(sent time.Time, l limit.Headers) {
 	heard := p.heard(sent, l)
 	p.tell(func(now time.Time, a *turn.Account) {
 		heard(now, a)
@@ -112,13 +113,13 @@ func (p *place) accepted(sent time.Time, l turn.Limits) {
 }
 
 // rejected: the call goes back to the head of the line, and all wait what the server said.
-func (p *place) rejected(retryAfter time.Duration, status int, sent time.Time, l turn.Limits) {
+func (p *place) rejected(retryAfter time.Duration, status int, sent time.Time, l limit.Headers) {
 	p.sent = false // what comes next is another try
 	p.tell(func(now time.Time, a *turn.Account) {
 		a.Sent(now, p.Call.Key, sent)
-		if a.Rejected(now, p.Call.Key, turn.Rejection{Sent: sent, In: retryAfter, Limit: status == http.StatusTooManyRequests, Limits: l}) {
+		if a.Rejected(now, p.Call.Key, turn.Rejection{In: retryAfter, Limit: status == http.StatusTooManyRequests, Headers: l}) {
 			said := fmt.Sprintf("say that %g of %g requests a minute remain", l.Requests.Remaining, l.Requests.Limit)
-			if l == (turn.Limits{}) {
+			if l == (limit.Headers{}) {
 				said = "of the last answer said that there was room"
 			}
 			p.gate.log("a call was rejected though the headers " + said + "; rejections count from here on")
@@ -127,7 +128,7 @@ func (p *place) rejected(retryAfter time.Duration, status int, sent time.Time, l
 }
 
 // limited: the call was rejected, and Claude Code is told so.
-func (p *place) limited(until time.Time, why string, sent time.Time, l turn.Limits) {
+func (p *place) limited(until time.Time, why string, sent time.Time, l limit.Headers) {
 	heard := p.heard(sent, l)
 	p.tell(func(now time.Time, a *turn.Account) {
 		heard(now, a)
@@ -140,7 +141,7 @@ func (p *place) limited(until time.Time, why string, sent time.Time, l turn.Limi
 
 // used: the answer says what it took so far.
 func (p *place) used(u *usage) {
-	took := turn.Costs{Input: u.input, Output: u.output}
+	took := limit.Costs{Input: u.input, Output: u.output}
 	p.tell(func(now time.Time, a *turn.Account) { a.Used(now, p.Call.Key, now, took) })
 }
 

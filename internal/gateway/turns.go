@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"afteryou/internal/guard"
+	"afteryou/internal/limit"
 	"afteryou/internal/ratelimit"
-	"afteryou/internal/turn"
 )
 
 // mostError bounds what is read of an answer that may be held back, in bytes.
@@ -45,7 +45,7 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	var class string
-	guard.Run(func() { class = turn.Class(modelOf(request.kept())) }, t.gate.log)
+	guard.Run(func() { class = limit.Class(modelOf(request.kept())) }, t.gate.log)
 	p := t.gate.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), class)
 	resp, err := t.send(r, p, request, deadline)
 	if err != nil {
@@ -92,7 +92,7 @@ func (t *turns) send(r *http.Request, p *place, request *body, deadline time.Tim
 			return nil, err
 		}
 		now := time.Now()
-		var limits turn.Limits
+		var limits limit.Headers
 		var limit ratelimit.Limit
 		var limited, waits bool
 		guard.Run(func() {
@@ -164,11 +164,9 @@ func slurp(resp *http.Response) ([]byte, error) {
 }
 
 // resources reads the limits that an answer's headers tell.
-func resources(h http.Header) (l turn.Limits) {
+func resources(h http.Header) (l limit.Headers) {
 	for _, r := range ratelimit.Rates(h.Get) {
-		if of := l.Of(r.Name); of != nil && r.Remaining >= 0 {
-			*of = turn.Resource{Limit: r.Limit, Remaining: r.Remaining}
-		}
+		l.Set(r.Name, r.Limit, r.Remaining)
 	}
 	return l
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"afteryou/internal/limit"
 	"afteryou/internal/turn"
 )
 
@@ -33,7 +34,7 @@ func TestHeadersSetThePace(t *testing.T) {
 	if p == nil {
 		t.Fatalf("no pool of the class: %v", v.State.Pools)
 	}
-	if p.Costs != (turn.Costs{Input: 1000, Output: 50}) || p.Pace.Limit != 1 || p.Tokens.Input.Rate != 500 || p.Tokens.Input.Top != 29000 {
+	if p.Costs != (limit.Costs{Input: 1000, Output: 50}) || p.Pace.Limit != 1 || p.Tokens.Input.Rate != 500 || p.Tokens.Input.Top != 29000 {
 		t.Errorf("costs %+v, limit %v calls/s, tokens %+v; want 1000 and 50, 1, and 500/s, 29000 at most", p.Costs, p.Pace.Limit, p.Tokens.Input)
 	}
 }

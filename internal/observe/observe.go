@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/limit"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 )
@@ -140,7 +141,7 @@ func (r Report) Apply(now time.Time, s *turn.State) {
 // tell tells one row.
 func (r Report) tell(now time.Time, session *turn.Session, account *turn.Account, row claude.Row) {
 	if r.Key.Agent == "" && row.Model != "" {
-		session.Class = turn.Class(row.Model)
+		session.Class = limit.Class(row.Model)
 	}
 	if row.Kind != claude.Request {
 		account.Heard(r.Key)
@@ -149,7 +150,7 @@ func (r Report) tell(now time.Time, session *turn.Session, account *turn.Account
 	case claude.Request:
 		account.Sent(now, r.Key, row.At)
 	case claude.Answer:
-		account.Answered(now, r.Key, row.At, row.MessageID, turn.Costs{Input: float64(row.Usage.Input + row.Usage.CacheWrite), Output: float64(row.Usage.Output)})
+		account.Answered(now, r.Key, row.At, row.MessageID, limit.Costs{Input: float64(row.Usage.Input + row.Usage.CacheWrite), Output: float64(row.Usage.Output)})
 	case claude.Retry:
 		if row.Limit.Kind != ratelimit.None {
 			account.Retrying(now, r.Key, turn.Retry{Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt, Named: Named(row.Limit.Rate)})
@@ -172,9 +173,7 @@ func (r Report) tell(now time.Time, session *turn.Session, account *turn.Account
 }
 
 // Named is a limit that a message names, as turns count it.
-func Named(r ratelimit.Rate) (l turn.Limits) {
-	if of := l.Of(r.Name); of != nil {
-		of.Limit = r.Limit
-	}
-	return l
+func Named(r ratelimit.Rate) (h limit.Headers) {
+	h.Set(r.Name, r.Limit, 0)
+	return h
 }

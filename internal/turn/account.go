@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 // Account is what one credential pays for at one API, and all that is known about it. Its methods are not safe for concurrent
@@ -16,7 +18,7 @@ import (
 type Account struct {
 	Name    string            `json:"name,omitempty"`
 	Calls   []*Call           `json:"calls,omitempty"` // those that wait in the order of the line, the others as they were sent
-	Classes map[string]*Limit `json:"classes,omitempty"`
+	Classes map[string]*Class `json:"classes,omitempty"`
 	Budget  Budget            `json:"budget,omitzero"` // of the last who asked with one
 	// Budgeted is when somebody last asked with a budget, to the minute; zero: nobody, and what was spent is not kept.
 	Budgeted time.Time `json:"budgeted,omitzero"`
@@ -28,14 +30,14 @@ type Account struct {
 	here Host // where it is read
 }
 
-// Limit is what is known of the rate limit of one class of models. The class "" is of calls that are not told apart.
-type Limit struct {
-	Pace     Pace     `json:"pace,omitzero"`
-	Tokens   Tokens   `json:"tokens,omitzero"`
-	CoolDown CoolDown `json:"cool,omitzero"`
-	Usage    Usage    `json:"usage,omitzero"`
-	First    Costs    `json:"first,omitzero"`   // what a key's first call takes, on average
-	Passed   int      `json:"passed,omitempty"` // interactive calls in a row that went before one of -p that waited
+// Class is what is known of the rate limit of one class of models. The class "" is of calls that are not told apart.
+type Class struct {
+	Pace     limit.Pace   `json:"pace,omitzero"`
+	Tokens   limit.Tokens `json:"tokens,omitzero"`
+	CoolDown CoolDown     `json:"cool,omitzero"`
+	Usage    Usage        `json:"usage,omitzero"`
+	First    limit.Costs  `json:"first,omitzero"`   // what a key's first call takes, on average
+	Passed   int          `json:"passed,omitempty"` // interactive calls in a row that went before one of -p that waited
 }
 
 // AccountID names the account that a secret pays for. It tells nothing about the secret to who has not seen it: the key of the
@@ -68,18 +70,18 @@ func (s *State) Open(id string) *Account {
 }
 
 // Class returns what is known of the limit of a class; of one that nobody called nothing is.
-func (a *Account) Class(name string) *Limit {
+func (a *Account) Class(name string) *Class {
 	if l := a.Classes[name]; l != nil {
 		return l
 	}
-	return &Limit{}
+	return &Class{}
 }
 
 // class is the limit of a class, made when missing.
-func (a *Account) class(name string) *Limit {
+func (a *Account) class(name string) *Class {
 	l := a.Class(name)
 	if a.Classes == nil {
-		a.Classes = make(map[string]*Limit)
+		a.Classes = make(map[string]*Class)
 	}
 	a.Classes[name] = l
 	return l
@@ -109,7 +111,7 @@ func (a *Account) advance(now time.Time) time.Time {
 		}
 	}
 	for _, l := range a.Classes {
-		l.Pace.refill(now)
+		l.Pace.Refill(now)
 	}
 	a.At = now
 	return now
@@ -137,14 +139,13 @@ func (a *Account) due() (first *Call, at time.Time) {
 }
 
 // fade makes the pace a memory after the calls of the class fell quiet, and forgets it later.
-func (l *Limit) fade(now time.Time) {
-	switch p, quiet := &l.Pace, now.Sub(l.Pace.Used); {
+func (l *Class) fade(now time.Time) {
+	switch p := &l.Pace; {
 	case p.Used.IsZero():
-	case quiet > forgotten:
-		l.Pace, l.Tokens = Pace{At: p.At, Sent: p.Sent, Base: p.Sent}, Tokens{}
-	case quiet > idle && p.Rate > 0 && !p.Faded:
-		p.Rate = max(slowest, p.Rate*fadeTo)
-		p.Faded, p.Hot, p.Grown, p.Peak = true, false, recalled, 0
+	case now.Sub(p.Used) > forgotten:
+		l.Pace, l.Tokens = limit.Pace{At: p.At, Sent: p.Sent, Base: p.Sent}, limit.Tokens{}
+	default:
+		p.Fade(now)
 	}
 }
 
@@ -224,7 +225,7 @@ func (a *Account) leave(now time.Time, session string) {
 }
 
 func (a *Account) blank() bool {
-	return len(a.Calls) == 0 && a.Budgeted.IsZero() && !slices.ContainsFunc(slices.Collect(maps.Values(a.Classes)), func(l *Limit) bool {
-		return !l.Pace.blank() || l.CoolDown != CoolDown{} || l.Usage != Usage{}
+	return len(a.Calls) == 0 && a.Budgeted.IsZero() && !slices.ContainsFunc(slices.Collect(maps.Values(a.Classes)), func(l *Class) bool {
+		return !l.Pace.Blank() || l.CoolDown != CoolDown{} || l.Usage != Usage{}
 	})
 }

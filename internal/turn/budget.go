@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 // Budget is the most that the calls of an account may take in any minute, whatever the server allows. Zero is no limit.
@@ -69,7 +71,8 @@ const (
 
 func (b Budget) of(what int) float64 { return [...]float64{b.Calls, b.Input, b.Output}[what] }
 
-func (c Costs) of(what int) float64 { return [...]float64{1, c.Input, c.Output}[what] }
+// counts is how much a call of that cost counts.
+func counts(c limit.Costs, what int) float64 { return [...]float64{1, c.Input, c.Output}[what] }
 
 // gone is from when on a call counts no more. Zero: it is under way, and nobody knows.
 func (a *Account) gone(c *Call, what int) time.Time {
@@ -89,10 +92,10 @@ func (a *Account) gone(c *Call, what int) time.Time {
 func (a *Account) overBudget(now time.Time, c *Call) (h Hold) {
 	cost, _ := a.expect(c)
 	for _, l := range a.Classes { // where nothing is known, what first calls take in the others
-		cost = Costs{cmp.Or(cost.Input, l.First.Input), cmp.Or(cost.Output, l.First.Output)}
+		cost = limit.Costs{Input: cmp.Or(cost.Input, l.First.Input), Output: cmp.Or(cost.Output, l.First.Output)}
 	}
 	for what := range resources {
-		most, need := c.Rules.Budget.of(what), cost.of(what)
+		most, need := c.Rules.Budget.of(what), counts(cost, what)
 		if most == 0 {
 			continue
 		}
@@ -119,7 +122,7 @@ func (a *Account) spent(now time.Time, what int) (list []amount, known bool) {
 	known = true
 	for _, c := range a.Calls {
 		if until := a.gone(c, what); a.spends(now, c) && (until.IsZero() || until.After(now)) {
-			took := c.took().of(what)
+			took := counts(c.took(), what)
 			list = append(list, amount{took, until})
 			known = known && (took > 0 || !a.open(c) && now.Sub(c.Done) >= tardy)
 		}

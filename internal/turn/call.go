@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 // Key names who calls the model: a session or one of its subagents, and the class of the model where calls are told apart
@@ -75,10 +77,10 @@ type Call struct {
 	Woken  bool   `json:"woken,omitempty"`  // its turn was given to wake the session
 	Answer string `json:"answer,omitempty"` // the last answer that was counted, where no rows tell of requests
 
-	Expected Costs `json:"expected,omitzero"` // what it was thought to take when it was sent
-	Took     Costs `json:"took,omitzero"`     // what it took; zero: not told yet
+	Expected limit.Costs `json:"expected,omitzero"` // what it was thought to take when it was sent
+	Took     limit.Costs `json:"took,omitzero"`     // what it took; zero: not told yet
 	// Reserved is what the mirrored buckets gave for it and may get back.
-	Reserved Costs `json:"reserved,omitzero"`
+	Reserved limit.Costs `json:"reserved,omitzero"`
 	// Own says that Expected is what the key's own calls took, not what first calls do.
 	Own bool `json:"own,omitempty"`
 }
@@ -92,7 +94,7 @@ type Retry struct {
 	// Large says that it was rejected so often for want of tokens that it may never fit: it holds nobody else.
 	Large bool `json:"large,omitempty"`
 	// Named is the limit that was hit, where the server's message names one. What remains of it, it does not say.
-	Named Limits `json:"-"`
+	Named limit.Headers `json:"-"`
 }
 
 // Due is when the call is made again.
@@ -132,8 +134,8 @@ func (c *Call) began(sent time.Time) time.Time {
 }
 
 // took is what the call takes, as far as is known.
-func (c *Call) took() Costs {
-	return Costs{cmp.Or(c.Took.Input, c.Expected.Input), cmp.Or(c.Took.Output, c.Expected.Output)}
+func (c *Call) took() limit.Costs {
+	return limit.Costs{cmp.Or(c.Took.Input, c.Expected.Input), cmp.Or(c.Took.Output, c.Expected.Output)}
 }
 
 // find returns the first call that fits, or nil.

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 const (
@@ -38,7 +40,7 @@ func (s *State) Check() error {
 		return fmt.Errorf("%d clocks", len(s.Clocks))
 	}
 	for machine, ms := range s.Clocks {
-		if most := float64(farthest.Milliseconds()); !within(float64(ms), -most, most) {
+		if most := float64(farthest.Milliseconds()); !limit.Within(float64(ms), -most, most) {
 			return fmt.Errorf("clock of %q %d ms behind", machine, ms)
 		}
 	}
@@ -96,7 +98,7 @@ func (a *Account) check() error {
 		}
 	}
 	for class, l := range a.Classes {
-		if err := cmp.Or(l.check(), l.Pace.check()); err != nil {
+		if err := cmp.Or(l.check(), l.Pace.Check()); err != nil {
 			return fmt.Errorf("class %q: %w", class, err)
 		}
 	}
@@ -107,10 +109,10 @@ func (c *Call) valid() bool {
 	r := c.Retry
 	return Waiting <= c.Phase && c.Phase <= Over && ByRow <= c.News && c.News <= ByNext && c.Rejections >= 0 && !(c.Trial && c.Sent.IsZero()) &&
 		(r == nil || !r.Rejected.IsZero() && 0 <= r.In && r.In <= longest) &&
-		c.Rules.Most >= 0 && c.Rules.Budget.valid() && c.Expected.valid() && c.Took.valid() && c.Reserved.valid()
+		c.Rules.Most >= 0 && c.Rules.Budget.valid() && c.Expected.Valid() && c.Took.Valid() && c.Reserved.Valid()
 }
 
-func (l *Limit) check() error {
+func (l *Class) check() error {
 	switch c := l.CoolDown; {
 	case !dated(l.Usage.Until):
 		return fmt.Errorf("usage limit until %v", l.Usage.Until)
@@ -118,29 +120,10 @@ func (l *Limit) check() error {
 		return fmt.Errorf("%d passed", l.Passed)
 	case c.Times < 0 || c.Times > mostBlind+1:
 		return fmt.Errorf("%d cool-downs in a row", c.Times)
-	case !l.First.valid():
+	case !l.First.Valid():
 		return fmt.Errorf("costs %v", l.First)
 	}
-	for _, b := range l.Tokens.each() {
-		if b.Rate != 0 && (!within(60*b.Rate, 0.999, 1.001*mostLimit) || !within(b.Level, b.deepest()-1, plenty)) || !within(b.Top, 0, plenty) {
-			return fmt.Errorf("bucket %+v", *b)
-		}
-	}
-	return nil
-}
-
-func (p *Pace) check() error {
-	const round = 1e-6
-	switch {
-	case p.Rate != 0 && !within(p.Rate, slowest-round, 2*fastest), p.Limit != 0 && !within(p.Limit, slowest-round, fastest), !within(p.Peak, 0, plenty),
-		!within(p.Level, -1-round, 1+round), p.Window < 0, p.Window >= mostTrial, p.Grown < 0:
-		return fmt.Errorf("pace %v, limit %v, peak %v, level %v, window %d, grown %d", p.Rate, p.Limit, p.Peak, p.Level, p.Window, p.Grown)
-	case p.Doubts < 0, !within(float64(p.Distrust), 0, distrustMost):
-		return fmt.Errorf("headers doubted %d times, for %d calls", p.Doubts, p.Distrust)
-	case p.Sent < 0, p.Base < 0, len(p.Empty) > moments:
-		return fmt.Errorf("%d calls, %d a minute ago, %d moments remembered", p.Sent, p.Base, len(p.Empty))
-	}
-	return nil
+	return l.Tokens.Check()
 }
 
 // dated says whether a clock can have shown the times; zero is not known.
@@ -149,11 +132,6 @@ func dated(times ...time.Time) bool {
 	return !slices.ContainsFunc(times, func(t time.Time) bool { return !t.IsZero() && (t.Unix() < from || t.Unix() >= to) })
 }
 
-// within is false of what is no number.
-func within(x, least, most float64) bool { return least <= x && x <= most }
-
-func (c Costs) valid() bool { return within(c.Input, 0, mostLimit) && within(c.Output, 0, mostLimit) }
-
 func (b Budget) valid() bool {
-	return within(b.Calls, 0, plenty) && within(b.Input, 0, plenty) && within(b.Output, 0, plenty)
+	return limit.Within(b.Calls, 0, plenty) && limit.Within(b.Input, 0, plenty) && limit.Within(b.Output, 0, plenty)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 // Each of these stops a session, holds it up for hours or takes the hook down, if it is believed.
@@ -122,9 +124,9 @@ func TestCheckLeavesTheClockAlone(t *testing.T) {
 				p.Admit(now(sec), everybody)
 				p.Sent(now(sec), a, now(sec-1))
 				p.Retrying(now(sec), a, Retry{Rejected: now(sec), In: 9 * time.Minute, Attempt: 1})
-				p.Used(now(sec), b, now(sec), Costs{1000, 1000})
-				p.Rejected(now(sec), b, Rejection{Sent: now(sec), In: 599 * time.Second, Limit: true, Limits: Limits{Requests: Resource{50, 42}}})
-				p.Headers(now(sec), b, now(sec), Limits{Requests: Resource{50, 1}, Input: Resource{1000, 10}})
+				p.Used(now(sec), b, now(sec), limit.Costs{1000, 1000})
+				p.Rejected(now(sec), b, Rejection{In: 599 * time.Second, Limit: true, Headers: limit.Headers{Requests: limit.Resource{50, 42}}})
+				p.Headers(now(sec), b, limit.Headers{Requests: limit.Resource{50, 1}, Input: limit.Resource{1000, 10}})
 				s.Sessions["a"].Resume(now(sec), Death{At: now(sec), Answered: now(sec)}, r)
 				p.Limited(now(sec), "", now(sec+590), "x")
 				p.Ended(now(sec), a)
@@ -169,13 +171,17 @@ func TestNoNumberSpoilsTheState(t *testing.T) {
 			p := s.Open("p")
 			for i := range 20 {
 				now := simEpoch.Add(seconds(60 * float64(i)))
-				l := Limits{Requests: Resource{x, y}, Input: Resource{y, x}, Output: Resource{50, y}, Total: Resource{x, 50}}
+				var l limit.Headers
+				l.Set("requests", x, y)
+				l.Set("input-tokens", y, x)
+				l.Set("output-tokens", 50, y)
+				l.Set("tokens", x, 50)
 				p.Ask(now, Call{Key: a, Event: fmt.Sprint(i)})
 				p.Admit(now, everybody)
-				p.Headers(now, a, now, l)
-				p.Used(now, a, now, Costs{x, y})
+				p.Headers(now, a, l)
+				p.Used(now, a, now, limit.Costs{x, y})
 				p.Retrying(now, a, Retry{Rejected: now, In: seconds(y), Attempt: 1, Named: l})
-				p.Rejected(now, a, Rejection{Sent: now, In: seconds(x), Limit: i > 10, Limits: l})
+				p.Rejected(now, a, Rejection{In: seconds(x), Limit: i > 10, Headers: l})
 				p.Succeeded(now, a)
 				written := new(State)
 				data, err := json.Marshal(s)

@@ -57,12 +57,12 @@ func (a *Account) heldWithAll(now time.Time, c *Call) (h Hold) {
 	}
 	l := a.Class(c.Class)
 	h = a.cools(now, c)
-	for _, other := range []Hold{a.announced(now, c.Class), a.onTrial(now, c.Class), l.Pace.hold(now)} {
+	for _, other := range []Hold{a.announced(now, c.Class), a.onTrial(now, c.Class), {l.Pace.Whole(), Paced}} {
 		h = h.longer(other)
 	}
 	if c.Rejections == 0 { // else the server said when it fits
 		cost, _ := a.expect(c)
-		h = h.longer(Hold{l.Tokens.afford(now, cost), LackTokens})
+		h = h.longer(Hold{l.Tokens.Afford(now, cost), LackTokens})
 	}
 	return h
 }

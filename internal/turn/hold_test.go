@@ -5,11 +5,13 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 // Each reason for which a call may not go, and until when it holds.
 func TestHeld(t *testing.T) {
-	named := Limits{Input: Resource{Limit: 60000}}
+	named := limit.Headers{Input: limit.Resource{Limit: 60000}}
 	for _, test := range []struct {
 		why   Reason
 		rules Rules
@@ -68,7 +70,7 @@ func TestHeld(t *testing.T) {
 			s.ask(0, b, "e")
 		}, 1, 10},
 		{LackTokens, Rules{}, func(s story) {
-			s.made(-5, b, Costs{Input: 1000})
+			s.made(-5, b, limit.Costs{Input: 1000})
 			s.pace().Window = 5
 			s.ask(0, a, "e")
 			s.admit(0, 0)
@@ -96,14 +98,14 @@ func (s story) lacksTokens(sec float64, k Key) {
 		s.Fatalf("%v has no turn at %g s", k, sec)
 	}
 	s.Sent(at(sec), k, at(sec))
-	s.Rejected(at(sec), k, Rejection{Sent: at(sec), In: 40 * time.Second, Limit: true, Limits: Limits{Input: Resource{60000, 1234}}})
+	s.Rejected(at(sec), k, Rejection{In: 40 * time.Second, Limit: true, Headers: limit.Headers{Input: limit.Resource{60000, 1234}}})
 }
 
 // A call at the gateway that lacks tokens again and again may be larger than the limit. It holds the others three times; after
 // that they go, and it is tried at its own times all the same.
 func TestACallThatMayNeverFitHoldsNobodyAtTheGateway(t *testing.T) {
 	s := story{t, NewState().Open("p"), Rules{}}
-	s.made(-5, b, Costs{Input: 1000})
+	s.made(-5, b, limit.Costs{Input: 1000})
 	s.askFromGateway(0, a)
 	for n := 1; n <= 10; n++ {
 		rejected := float64(40 * (n - 1))
@@ -132,7 +134,7 @@ func TestACallThatMayNeverFitHoldsNobodyAtTheGateway(t *testing.T) {
 // Three sessions that make one call at a time never make two, whoever else asks, lets others go, and has no such rule.
 func TestRulesTravelWithTheCall(t *testing.T) {
 	s := story{t, NewState().Open("p"), Rules{}}
-	s.pace().Window = mostTrial - 1
+	s.pace().Window = 16 - 1
 	free := Key{Session: "free"}
 	var went []string
 	for step := range 400 {

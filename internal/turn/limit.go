@@ -91,7 +91,7 @@ func (a *Account) Learned(now time.Time, class string, until time.Time, over boo
 }
 
 // until records a limit that ends at a time: a usage limit, which holds nobody, or a cool-down.
-func (l *Limit) until(now, end time.Time, why string) {
+func (l *Class) until(now, end time.Time, why string) {
 	switch {
 	case end.Sub(now) > usage:
 		if end.After(l.Usage.Until) || why != "" {

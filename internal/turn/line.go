@@ -3,6 +3,8 @@ package turn
 import (
 	"slices"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 // Ask joins the end of the line. An event that stands there already keeps its place (and takes the new waiter), and one
@@ -96,7 +98,7 @@ func (a *Account) admit(now time.Time, c *Call) {
 	c.Phase, c.Granted, c.Seen, c.Retry, c.Woken = Granted, now, now, nil, c.Event == WakeEvent
 	a.send(c, now)
 	c.Reserved = c.Expected
-	a.class(c.Class).Tokens.take(c.Reserved)
+	a.class(c.Class).Tokens.Take(c.Reserved)
 }
 
 // share is how many interactive calls may go before one of -p that waits: three of four turns are theirs.
@@ -133,7 +135,7 @@ func (a *Account) passed(c *Call) {
 // Line returns the calls of a class that wait, in the order in which they will go as far as that is known: who is held for
 // itself is passed by those behind.
 func (a *Account) Line(class string) (line []*Call) {
-	rest := Account{Calls: a.in(class, Waiting), Classes: map[string]*Limit{class: {Passed: a.Class(class).Passed}}}
+	rest := Account{Calls: a.in(class, Waiting), Classes: map[string]*Class{class: {Passed: a.Class(class).Passed}}}
 	for len(rest.Calls) > 0 {
 		c := rest.order(class)[0]
 		rest.passed(c)
@@ -163,8 +165,8 @@ func (a *Account) Withdraw(now time.Time, k Key, event string) {
 
 // release gives the mirrored buckets back what they gave for the call.
 func (a *Account) release(c *Call) {
-	a.class(c.Class).Tokens.take(Costs{-c.Reserved.Input, -c.Reserved.Output})
-	c.Reserved = Costs{}
+	a.class(c.Class).Tokens.Take(limit.Costs{Input: -c.Reserved.Input, Output: -c.Reserved.Output})
+	c.Reserved = limit.Costs{}
 }
 
 // unsend gives the pace back what a call took that was not made, as far as is known.

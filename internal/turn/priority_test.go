@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"afteryou/internal/limit"
 )
 
 // wait is one that stands in the line of TestPriority.
@@ -47,7 +49,7 @@ func TestPriority(t *testing.T) {
 				for _, c := range p.Line("") {
 					c.Rules.Most = had + 1 // one by one, to see who is next
 				}
-				p.class("").Pace = Pace{Window: mostTrial - 1}
+				p.class("").Pace = limit.Pace{Window: 16 - 1}
 				p.Admit(at(now), everybody)
 				turns := p.Turns("")
 				if len(turns) == had {
@@ -92,7 +94,7 @@ func TestLineIsTheOrderInWhichTurnsAreGiven(t *testing.T) {
 			if place, ok := p.Place(want.Key); place != 1 || !ok {
 				t.Fatalf("seed %d: %v is next after %d turns, and its place is %d, %v", seed, want.Key, i, place, ok)
 			}
-			p.class("").Pace = Pace{Window: mostTrial - 1}
+			p.class("").Pace = limit.Pace{Window: 16 - 1}
 			if p.Admit(at(0), everybody); names(p.Turns("")) != names([]*Call{want}) {
 				t.Fatalf("seed %d: turn %d of %d is that of %v, and in the line it was %v's", seed, i+1, len(line), names(p.Turns("")), want.Key)
 			}

@@ -3,6 +3,8 @@ package turn
 import (
 	"slices"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 const (
@@ -75,7 +77,7 @@ func (a *Account) retrying(now time.Time, c *Call, r Retry) {
 	case tokens:
 		l.Pace.Level = min(1, l.Pace.Level+1)
 	default:
-		l.Pace.refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1 && began.After(l.Pace.Cut), c.Nth)
+		l.Pace.Refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1 && began.After(l.Pace.Cut), c.Nth)
 	}
 }
 
@@ -102,10 +104,9 @@ func (a *Account) doubt(class string, rejected time.Time, d time.Duration) {
 
 // Rejection is a 429 or a 529 that the gateway was answered.
 type Rejection struct {
-	Sent   time.Time     // when the call was
-	In     time.Duration // retry-after; 0: not said
-	Limit  bool          // a limit was met (429); else the server is overloaded (529)
-	Limits Limits        // what the headers say
+	In      time.Duration // retry-after; 0: not said
+	Limit   bool          // a limit was met (429); else the server is overloaded (529)
+	Headers limit.Headers // what the headers say
 }
 
 // Rejected says that the gateway was answered 429 or 529 for the key's call and keeps it: the call goes back to the head of
@@ -114,36 +115,36 @@ type Rejection struct {
 // time in this class: they are not believed then until some calls were accepted, twice as many each time, and rejections
 // tell the pace.
 func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool) {
-	now, r.Limits = a.advance(now), r.Limits.believed()
+	now = a.advance(now)
 	c := a.turn(k)
 	if c == nil {
 		c = a.add(k, Process{})
 	}
 	l, times, sent := a.class(k.Class), c.Rejections+1, c.Sent
 	lies := r.contradicts(&l.Pace, times)
-	if !lies {
-		a.Headers(now, k, r.Sent, r.Limits)
-	}
+	tokens := r.tokens() && l.Pace.Distrust == 0 && !lies
 	if sent.IsZero() {
 		sent, c.Nth = now, l.Pace.Sent
+	}
+	if !lies {
+		a.headers(now, c, sent, r.Headers)
 	}
 	began := c.began(sent)
 	wait := max(0, r.In)
 	if wait <= usage {
 		wait = max(wait, min(backOffMost, backOff<<min(times-1, 10)))
 	}
-	tokens := r.tokens() && l.Pace.Distrust == 0 && !lies
 	a.refuse(now, c)
 	a.comeBack(now, c, times)
 	switch {
 	case wait > usage:
 	case lies:
-		l.Pace.contradicted(now, sent, wait.Seconds(), c.Nth)
+		l.Pace.Contradicted(now, sent, wait.Seconds(), c.Nth)
 	case tokens:
 		l.Pace.Level = min(1, l.Pace.Level+1)
-		c.Expected.Input = max(c.Expected.Input, l.Tokens.lacked(wait))
+		c.Expected.Input = max(c.Expected.Input, l.Tokens.Lacked(wait))
 	default:
-		l.Pace.refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), c.Nth)
+		l.Pace.Refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), c.Nth)
 	}
 	if tokens && times >= large && wait <= usage {
 		c.Retry = &Retry{Rejected: now, In: wait, Attempt: times, Large: true}
@@ -167,22 +168,23 @@ func (a *Account) comeBack(now time.Time, c *Call, times int) {
 
 // tokens reports that it may be tokens that were lacking: there was room for another request.
 func (r Rejection) tokens() bool {
-	l := r.Limits
-	return r.Limit && (l.Requests.Limit == 0 || l.Requests.Remaining >= 1) && (l.Input.Limit > 0 || l.Output.Limit > 0 || l.Total.Limit > 0)
+	h := r.Headers
+	return r.Limit && (h.Requests.Limit == 0 || h.Requests.Remaining >= 1) && (h.Input.Limit > 0 || h.Output.Limit > 0 || h.Total.Limit > 0)
 }
 
 // contradicts reports that the headers said there was room: those of the answer, or, where it has none, those of the last
 // one. A call that is rejected for the second time, when the server had said that it would fit, does not lack tokens where
 // half a bucket is left.
-func (r Rejection) contradicts(p *Pace, times int) bool {
-	l := r.Limits
+func (r Rejection) contradicts(p *limit.Pace, times int) bool {
+	h := r.Headers
 	switch {
 	case !r.Limit || p.Distrust > 0:
 		return false
-	case l == (Limits{}):
+	case h == (limit.Headers{}):
 		return p.Limit > 0 && !p.Named && !p.Spent
-	case l.Requests.Limit == 0 || l.Requests.Remaining < 1:
+	case h.Requests.Limit == 0 || h.Requests.Remaining < 1:
 		return false
 	}
-	return !r.tokens() || times > 1 && !slices.ContainsFunc(l.each(), func(t *Resource) bool { return t.Remaining < t.Limit/2 })
+	tokens := h.Tokens()
+	return !r.tokens() || times > 1 && !slices.ContainsFunc(tokens[:], func(t *limit.Resource) bool { return t.Remaining < t.Limit/2 })
 }

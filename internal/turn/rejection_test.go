@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 func TestRejections(t *testing.T) {
@@ -141,7 +143,7 @@ func TestRejections(t *testing.T) {
 		}},
 		{"a cut never takes more than half", Rules{}, func(s story) {
 			s.paced(0, 10)
-			s.pace().Empty = []Moment{{At: at(1)}}
+			s.pace().Empty = []limit.Moment{{At: at(1)}}
 			s.pace().Level = 1
 			s.ask(20, a, "e")
 			s.admit(20, 0)
@@ -190,7 +192,7 @@ func TestRejections(t *testing.T) {
 			s.ask(0, b, "e")
 			s.admit(0, 0)
 			s.ask(0, c, "e")
-			s.Rejected(at(.2), b, Rejection{Sent: at(.1), In: 3 * time.Second, Limit: true})
+			s.Rejected(at(.2), b, Rejection{In: 3 * time.Second, Limit: true})
 			s.queue("b/e c/e")
 			s.admit(.2, 3.2)
 		}},
@@ -228,8 +230,8 @@ func TestRejections(t *testing.T) {
 			}
 		}},
 		{"a limit of calls that is named is the pace", Rules{}, func(s story) {
-			named := func(sec float64, k Key, when, limit float64) {
-				s.Retrying(at(sec), k, Retry{Rejected: at(when), In: seconds(1), Attempt: 1, Named: Limits{Requests: Resource{Limit: limit}}})
+			named := func(sec float64, k Key, when, most float64) {
+				s.Retrying(at(sec), k, Retry{Rejected: at(when), In: seconds(1), Attempt: 1, Named: limit.Headers{Requests: limit.Resource{Limit: most}}})
 			}
 			s.pace().Window = 1
 			s.ask(0, a, "e")
@@ -244,7 +246,7 @@ func TestRejections(t *testing.T) {
 			if s.pace().Rate != was {
 				s.Errorf("rate %g, cut from %g by a call of before", s.pace().Rate, was)
 			}
-			for range pressingNamed - 1 {
+			for range 60 - 1 {
 				s.Calls = append(s.Calls, &Call{Key: c, Phase: Over, Sent: s.At, Trial: true, Paced: true})
 				s.Succeeded(s.At, c)
 			}
@@ -253,28 +255,28 @@ func TestRejections(t *testing.T) {
 			}
 		}},
 		{"a limit of tokens that is named holds until the call fits, and says nothing about the pace", Rules{}, func(s story) {
-			s.made(-5, a, Costs{Input: 1000})
+			s.made(-5, a, limit.Costs{Input: 1000})
 			s.pace().Window = 5
 			s.ask(0, a, "e")
 			s.admit(0, 0)
 			s.ask(.2, b, "e")
 			s.admit(.2, 0)
-			s.Retrying(at(.4), b, Retry{Rejected: at(.3), In: seconds(1.25), Attempt: 1, Named: Limits{Input: Resource{Limit: 60000}}})
+			s.Retrying(at(.4), b, Retry{Rejected: at(.3), In: seconds(1.25), Attempt: 1, Named: limit.Headers{Input: limit.Resource{Limit: 60000}}})
 			if s.pace().Rate != 0 {
 				s.Errorf("a pace of %g was learned", s.pace().Rate)
 			}
 			s.ask(.4, c, "e")
 			s.admit(.4, 2.399) // the server lacked 1000 of b's 1000; c takes as many
 			s.Succeeded(at(1.7), b)
-			s.Used(at(1.8), b, at(1.7), Costs{Input: 400}) // less than was thought
+			s.Used(at(1.8), b, at(1.7), limit.Costs{Input: 400}) // less than was thought
 			s.admit(1.8, 0)
 			s.holds("a/e c/e")
 		}},
 		{"a call that may never fit holds nobody back", Rules{}, func(s story) {
-			s.made(-5, a, Costs{Input: 1000})
+			s.made(-5, a, limit.Costs{Input: 1000})
 			s.ask(0, a, "e")
 			s.admit(0, 0)
-			named := Limits{Input: Resource{Limit: 60000}}
+			named := limit.Headers{Input: limit.Resource{Limit: 60000}}
 			for n := 1; n <= large; n++ {
 				s.Retrying(at(float64(60*n)), a, Retry{Rejected: at(float64(60 * n)), In: time.Minute, Attempt: n, Named: named})
 				s.ask(float64(60*n), b, fmt.Sprint(n))
@@ -287,7 +289,7 @@ func TestRejections(t *testing.T) {
 		{"a limit of tokens that is named is of no use where nobody knows what calls take", Rules{}, func(s story) {
 			s.ask(0, a, "e")
 			s.admit(0, 0)
-			s.Retrying(at(.2), a, Retry{Rejected: at(.1), In: seconds(4), Attempt: 1, Named: Limits{Input: Resource{Limit: 60000}}})
+			s.Retrying(at(.2), a, Retry{Rejected: at(.1), In: seconds(4), Attempt: 1, Named: limit.Headers{Input: limit.Resource{Limit: 60000}}})
 			if s.pace().Rate != .25 || s.class("").Tokens.Input.Rate != 0 {
 				s.Errorf("rate %g, tokens %+v, want what the wait says and nothing", s.pace().Rate, s.class("").Tokens)
 			}

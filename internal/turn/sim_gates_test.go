@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 func (s *sim) begin(i int) {
@@ -95,7 +97,7 @@ func (s *sim) pump() {
 	}
 }
 
-func (s *sim) pace() *Pace { return &s.account.class("").Pace }
+func (s *sim) pace() *limit.Pace { return &s.account.class("").Pace }
 
 func (s *sim) check() {
 	if l := s.pace().Level; l < -1-1e-9 || l > 1+1e-9 {
@@ -159,13 +161,13 @@ func (s *sim) arrive(c *simCall) {
 		c.came = s.now
 		s.took = append(s.took, c)
 		if s.gateway && s.headers > 0 {
-			h, sent := s.limits(), c.sent
+			h := s.limits()
 			s.on(s.now+s.first*c.latency, func() {
 				if s.atEnd {
 					h = s.limits()
 				}
-				s.account.Headers(at(s.now), c.key, at(sent), h)
-				s.account.Used(at(s.now), c.key, at(s.now), Costs{Input: c.cost})
+				s.account.Headers(at(s.now), c.key, h)
+				s.account.Used(at(s.now), c.key, at(s.now), limit.Costs{Input: c.cost})
 				s.check()
 				s.pump()
 			})
@@ -182,7 +184,7 @@ func (s *sim) arrive(c *simCall) {
 	s.deepest = max(s.deepest, c.tries)
 	if s.gateway && !c.ungated {
 		h, outage := s.limits(), s.outage[0] <= s.now && s.now < s.outage[1]
-		r := Rejection{Sent: at(c.sent), In: time.Duration(after * float64(time.Second)), Limit: !outage, Limits: h}
+		r := Rejection{In: time.Duration(after * float64(time.Second)), Limit: !outage, Headers: h}
 		s.on(s.now+s.between(.05, .35), func() {
 			s.watch(c.sent, func() { s.account.Rejected(at(s.now), c.key, r) })
 			s.waiting = slices.Insert(s.waiting, 0, c)
@@ -228,7 +230,7 @@ func (s *sim) success(c *simCall) {
 	s.answered++
 	if (s.names || s.rules.Budget != (Budget{})) && !s.gateway {
 		answered, key, cost := s.now, c.key, c.cost
-		s.report(key, func() { s.account.Used(at(s.now), key, at(answered), Costs{Input: cost}) })
+		s.report(key, func() { s.account.Used(at(s.now), key, at(answered), limit.Costs{Input: cost}) })
 	}
 	if !s.native {
 		s.account.Succeeded(at(s.now), c.key)

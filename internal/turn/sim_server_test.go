@@ -1,6 +1,10 @@
 package turn
 
-import "math"
+import (
+	"math"
+
+	"afteryou/internal/limit"
+)
 
 type bucket struct{ rate0, rate, cap0, cap, level, at float64 }
 
@@ -67,25 +71,25 @@ func (s *sim) take(cost float64) float64 {
 }
 
 // limits are the headers of an answer now.
-func (s *sim) limits() (l Limits) {
+func (s *sim) limits() (l limit.Headers) {
 	if s.lie {
-		return Limits{Requests: Resource{50, 42}}
+		return limit.Headers{Requests: limit.Resource{50, 42}}
 	}
-	for i, of := range []*Resource{&l.Requests, &l.Input} {
+	for i, of := range []*limit.Resource{&l.Requests, &l.Input} {
 		if i < len(s.buckets) {
-			*of = Resource{Limit: s.buckets[i].rate * 60 * s.headers, Remaining: max(0, math.Floor(s.buckets[i].level+1e-9))}
+			*of = limit.Resource{Limit: s.buckets[i].rate * 60 * s.headers, Remaining: max(0, math.Floor(s.buckets[i].level+1e-9))}
 		}
 	}
 	return l
 }
 
 // name is the limit that the message of a rejection names.
-func (s *sim) name() Limits {
+func (s *sim) name() limit.Headers {
 	if s.outage[0] <= s.now && s.now < s.outage[1] {
-		return Limits{}
+		return limit.Headers{}
 	}
 	if s.buckets[0].lack(1) > 0 {
-		return Limits{Requests: Resource{Limit: s.buckets[0].rate * 60}}
+		return limit.Headers{Requests: limit.Resource{Limit: s.buckets[0].rate * 60}}
 	}
-	return Limits{Input: Resource{Limit: s.buckets[1].rate * 60}}
+	return limit.Headers{Input: limit.Resource{Limit: s.buckets[1].rate * 60}}
 }

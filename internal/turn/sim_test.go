@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 // A simulated world: a server with token buckets, sessions that call it, Claude Code's own retrying beside the turns,
@@ -64,7 +66,7 @@ type simCall struct {
 	latency float64
 	cost    float64
 	tries   int // rejected so far
-	named   Limits
+	named   limit.Headers
 	sent    float64
 	ungated bool
 	came    float64 // when the server accepted it
@@ -149,7 +151,7 @@ func newSim(sc scenario, seed uint64) *sim {
 	if sc.warm > 0 {
 		s.pace().Rate = .95 * sc.warm * sc.rpm / 60
 		s.pace().Level = 1
-		s.pace().Grown = recalled
+		s.pace().Grown = 18
 	}
 	s.buckets = []*bucket{newBucket(sc.rpm/60, sc.burst, sc.empty)}
 	if sc.tpm > 0 {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 func TestState(t *testing.T) {
@@ -125,8 +127,8 @@ func FuzzState(f *testing.F) {
 		}
 		p.Sent(now, a, now)
 		p.Retrying(now, a, Retry{Rejected: now, In: time.Second, Attempt: 1})
-		p.Rejected(now, a, Rejection{Sent: now, In: time.Second, Limit: true, Limits: Limits{Requests: Resource{50, 42}}})
-		p.Headers(now, a, now, Limits{Requests: Resource{60, 1}, Input: Resource{1000, 10}})
+		p.Rejected(now, a, Rejection{In: time.Second, Limit: true, Headers: limit.Headers{Requests: limit.Resource{50, 42}}})
+		p.Headers(now, a, limit.Headers{Requests: limit.Resource{60, 1}, Input: limit.Resource{1000, 10}})
 		p.Succeeded(now, a)
 		written := new(State)
 		data, err := st.Encode()

@@ -41,7 +41,7 @@ func (a *Account) Died(now time.Time, k Key, d Death) {
 
 // Due returns when the session may be made to go on, now or later: when the limit of its class is over as far as is known, but not
 // in the user's quiet hours. An error says why it stays stopped.
-func (d Death) Due(now time.Time, l *Limit, r Rules) (time.Time, error) {
+func (d Death) Due(now time.Time, l *Class, r Rules) (time.Time, error) {
 	due := latest(l.CoolDown.Until, d.Reset)
 	if l.Usage.Why == d.Limit { // so long that others are not held back for it
 		due = latest(due, l.Usage.Until)

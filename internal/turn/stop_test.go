@@ -17,27 +17,27 @@ func TestDue(t *testing.T) {
 	usage := Death{At: died, Limit: UsageLimit, Lifts: true, Deadline: died.Add(6 * time.Hour)}
 	reset := func(d Death, at time.Time) Death { d.Reset = at; return d }
 	native := func(d Death) Death { d.Native = true; return d }
-	until := func(at time.Time) Limit { return Limit{CoolDown: CoolDown{Until: at}} }
-	gaveUp := Limit{CoolDown: CoolDown{Until: died, Times: mostBlind + 1}}
+	until := func(at time.Time) Class { return Class{CoolDown: CoolDown{Until: at}} }
+	gaveUp := Class{CoolDown: CoolDown{Until: died, Times: mostBlind + 1}}
 	for _, tt := range []struct {
 		name string
 		d    Death
-		l    Limit
+		l    Class
 		want time.Time
 		err  string
 	}{
 		{"a cool-down", rate, until(day(23, 12, 5)), day(23, 12, 5), ""},
 		{"a cool-down that is over", rate, until(day(23, 11, 0)), died, ""},
-		{"a limit that said its end", reset(rate, day(23, 12, 5)), Limit{}, day(23, 12, 5), ""},
-		{"a rate limit so long that nobody else waits for it", rate, Limit{Usage: Usage{Until: day(23, 13, 0), Why: "rate limit"}}, day(23, 13, 0), ""},
-		{"somebody else's usage limit", rate, Limit{CoolDown: CoolDown{Until: day(23, 12, 5)}, Usage: Usage{Until: day(23, 13, 0), Why: UsageLimit}}, day(23, 12, 5), ""},
+		{"a limit that said its end", reset(rate, day(23, 12, 5)), Class{}, day(23, 12, 5), ""},
+		{"a rate limit so long that nobody else waits for it", rate, Class{Usage: Usage{Until: day(23, 13, 0), Why: "rate limit"}}, day(23, 13, 0), ""},
+		{"somebody else's usage limit", rate, Class{CoolDown: CoolDown{Until: day(23, 12, 5)}, Usage: Usage{Until: day(23, 13, 0), Why: UsageLimit}}, day(23, 12, 5), ""},
 		{"a usage limit", reset(usage, day(23, 14, 0)), until(day(23, 15, 0)), day(23, 14, 0), ""},
-		{"a usage limit, after which Claude Code may go on by itself", native(reset(usage, day(23, 14, 0))), Limit{}, day(23, 14, 3), ""},
+		{"a usage limit, after which Claude Code may go on by itself", native(reset(usage, day(23, 14, 0))), Class{}, day(23, 14, 3), ""},
 		{"limits without a time, again and again", rate, gaveUp, time.Time{}, "came back each time"},
 		{"one with a time after them", reset(rate, day(23, 12, 5)), gaveUp, day(23, 12, 5), ""},
 		{"a usage limit that said no time", usage, until(day(23, 12, 5)), time.Time{}, "nothing says when its usage limit resets"},
-		{"a limit that waiting does not lift", Death{Limit: "spend limit"}, Limit{}, time.Time{}, "waiting does not lift its spend limit"},
-		{"longer than max_wait", reset(usage, day(24, 1, 0)), Limit{}, time.Time{}, "its usage limit lasts until Nov 24 01:00:00, longer than max_wait"},
+		{"a limit that waiting does not lift", Death{Limit: "spend limit"}, Class{}, time.Time{}, "waiting does not lift its spend limit"},
+		{"longer than max_wait", reset(usage, day(24, 1, 0)), Class{}, time.Time{}, "its usage limit lasts until Nov 24 01:00:00, longer than max_wait"},
 	} {
 		got, err := tt.d.Due(died, &tt.l, Rules{})
 		if tt.err == "" && (err != nil || !got.Equal(tt.want)) || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
@@ -59,7 +59,7 @@ func TestDueNotInQuietHours(t *testing.T) {
 		{"over the day after", day(24, 12, 0), day(23, 23, 30), day(24, 12, 0)},
 	} {
 		d := Death{Limit: "rate limit", Lifts: true, Reset: tt.over, Deadline: day(25, 0, 0)}
-		if got, err := d.Due(tt.now, &Limit{}, rules); err != nil || !got.Equal(tt.want) {
+		if got, err := d.Due(tt.now, &Class{}, rules); err != nil || !got.Equal(tt.want) {
 			t.Errorf("%s: due at %v, %v; want %v", tt.name, got, err, tt.want)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 var (
@@ -25,7 +27,7 @@ func tell(t *testing.T, name string, rules Rules, run func(story)) {
 	t.Run(name, func(t *testing.T) { run(story{t, NewState().Open("p"), rules}) })
 }
 
-func (s story) pace() *Pace { return &s.class("").Pace }
+func (s story) pace() *limit.Pace { return &s.class("").Pace }
 
 // trials and retries are how many calls are on trial, and how many are announced.
 func (s story) trials() (n int) {
@@ -94,12 +96,12 @@ func names(calls []*Call) string {
 
 // paced gives the account a pace and an empty bucket.
 func (s story) paced(sec, rate float64) {
-	*s.pace() = Pace{Rate: rate, At: at(sec), Since: at(sec), Used: at(sec)}
+	*s.pace() = limit.Pace{Rate: rate, At: at(sec), Since: at(sec), Used: at(sec)}
 	s.At = at(sec)
 }
 
 // made is a call that no gate stood before, and what it took.
-func (s story) made(sec float64, k Key, took Costs) {
+func (s story) made(sec float64, k Key, took limit.Costs) {
 	s.Sent(at(sec), k, at(sec))
 	s.Used(at(sec+1), k, at(sec+1), took)
 }
@@ -133,4 +135,9 @@ func (s story) sentTimes(class string) (list []time.Time) {
 		s.Errorf("%d calls are counted, %d are told of", n, len(list))
 	}
 	return list
+}
+
+// seconds is s as a duration, and no more than a duration can be.
+func seconds(s float64) time.Duration {
+	return time.Duration(max(-1e9, min(s, 1e9)) * float64(time.Second))
 }

@@ -3,6 +3,8 @@ package turn
 import (
 	"slices"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 // What gates and transcripts tell of a call. Each may come late, twice or never.
@@ -10,9 +12,9 @@ import (
 // send counts a call as sent at a time, which may have been a while ago, and moves it behind those that were sent before.
 func (a *Account) send(c *Call, at time.Time) {
 	c.Expected, c.Own = a.expect(c)
-	c.Sent, c.Trial, c.Unseen, c.Took = at, true, true, Costs{}
+	c.Sent, c.Trial, c.Unseen, c.Took = at, true, true, limit.Costs{}
 	c.Came, c.Doubt, c.Silent, c.Lost = time.Time{}, time.Time{}, false, false
-	a.class(c.Class).Pace.spend(at, c.News == AtOnce)
+	a.class(c.Class).Pace.Spend(at, c.News == AtOnce)
 	a.count(c, 1)
 	a.drop(func(o *Call) bool { return o == c })
 	a.Calls = append(a.Calls, c)
@@ -92,7 +94,7 @@ func (a *Account) seen(k Key, c *Call, at time.Time) {
 
 // Answered says that the key's call was answered at a time, by the row of an answer with an id, and what it took; zero is not
 // known. Of a version that writes no rows of requests this tells that the call was made. Told twice, it counts once.
-func (a *Account) Answered(now time.Time, k Key, at time.Time, id string, took Costs) {
+func (a *Account) Answered(now time.Time, k Key, at time.Time, id string, took limit.Costs) {
 	now = a.advance(now)
 	at = happened(now, at)
 	a.Heard(k)

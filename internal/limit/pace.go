@@ -1,4 +1,8 @@
-package turn
+// Package limit holds what is believed of a server's rate limit: a pace, which is learned from rejections or told by headers, and
+// mirrored buckets of tokens. They are values, and functions of values and of the time they are given.
+//
+// It knows neither calls nor sessions; package turn does.
+package limit
 
 import (
 	"math"
@@ -16,7 +20,6 @@ import (
 // rejections per answer over small and large buckets, fast and slow calls, changing limits and unseen consumers. The
 // optimum is flat: probing faster buys 0.2 % of the time for 0.4 rejections in a hundred answers.
 const (
-	trial     = time.Second      // a call not rejected for that long was accepted: 429s come in 10 to 20 ms, reports of them in 0.5 s
 	mostTrial = 16               // before the first 429, never more calls on trial: at most so many are rejected at once
 	cutBy     = 0.9              // what a 429 leaves of the pace
 	cutMost   = 0.5              // and what it leaves at least, whatever the ceiling
@@ -34,21 +37,9 @@ const (
 	growthMax = 0.08             // up to this,
 	doubling  = 3.5              // doubling every so many confirmed calls
 	idle      = time.Minute      // nothing sent for so long: the pace is a memory
-	forgotten = 10 * time.Minute // and for so long: it is forgotten, as is what calls are kept for
 	fadeTo    = 0.95             // and goes on with this much of itself
 	recalled  = 18               // probing as if so many calls had been confirmed: it may have been for other times
 )
-
-// Before the first 429 nothing but time tells that calls are accepted.
-const (
-	exactTrial  = 400 * time.Millisecond  // a 429 comes within that long, however late an answer
-	seenTrial   = 600 * time.Millisecond  // after a call was seen to be sent
-	unseenTrial = 2 * time.Second         // after its turn, where it was not: on a busy machine a session's first takes 1 to 2 s
-	muteTrial   = 2500 * time.Millisecond // where only its next try tells that it was rejected: after 1 or 2 s, and a quarter of it
-)
-
-// doubtMost bounds for how long a call is in doubt: after a longer wait those that were told to wait come back together.
-const doubtMost = 10 * time.Second
 
 // Pace is what is believed about the server's bucket.
 type Pace struct {
@@ -87,12 +78,11 @@ type Moment struct {
 	Sent int       `json:"sent"`
 }
 
-func (p *Pace) blank() bool {
-	return p.Rate == 0 && p.Window == 0 && p.Used.IsZero()
-}
+// Blank reports that nothing is known.
+func (p *Pace) Blank() bool { return p.Rate == 0 && p.Window == 0 && p.Used.IsZero() }
 
-// refill lets the mirrored token grow until now.
-func (p *Pace) refill(now time.Time) {
+// Refill lets the mirrored token grow until now.
+func (p *Pace) Refill(now time.Time) {
 	if now.After(p.At) {
 		if p.Rate > 0 && p.Level < 1 {
 			p.Level = min(1, p.Level+p.Rate*now.Sub(p.At).Seconds())
@@ -101,10 +91,10 @@ func (p *Pace) refill(now time.Time) {
 	}
 }
 
-// spend takes the token of a call that was sent at a time. One that is known exactly is counted dearer by what it may have been
+// Spend takes the token of a call that was sent at a time. One that is known exactly is counted dearer by what it may have been
 // under way longer than the next.
-func (p *Pace) spend(at time.Time, exact bool) {
-	p.refill(at)
+func (p *Pace) Spend(at time.Time, exact bool) {
+	p.Refill(at)
 	if p.Rate > 0 {
 		cost := 1.0
 		if p.Level >= 1 { // the token was full, so what was taken from it then has come back since
@@ -118,62 +108,41 @@ func (p *Pace) spend(at time.Time, exact bool) {
 	if at.Sub(p.Since) > time.Minute {
 		p.Since, p.Base = at, p.Sent
 	}
-	p.Used = latest(p.Used, at)
+	if at.After(p.Used) {
+		p.Used = at
+	}
 }
 
-// hold holds all until the mirrored token is whole.
-func (p *Pace) hold(now time.Time) Hold {
+// Fade makes the pace a memory when nothing was sent for a while.
+func (p *Pace) Fade(now time.Time) {
+	if now.Sub(p.Used) > idle && p.Rate > 0 && !p.Faded {
+		p.Rate = max(slowest, p.Rate*fadeTo)
+		p.Faded, p.Hot, p.Grown, p.Peak = true, false, recalled, 0
+	}
+}
+
+// Whole returns when the mirrored token is whole and a call may go; zero: it is.
+func (p *Pace) Whole() time.Time {
 	if p.Rate == 0 || p.Level >= 1-1e-6 { // so little short that a clock of milliseconds cannot tell
-		return Hold{}
+		return time.Time{}
 	}
-	return Hold{p.At.Add(seconds((1 - p.Level) / p.Rate)), Paced}
+	return p.At.Add(seconds((1 - p.Level) / p.Rate))
 }
 
-// trialEnds is when the trial of a call is over of which nothing is heard. Once the pace is known, time proves nothing of one
-// whose rejection only its next try tells of.
-func (c *Call) trialEnds(paced bool) time.Time {
-	lasts := unseenTrial
-	switch {
-	case c.News == ByNext && paced:
-		lasts = time.Minute
-	case paced:
-		lasts = trial
-	case c.News == ByNext:
-		lasts = muteTrial
-	case c.News == AtOnce:
-		lasts = exactTrial
-	case !c.Unseen:
-		lasts = seenTrial
-	}
-	return c.Sent.Add(lasts)
-}
-
-// confirmAll ends the trials of the key's calls well.
-func (a *Account) confirmAll(now time.Time, k Key) {
-	for _, c := range slices.Backward(a.of(k)) {
-		if c.Trial {
-			a.confirm(now, c)
-		}
-	}
-}
-
-// confirm ends a trial well. Only a call that had to wait raises the pace: the others do not show that it was in use.
-func (a *Account) confirm(now time.Time, c *Call) {
-	c.Trial, c.Doubt = false, time.Time{}
-	p := &a.class(c.Class).Pace
+// Accepted says that a call was. Only one that was held for the limit raises the pace: the others do not show that it was in
+// use.
+func (p *Pace) Accepted(now time.Time, held bool) {
 	p.Distrust = max(0, p.Distrust-1)
 	switch {
 	case p.Rate == 0:
 		p.Window = min(mostTrial-1, p.Window+1)
-	case c.Paced:
+	case held:
 		p.grow(now)
 	}
-	c.Paced = false
 }
 
-// grow raises the pace for one call.
 func (p *Pace) grow(now time.Time) {
-	p.refill(now)
+	p.Refill(now)
 	p.Faded = false
 	was := p.Rate
 	switch back := backTo * p.Peak; {
@@ -195,9 +164,9 @@ func (p *Pace) grow(now time.Time) {
 	}
 }
 
-// refused learns from a 429 of a call sent at a time; d: how many seconds Claude Code waits, or the server says, before the
+// Refused learns from a 429 of a call sent at a time; d: how many seconds Claude Code waits, or the server says, before the
 // next try; fresh: it was the call's first try, let go since the last cut; before: how many had been sent then.
-func (p *Pace) refused(now, sent time.Time, d float64, fresh bool, before int) {
+func (p *Pace) Refused(now, sent time.Time, d float64, fresh bool, before int) {
 	p.Faded = false
 	switch {
 	case p.Rate == 0:
@@ -230,6 +199,9 @@ func (p *Pace) refused(now, sent time.Time, d float64, fresh bool, before int) {
 	slices.SortFunc(p.Empty, func(a, b Moment) int { return a.At.Compare(b.At) })
 	p.Empty = p.Empty[max(0, len(p.Empty)-moments):]
 }
+
+// longest is the longest wait that is worked out.
+const longest = 366 * 24 * time.Hour
 
 // seconds is s as a duration, and no more than a duration can be.
 func seconds(s float64) time.Duration {

@@ -1,0 +1,63 @@
+package turn
+
+import (
+	"cmp"
+	"math"
+	"time"
+
+	"afteryou/internal/limit"
+)
+
+// learn is how much the latest first call makes up of what is expected of the next.
+const learn = 0.1
+
+// expect is what a call is expected to take when it is sent: half what its key's last took and half what that was expected to;
+// a key's first what first calls took. It reports whether the key's own calls told.
+func (a *Account) expect(c *Call) (cost limit.Costs, own bool) {
+	first := a.Class(c.Class).First
+	last := a.last(c.Key)
+	if last == nil {
+		return first, false
+	}
+	mean := func(took, expected, first float64) float64 {
+		if took > 0 && expected > 0 && last.Own {
+			return math.Round((took + expected) / 2)
+		}
+		return cmp.Or(took, expected, first)
+	}
+	cost = limit.Costs{mean(last.Took.Input, last.Expected.Input, first.Input), mean(last.Took.Output, last.Expected.Output, first.Output)}
+	return cost, last.Own || last.Took != limit.Costs{}
+}
+
+// Used says what the key's call that was answered at a time took; a zero is not known. Told twice it counts once.
+func (a *Account) Used(now time.Time, k Key, at time.Time, took limit.Costs) {
+	now = a.advance(now)
+	c := a.last(k)
+	if c == nil || !took.Valid() {
+		return
+	}
+	l := a.class(k.Class)
+	note := func(last, first *float64, is float64) {
+		switch {
+		case is <= 0:
+			return
+		case *last > 0 || c.Own: // not the key's first
+		case *first == 0:
+			*first = is
+		default:
+			*first += learn * (is - *first)
+		}
+		*last = is
+	}
+	note(&c.Took.Input, &l.First.Input, took.Input)
+	note(&c.Took.Output, &l.First.Output, took.Output)
+	if c.Reserved.Input > 0 && took.Input > 0 {
+		l.Tokens.Take(limit.Costs{Input: took.Input - c.Reserved.Input})
+		c.Reserved.Input = took.Input
+	}
+	if (c.Reserved != limit.Costs{} || c.Phase == Granted) && took.Output > 0 {
+		l.Tokens.Take(limit.Costs{Output: took.Output - c.Reserved.Output})
+		c.Reserved.Output = took.Output
+	}
+	a.came(happened(now, at), k)
+}

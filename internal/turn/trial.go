@@ -1,0 +1,59 @@
+package turn
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// trial is for how long a call must not be rejected to count as accepted: 429s come in 10 to 20 ms, reports of them in 0.5 s.
+	trial = time.Second
+	// forgotten is for how long a class must send nothing for what was learned to be forgotten, and how long the last call of a
+	// key is kept.
+	forgotten = 10 * time.Minute
+)
+
+// Before the first 429 nothing but time tells that calls are accepted.
+const (
+	exactTrial  = 400 * time.Millisecond  // a 429 comes within that long, however late an answer
+	seenTrial   = 600 * time.Millisecond  // after a call was seen to be sent
+	unseenTrial = 2 * time.Second         // after its turn, where it was not: on a busy machine a session's first takes 1 to 2 s
+	muteTrial   = 2500 * time.Millisecond // where only its next try tells that it was rejected: after 1 or 2 s, and a quarter of it
+)
+
+// doubtMost bounds for how long a call is in doubt: after a longer wait those that were told to wait come back together.
+const doubtMost = 10 * time.Second
+
+// trialEnds is when the trial of a call is over of which nothing is heard. Once the pace is known, time proves nothing of one
+// whose rejection only its next try tells of.
+func (c *Call) trialEnds(paced bool) time.Time {
+	lasts := unseenTrial
+	switch {
+	case c.News == ByNext && paced:
+		lasts = time.Minute
+	case paced:
+		lasts = trial
+	case c.News == ByNext:
+		lasts = muteTrial
+	case c.News == AtOnce:
+		lasts = exactTrial
+	case !c.Unseen:
+		lasts = seenTrial
+	}
+	return c.Sent.Add(lasts)
+}
+
+// confirmAll ends the trials of the key's calls well.
+func (a *Account) confirmAll(now time.Time, k Key) {
+	for _, c := range slices.Backward(a.of(k)) {
+		if c.Trial {
+			a.confirm(now, c)
+		}
+	}
+}
+
+// confirm ends a trial well.
+func (a *Account) confirm(now time.Time, c *Call) {
+	a.class(c.Class).Pace.Accepted(now, c.Paced)
+	c.Trial, c.Doubt, c.Paced = false, time.Time{}, false
+}
