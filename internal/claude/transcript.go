@@ -34,21 +34,7 @@ const (
 )
 
 func (k RowKind) String() string {
-	switch k {
-	case Request:
-		return "request"
-	case Retry:
-		return "retry"
-	case Answer:
-		return "answer"
-	case Error:
-		return "error"
-	case Interrupted:
-		return "interrupted"
-	case Prompt:
-		return "prompt"
-	}
-	return fmt.Sprintf("RowKind(%d)", int(k))
+	return [...]string{Request: "request", Retry: "retry", Answer: "answer", Error: "error", Interrupted: "interrupted", Prompt: "prompt"}[k]
 }
 
 // Usage is the cost of an answer in tokens. Only Input and CacheWrite count against the limit on input tokens.

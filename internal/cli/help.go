@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // overview is what afteryou --help prints.
@@ -52,22 +53,12 @@ func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] 
 
 // wrapped is text in lines of at most so many letters.
 func wrapped(text string, width int) string {
-	var b strings.Builder
-	at := 0
-	for _, w := range strings.Fields(text) {
-		n := len([]rune(w))
-		switch {
-		case at == 0:
-		case at+1+n > width:
-			b.WriteByte('\n')
-			at = 0
-		default:
-			b.WriteByte(' ')
-			at++
+	lines, line := "", ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line+" "+word) > width {
+			lines, line = lines+line+"\n", ""
 		}
-		b.WriteString(w)
-		at += n
+		line = strings.TrimPrefix(line+" "+word, " ")
 	}
-	b.WriteByte('\n')
-	return b.String()
+	return lines + line + "\n"
 }

@@ -43,28 +43,22 @@ func text(s *string, name, value, help string) option {
 // number is an option of a number or a time from least on. What n holds is its default; 0 is not told.
 func number[T int | float64 | time.Duration](n *T, name string, least T, help string) option {
 	o := option{name: name, value: "N", help: help, unset: fmt.Sprint(*n), takes: fmt.Sprint("a number from ", least)}
+	var parse func(text string) error
 	switch n := any(n).(type) {
 	case *int:
 		o.takes = fmt.Sprint("a whole number from ", least)
+		parse = func(text string) (err error) { *n, err = strconv.Atoi(text); return err }
+	case *float64:
+		parse = func(text string) (err error) { *n, err = strconv.ParseFloat(text, 64); return err }
 	case *time.Duration:
 		o.value, o.unset = "DURATION", strings.TrimSuffix(n.String(), "0m0s") // of whole hours
 		o.takes = fmt.Sprintf("a duration from %v, such as %s", least, o.unset)
+		parse = func(text string) (err error) { *n, err = time.ParseDuration(text); return err }
 	}
 	if *n == 0 {
 		o.unset = ""
 	}
-	o.set = func(text string) bool {
-		var err error
-		switch n := any(n).(type) {
-		case *int:
-			*n, err = strconv.Atoi(text)
-		case *float64:
-			*n, err = strconv.ParseFloat(text, 64)
-		case *time.Duration:
-			*n, err = time.ParseDuration(text)
-		}
-		return err == nil && *n >= least
-	}
+	o.set = func(text string) bool { return parse(text) == nil && *n >= least }
 	return o
 }
 

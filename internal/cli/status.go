@@ -67,14 +67,14 @@ func (p poolReport) writeLimits(out io.Writer, now time.Time) {
 	}
 	switch {
 	case p.CoolDown != nil:
-		why, guess := "", ""
+		note := ""
 		if p.CoolDown.Why != "" {
-			why = ": " + printable(p.CoolDown.Why)
+			note = ": " + printable(p.CoolDown.Why)
 		}
 		if p.CoolDown.Guess {
-			guess = " (a guess: nothing says until when)"
+			note += " (a guess: nothing says until when)"
 		}
-		fmt.Fprintf(out, "cool-down  until %s, in %s%s%s\n", clock(p.CoolDown.Until, now), span(p.CoolDown.Seconds), why, guess)
+		fmt.Fprintf(out, "cool-down  until %s, in %s%s\n", clock(p.CoolDown.Until, now), span(p.CoolDown.Seconds), note)
 	case p.GaveUp:
 		fmt.Fprintln(out, "cool-down  given up: the limit came back each time and never said how long it lasts")
 	default:

@@ -1,6 +1,7 @@
 package fakeapi
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -175,19 +176,12 @@ func Until(t time.Time, before, then AnswerFunc) AnswerFunc {
 func Slow(first time.Duration, then AnswerFunc) AnswerFunc {
 	return func(r Request) Answer {
 		a := then(r)
-		if a.FirstToken == 0 {
-			a.FirstToken = first
-		}
+		a.FirstToken = cmp.Or(a.FirstToken, first)
 		return a
 	}
 }
 
-func (a Answer) status() int {
-	if a.Status == 0 {
-		return http.StatusOK
-	}
-	return a.Status
-}
+func (a Answer) status() int { return cmp.Or(a.Status, http.StatusOK) }
 
 // text returns the text of the answer: something must be said, unless a tool is called.
 func (a Answer) text() string {

@@ -2,6 +2,7 @@ package fakeapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -24,7 +25,6 @@ func (s stream) run() {
 	}
 	if s.a.status() != http.StatusOK {
 		if !s.sleepUntil(s.manner.refusal(s.r.Seq)) {
-			s.end()
 			return
 		}
 		s.headers(s.w.Header())
@@ -33,7 +33,6 @@ func (s stream) run() {
 		return
 	}
 	if !s.sleepUntil(s.first()) {
-		s.end()
 		return
 	}
 	if !s.r.Stream && s.a.Cut == Whole {
@@ -44,16 +43,11 @@ func (s stream) run() {
 }
 
 // first returns the time from the call's arrival to the first event, whole that to the end.
-func (s stream) first() time.Duration {
-	if s.a.FirstToken > 0 {
-		return s.a.FirstToken
-	}
-	return s.manner.first(s.r.Seq)
-}
+func (s stream) first() time.Duration { return cmp.Or(s.a.FirstToken, s.manner.first(s.r.Seq)) }
 
 func (s stream) whole() time.Duration { return s.first() + s.manner.streaming(s.r.Cost.Output) }
 
-// sleepUntil waits until that long after the call's arrival; false when the client went before.
+// sleepUntil waits until that long after the call's arrival; false when the client went before, which ends the call.
 func (s stream) sleepUntil(after time.Duration) bool {
 	timer := time.NewTimer(time.Until(s.r.Arrived.Add(after)))
 	defer timer.Stop()
@@ -61,6 +55,7 @@ func (s stream) sleepUntil(after time.Duration) bool {
 	case <-timer.C:
 		return true
 	case <-s.hr.Context().Done():
+		s.end()
 		return false
 	}
 }
@@ -78,13 +73,7 @@ func (s stream) fail() {
 		return
 	}
 	kind, message := s.r.dialect.errorOf(s.a.Status)
-	if s.a.Type != "" {
-		kind = s.a.Type
-	}
-	if s.a.Message != "" {
-		message = s.a.Message
-	}
-	s.r.dialect.fail(s.w, s.a.Status, kind, message, s.r.ID)
+	s.r.dialect.fail(s.w, s.a.Status, cmp.Or(s.a.Type, kind), cmp.Or(s.a.Message, message), s.r.ID)
 }
 
 // errorOf returns the type of an error with that status, and a message.
@@ -159,7 +148,6 @@ func (s stream) check(end object) {
 // plain answers a call that asked for no stream.
 func (s stream) plain() {
 	if !s.sleepUntil(s.whole()) {
-		s.end()
 		return
 	}
 	var blocks []any
@@ -244,7 +232,6 @@ func (s stream) flush() {
 // breakOff ends the answer, after its whole time, with a reset or an error.
 func (s stream) breakOff() {
 	if !s.sleepUntil(s.whole()) {
-		s.end()
 		return
 	}
 	s.end()
@@ -271,7 +258,6 @@ func (s stream) content() {
 			}
 			s.flush()
 			if !s.sleepUntil(s.first() + s.manner.streaming(s.r.Cost.Output)*time.Duration(n+1)/time.Duration(len(pieces))) {
-				s.end()
 				return
 			}
 		}
