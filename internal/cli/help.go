@@ -34,10 +34,8 @@ func (c command) help() string {
 	return b.String()
 }
 
-// usage is the command and what may follow it.
 func (c command) usage() string { return strings.TrimSpace(c.name + " " + c.args) }
 
-// usage is the flag and what stands for its value.
 func (o option) usage() string { return strings.TrimSpace("--" + o.name + " " + o.value) }
 
 // tells is the line of help for the flag, with its default.

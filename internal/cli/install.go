@@ -151,7 +151,6 @@ func (i installation) changes() (changes []install.Change, whole bool, err error
 	return slices.DeleteFunc(changes, install.Change.Empty), whole, nil
 }
 
-// plan works out the changes for one target.
 func (i installation) plan(u install.User, target string) ([]install.Change, error) {
 	one := func(c install.Change, err error) ([]install.Change, error) { return []install.Change{c}, err }
 	switch {

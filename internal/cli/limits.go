@@ -161,7 +161,6 @@ func standingOf(account string, a probe.Answer) standing {
 	return r
 }
 
-// write prints the standing for a person.
 func (r standing) write(out io.Writer) error {
 	fmt.Fprintf(out, "account    %s\nmodel      %s\n", printable(r.Account), printable(r.Model))
 	switch l := r.Limited; {

@@ -21,7 +21,6 @@ type option struct {
 	set   func(text string) bool // reports whether it takes the value
 }
 
-// toggle is a switch.
 func toggle(on *bool, name, help string) option {
 	return option{name: name, help: help, takes: "true or false", set: func(text string) bool {
 		var err error
@@ -35,7 +34,6 @@ func jsonToggle(on *bool) option {
 	return toggle(on, "json", "print JSON; fields may be added, and none is taken away or renamed")
 }
 
-// text is an option of any text.
 func text(s *string, name, value, help string) option {
 	return option{name: name, value: value, help: help, set: func(text string) bool { *s = text; return true }}
 }
@@ -62,7 +60,6 @@ func number[T int | float64 | time.Duration](n *T, name string, least T, help st
 	return o
 }
 
-// isHelp reports whether an argument asks for help.
 func isHelp(arg string) bool { return arg == "-h" || arg == "--help" || arg == "-help" || arg == "--h" }
 
 // parse takes the options off the arguments of a command and sets them. It returns the arguments that are left, or that
@@ -113,7 +110,6 @@ func (c command) option(name string) (o option, known bool) {
 	return o, i >= 0
 }
 
-// unknown is the error for a flag that there is not.
 func (c command) unknown(arg string) error {
 	known := []string{"--help"}
 	for _, o := range c.options {

@@ -61,7 +61,6 @@ func span(seconds float64) string {
 	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
 }
 
-// count is a number of things.
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

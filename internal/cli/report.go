@@ -73,7 +73,6 @@ func snapshot(store *lockfile.Store) (*turn.State, error) {
 	return v.State, nil
 }
 
-// see is what the state tells now.
 func see(store *lockfile.Store) (report, error) {
 	s, err := snapshot(store)
 	if err != nil {
@@ -128,7 +127,6 @@ func shares(session *turn.Session, account, class string) bool {
 	return session.Account == account && session.Gateway == (class != "")
 }
 
-// limitsOf tells what limits a class.
 func limitsOf(a *turn.Account, class string, now time.Time) poolReport {
 	l := a.Class(class)
 	one := poolReport{GaveUp: l.CoolDown.GaveUp(), Rate: l.Pace.Rate * 60, Turns: []callerReport{}, Waiting: []callerReport{}}

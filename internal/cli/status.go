@@ -40,7 +40,6 @@ func statusCommand() command {
 	}
 }
 
-// write prints the report as a table for a person.
 func (r report) write(out io.Writer, now time.Time) error {
 	if len(r.Pools) == 0 {
 		_, err := fmt.Fprintln(out, "no session takes turns now")

@@ -27,7 +27,6 @@ func usageCommand() command {
 	}
 }
 
-// printUsage prints what the requests of all sessions took.
 func printUsage(c call, since time.Duration, asJSON bool) (int, error) {
 	dir := claude.ConfigDir(os.Getenv)
 	now := time.Now()
@@ -50,7 +49,6 @@ func printUsage(c call, since time.Duration, asJSON bool) (int, error) {
 	return code, nil
 }
 
-// writeUsage prints the report for a person.
 func writeUsage(out io.Writer, r usage.Report, config string, now time.Time) error {
 	if r.Total.Requests == 0 {
 		_, err := fmt.Fprintf(out, "no requests in %s since %s\n", config, clock(r.Since, now))

@@ -86,7 +86,6 @@ func into[T any](field func(*Settings) *T, parse func(string) (T, error)) func(*
 	}
 }
 
-// within bounds what parse returns.
 func within[T cmp.Ordered](parse func(string) (T, error), least, most T) func(string) (T, error) {
 	return func(value string) (T, error) {
 		v, err := parse(value)

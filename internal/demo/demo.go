@@ -180,7 +180,6 @@ func (s Scenario) runSessions(ctx context.Context, way Way, dir, url string, ids
 // home returns the home of session i. Each has its own: many sessions that start at once in one home write one file.
 func home(dir string, i int) string { return filepath.Join(dir, fmt.Sprint("home", i)) }
 
-// work returns the directory in which session i works.
 func work(dir string, i int) string { return filepath.Join(dir, fmt.Sprint("work", i)) }
 
 // newID makes up a UUID, as Claude Code wants the id of a session to be.

@@ -128,7 +128,6 @@ func (s Scenario) fullSpeed(accepted []fakeapi.Request, c change) *float64 {
 	return nil
 }
 
-// span is a time from and until.
 type span struct{ from, until time.Time }
 
 // wants returns the times during which somebody wanted a call, in order and without overlap.

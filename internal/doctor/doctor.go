@@ -88,7 +88,6 @@ func fault(err error) (says, cure string) {
 	return says, cure
 }
 
-// config looks at our own settings.
 func (e *examination) config() {
 	if e.Fault != nil {
 		says, cure := fault(e.Fault)

@@ -146,7 +146,6 @@ func (e *examination) unknown(s source) {
 	}
 }
 
-// hooksCure is how our hooks in a file are put right.
 func (e *examination) hooksCure(s source) string {
 	if s.path == e.Settings() {
 		return "afteryou install hooks"

@@ -7,7 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -132,33 +132,12 @@ func AgenticCommand(k int, command func(step int) string) AnswerFunc {
 
 // Script answers with these in turn, one per call, and then as then does.
 func Script(then AnswerFunc, answers ...Answer) AnswerFunc {
-	var mu sync.Mutex
-	n := 0
+	var n atomic.Int64
 	return func(r Request) Answer {
-		mu.Lock()
-		if n < len(answers) {
-			defer mu.Unlock()
-			n++
-			return answers[n-1]
+		if i := int(n.Add(1)) - 1; i < len(answers) {
+			return answers[i]
 		}
-		mu.Unlock()
 		return then(r)
-	}
-}
-
-// ScriptEach does as Script for every session on its own.
-func ScriptEach(then AnswerFunc, answers ...Answer) AnswerFunc {
-	var mu sync.Mutex
-	scripts := map[string]AnswerFunc{}
-	return func(r Request) Answer {
-		mu.Lock()
-		f := scripts[r.Session]
-		if f == nil {
-			f = Script(then, answers...)
-			scripts[r.Session] = f
-		}
-		mu.Unlock()
-		return f(r)
 	}
 }
 

@@ -63,7 +63,6 @@ func (b buckets) take(requests float64, cost Usage, now time.Time) buckets {
 	return b
 }
 
-// headers says how the buckets stand.
 func (b buckets) headers(h http.Header, now time.Time) {
 	one := func(name string, b Bucket) {
 		if b.on() {

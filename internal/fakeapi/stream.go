@@ -10,7 +10,6 @@ import (
 	"time"
 )
 
-// stream writes one answer.
 type stream struct {
 	*call
 	w   http.ResponseWriter
@@ -243,7 +242,6 @@ func (s stream) breakOff() {
 	s.flush()
 }
 
-// content writes the blocks and the end of the message.
 func (s stream) content() {
 	for i, p := range s.parts() {
 		s.event("content_block_start", object{"index": i, "content_block": p.start})
@@ -271,7 +269,6 @@ func (s stream) content() {
 	s.flush()
 }
 
-// reset resets the connection.
 func (s stream) reset() {
 	conn, _, err := http.NewResponseController(s.w).Hijack()
 	if err != nil {

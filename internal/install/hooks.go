@@ -71,7 +71,6 @@ func environment(settings []byte) map[string]string {
 	return s.Env
 }
 
-// addWatchdog adds the variable with our mark.
 func addWatchdog(settings []byte) ([]byte, error) {
 	return claude.AddEnv(settings, claude.Variable{Name: watchdog, Value: "1"}, claude.Variable{Name: mark, Value: watchdog})
 }

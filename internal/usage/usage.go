@@ -107,7 +107,6 @@ func changed(root string, since time.Time) (paths []string, err error) {
 	return paths, nil
 }
 
-// read takes the requests out of one transcript.
 func read(path string) (map[string]Call, error) {
 	calls := make(map[string]Call)
 	sent := make(map[string]time.Time)
