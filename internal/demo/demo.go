@@ -57,10 +57,7 @@ func Afteryou(self, claude string, env ...string) Way {
 
 // Gateway returns the setting that turns the gateway on or off.
 func Gateway(on bool) string {
-	if on {
-		return "AFTERYOU_GATEWAY=on"
-	}
-	return "AFTERYOU_GATEWAY=off"
+	return "AFTERYOU_GATEWAY=" + map[bool]string{true: "on", false: "off"}[on]
 }
 
 // event is the arrival of one call, and whether it was rejected.

@@ -77,23 +77,19 @@ func (s stream) fail() {
 
 // errorOf returns the type of an error with that status, and a message.
 func (d dialect) errorOf(status int) (kind, message string) {
-	switch status {
-	case http.StatusBadRequest:
-		return "invalid_request_error", "Bad request"
-	case http.StatusUnauthorized:
-		return "authentication_error", "invalid x-api-key"
-	case http.StatusForbidden:
-		return "permission_error", "Forbidden"
-	case http.StatusNotFound:
-		return "not_found_error", "Not found"
-	case http.StatusRequestEntityTooLarge:
-		return "request_too_large", "Request exceeds the maximum size"
-	case http.StatusTooManyRequests:
-		return "rate_limit_error", d.rejection("", "")
-	case 529:
-		return "overloaded_error", "Overloaded"
+	e, ok := map[int][2]string{
+		http.StatusBadRequest:            {"invalid_request_error", "Bad request"},
+		http.StatusUnauthorized:          {"authentication_error", "invalid x-api-key"},
+		http.StatusForbidden:             {"permission_error", "Forbidden"},
+		http.StatusNotFound:              {"not_found_error", "Not found"},
+		http.StatusRequestEntityTooLarge: {"request_too_large", "Request exceeds the maximum size"},
+		http.StatusTooManyRequests:       {"rate_limit_error", d.rejection("", "")},
+		529:                              {"overloaded_error", "Overloaded"},
+	}[status]
+	if !ok {
+		e = [2]string{"api_error", "Internal server error"}
 	}
-	return "api_error", "Internal server error"
+	return e[0], e[1]
 }
 
 type object = map[string]any

@@ -54,12 +54,7 @@ type Limit struct {
 }
 
 // Reset returns when the usage window has surely opened again; zero where nothing was said.
-func (l Limit) Reset() time.Time {
-	if l.ResetsAt.IsZero() {
-		return time.Time{}
-	}
-	return l.ResetsAt.Add(l.Within)
-}
+func (l Limit) Reset() time.Time { return l.ResetsAt.Add(l.Within) }
 
 // maxWait bounds the durations and the times that are believed.
 const maxWait = 366 * 24 * time.Hour

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -84,10 +85,7 @@ func (r *row) retry() (Limit, bool) {
 	if json.Unmarshal(r.Error, &e) != nil {
 		return Limit{}, false
 	}
-	l := Limit{Attempt: r.RetryAttempt, MaxAttempts: r.MaxRetries, Wait: true, Message: e.Formatted}
-	if l.Message == "" {
-		l.Message = e.Message
-	}
+	l := Limit{Attempt: r.RetryAttempt, MaxAttempts: r.MaxRetries, Wait: true, Message: cmp.Or(e.Formatted, e.Message)}
 	l.RetryIn, _ = seconds(r.RetryInMs / 1000)
 	switch {
 	case e.Status == 529:
