@@ -74,10 +74,7 @@ func Row(line []byte, local *time.Location) (Limit, time.Time, bool) {
 	case r.Type == "assistant" && r.IsApiErrorMessage:
 		l, ok = r.death(local)
 	}
-	if !ok {
-		return Limit{}, time.Time{}, false
-	}
-	return l, r.Timestamp, true
+	return l, r.Timestamp, ok
 }
 
 func (r *row) retry() (Limit, bool) {
