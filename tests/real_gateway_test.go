@@ -102,10 +102,10 @@ func TestRealGatewayFollowsALimit(t *testing.T) {
 		m.until(fmt.Sprint(n, " answers"), func([]fakeapi.Request) bool { return len(m.api.Answers()) >= n })
 	}
 	answers(10)
-	m.api.SetRequests(40, 2)
+	m.api.SetLimits(fakeapi.Limits{Requests: fakeapi.Limit{PerMinute: 40, Burst: 2}})
 	answers(18)
 	cut := len(m.api.Rejections())
-	m.api.SetRequests(120, 2)
+	m.api.SetLimits(fakeapi.Limits{Requests: fakeapi.Limit{PerMinute: 120, Burst: 2}})
 	<-done
 	restored := len(m.api.Rejections()) - cut
 	if cut > 3 || restored > 3 {

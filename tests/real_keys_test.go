@@ -86,7 +86,7 @@ func keyless(t *testing.T, dirs ...string) (check func()) {
 // a command line. Claude Code's own home is its own affair.
 func TestRealKeysAreNowhere(t *testing.T) {
 	t.Parallel()
-	limited := fakeapi.ScriptEach(fakeapi.Agentic(2), fakeapi.RateLimited(time.Second))
+	limited := firstRejected(fakeapi.Agentic(2))
 	m := newMachine(t, fakeapi.Config{Answer: limited})
 	temp := filepath.Join(m.dir, "temp")
 	config := filepath.Join(m.dir, "config", "afteryou", "config.toml")
@@ -114,6 +114,17 @@ func TestRealKeysAreNowhere(t *testing.T) {
 	wg.Wait()
 	troubled(m, append([]string{"AFTERYOU_GATEWAY=on", "TMPDIR=" + temp}, credentials["key"]...))
 	check()
+}
+
+// firstRejected rejects the first call of each session, and answers the others as then does.
+func firstRejected(then fakeapi.AnswerFunc) fakeapi.AnswerFunc {
+	var called sync.Map
+	return func(r fakeapi.Request) fakeapi.Answer {
+		if _, again := called.LoadOrStore(r.Session, true); again {
+			return then(r)
+		}
+		return fakeapi.RateLimited(time.Second)
+	}
 }
 
 // keeps asks a session what must stay private, and wants it to say no credential.

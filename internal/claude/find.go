@@ -22,12 +22,11 @@ var ErrNotFound = errors.New("no Claude Code found\nhint: install it, or set AFT
 // It is passed over under any name, as a link or as a copy; so is a small script that names it. A script that gets to us in
 // another way is taken for Claude Code: package wrapper breaks that loop.
 func Find(self string, getenv func(string) string) (Binary, error) {
-	me := newOurselves(self)
 	if path := getenv("AFTERYOU_CLAUDE"); path != "" {
 		if err := executable(path); err != nil {
 			return Binary{}, fmt.Errorf("AFTERYOU_CLAUDE: %w", err)
 		}
-		if me.program(path) { // a script is the user's own choice
+		if isOurs(self, path) { // a script is the user's own choice
 			return Binary{}, fmt.Errorf("AFTERYOU_CLAUDE: %q is afteryou itself\nhint: set it to the real claude", path)
 		}
 		return Binary{path}, nil
@@ -41,7 +40,6 @@ func Find(self string, getenv func(string) string) (Binary, error) {
 
 // All lists every Claude Code on PATH and in the usual install places, the one that Find takes first, each program once.
 func All(self string, getenv func(string) string) []Binary {
-	me := newOurselves(self)
 	var places []string
 	for _, dir := range filepath.SplitList(getenv("PATH")) {
 		// A relative place would make the answer depend on where it is asked.
@@ -60,7 +58,7 @@ func All(self string, getenv func(string) string) []Binary {
 	var all []Binary
 	seen := make(map[string]bool)
 	for _, path := range places {
-		if executable(path) != nil || me.is(path) {
+		if executable(path) != nil || isOurs(self, path) || shim(path) {
 			continue
 		}
 		if real, err := filepath.EvalSymlinks(path); err == nil && !seen[real] {
@@ -89,39 +87,29 @@ var callsUs = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`
 // maxScript bounds the scripts that are looked into: a shim has a few lines.
 const maxScript = 4 << 10
 
-// ourselves recognizes our own executable.
-type ourselves struct {
-	fi os.FileInfo // nil: unknown
-}
-
-func newOurselves(self string) ourselves {
-	fi, err := os.Stat(self)
+// isOurs reports whether path is our own executable, self, or a copy of it.
+func isOurs(self, path string) bool {
+	us, err := os.Stat(self)
 	if err != nil {
-		return ourselves{}
-	}
-	return ourselves{fi: fi}
-}
-
-// is reports whether path is our executable, or a shim that calls it.
-func (o ourselves) is(path string) bool { return o.program(path) || shim(path) }
-
-func (o ourselves) program(path string) bool {
-	fi, err := os.Stat(path)
-	if err != nil || o.fi == nil {
 		return false
 	}
-	if os.SameFile(fi, o.fi) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	if os.SameFile(fi, us) {
 		return true
 	}
 	// A copy, perhaps of another build. Claude Code has some hundred megabytes or is a script; reading the build info
 	// of a Go program costs a millisecond, and only programs of our own order of size are looked at.
-	if fi.Size() > 8*o.fi.Size() || fi.Size() < o.fi.Size()/8 {
+	if fi.Size() > 8*us.Size() || fi.Size() < us.Size()/8 {
 		return false
 	}
 	info, err := buildinfo.ReadFile(path)
 	return err == nil && (info.Path == "afteryou" || strings.HasPrefix(info.Path, "afteryou/"))
 }
 
+// shim reports whether path is a script that calls us.
 func shim(path string) bool {
 	fi, err := os.Stat(path)
 	if err != nil || fi.Size() > maxScript {

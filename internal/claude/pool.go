@@ -31,10 +31,7 @@ func PoolKey(getenv func(string) string) (visible, secret string) {
 		return key("Microsoft Foundry", getenv("ANTHROPIC_FOUNDRY_BASE_URL"), getenv("ANTHROPIC_FOUNDRY_RESOURCE"),
 			getenv("ANTHROPIC_FOUNDRY_API_KEY"))
 	}
-	url := strings.TrimRight(getenv("ANTHROPIC_BASE_URL"), "/")
-	if url == "" {
-		url = APIURL
-	}
+	url := cmp.Or(strings.TrimRight(getenv("ANTHROPIC_BASE_URL"), "/"), APIURL)
 	shown := withoutSecrets(url)
 	if token := getenv("ANTHROPIC_AUTH_TOKEN"); token != "" {
 		return key(shown+", auth token", url, token)
@@ -94,18 +91,13 @@ func withoutSecrets(url string) string {
 	url, _, _ = strings.Cut(url, "?")
 	url, _, _ = strings.Cut(url, "#")
 	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
+	if scheme += "://"; !ok {
 		scheme, rest = "", url
 	}
 	host, path, _ := strings.Cut(rest, "/")
-	if i := strings.LastIndexByte(host, '@'); i >= 0 {
-		host = host[i+1:]
-	}
+	host = host[strings.LastIndexByte(host, '@')+1:]
 	if path != "" {
 		host += "/" + path
 	}
-	if scheme != "" {
-		host = scheme + "://" + host
-	}
-	return host
+	return scheme + host
 }

@@ -1,6 +1,7 @@
 package claude
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -84,10 +85,7 @@ func SessionOf(getenv func(string) string, pid int) (session string, ok bool) {
 
 // ConfigDir returns the directory in which Claude Code keeps what is the user's.
 func ConfigDir(getenv func(string) string) string {
-	if dir := getenv("CLAUDE_CONFIG_DIR"); dir != "" {
-		return dir
-	}
-	return filepath.Join(getenv("HOME"), ".claude")
+	return cmp.Or(getenv("CLAUDE_CONFIG_DIR"), filepath.Join(getenv("HOME"), ".claude"))
 }
 
 // FindTranscript returns the path of a session's transcript, in whatever directory it was started.

@@ -3,8 +3,6 @@ package claude
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -39,7 +37,8 @@ func ReadStopped(path string) (Stopped, bool, error) {
 	if fi, err := os.Stat(path); err == nil {
 		from = max(0, fi.Size()-tail)
 	}
-	err := rows(path, from, func(line []byte, end int64) {
+	// The first line may be the rest of one, which is no JSON.
+	_, err := readLines(path, from, 4*tail, func(line []byte, end int64) {
 		var r idleRow
 		if !r.read(line) {
 			return
@@ -67,7 +66,7 @@ func ReadStopped(path string) (Stopped, bool, error) {
 // WentOn reports whether the conversation went on since: by the person, or by Claude Code itself.
 func (s Stopped) WentOn(path string) (bool, error) {
 	on := false
-	err := rows(path, s.next, func(line []byte, _ int64) {
+	_, err := readLines(path, s.next, 4*tail, func(line []byte, _ int64) {
 		var r idleRow
 		on = on || r.read(line) && (r.goesOn() || r.IsError)
 	})
@@ -111,27 +110,4 @@ func (r *idleRow) goesOn() bool {
 		return r.Operation == "enqueue"
 	}
 	return false
-}
-
-// rows calls f with the whole lines of a file from offset on, and where each ends. The first one may be the rest of a
-// line, which is no JSON.
-func rows(path string, offset int64, f func(line []byte, end int64)) error {
-	file, _, err := open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.NewSectionReader(file, offset, 4*tail))
-	if err != nil {
-		return fmt.Errorf("reading transcript: %w", err)
-	}
-	for {
-		i := bytes.IndexByte(data, '\n')
-		if i < 0 {
-			return nil
-		}
-		offset += int64(i) + 1
-		f(data[:i], offset)
-		data = data[i+1:]
-	}
 }

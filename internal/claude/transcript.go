@@ -34,21 +34,7 @@ const (
 )
 
 func (k RowKind) String() string {
-	switch k {
-	case Request:
-		return "request"
-	case Retry:
-		return "retry"
-	case Answer:
-		return "answer"
-	case Error:
-		return "error"
-	case Interrupted:
-		return "interrupted"
-	case Prompt:
-		return "prompt"
-	}
-	return fmt.Sprintf("RowKind(%d)", int(k))
+	return [...]string{Request: "request", Retry: "retry", Answer: "answer", Error: "error", Interrupted: "interrupted", Prompt: "prompt"}[k]
 }
 
 // Usage is the cost of an answer in tokens. Only Input and CacheWrite count against the limit on input tokens.
@@ -81,11 +67,20 @@ const (
 	maxRow = 8 << 20
 )
 
-// ReadRows calls f with those rows of a transcript that matter, from offset on, and returns where the rest begins: after
-// the last whole line, or after the line in which limit bytes were exceeded (0: no limit); within one that is passed over
-// because it is too long. A file that is shorter than offset is another one, and read from its start. Lines that are no
-// JSON, or no row we know, are passed over.
+// ReadRows calls f with those rows of a transcript that matter, and returns where the rest begins, as readLines does. Lines
+// that are no JSON, or no row we know, are passed over.
 func ReadRows(path string, offset, limit int64, f func(Row)) (newOffset int64, err error) {
+	return readLines(path, offset, limit, func(line []byte, _ int64) {
+		if row, ok := parseRow(line); ok {
+			f(row)
+		}
+	})
+}
+
+// readLines calls f with the whole lines of a transcript from offset on, and where each ends. It returns where the rest
+// begins: after the last whole line, or after the line in which limit bytes were exceeded (0: no limit); within one that is
+// passed over because it is too long. A file that is shorter than offset is another one, and read from its start.
+func readLines(path string, offset, limit int64, f func(line []byte, end int64)) (newOffset int64, err error) {
 	file, fi, err := open(path)
 	if err != nil {
 		return offset, err
@@ -110,12 +105,10 @@ func ReadRows(path string, offset, limit int64, f func(Row)) (newOffset int64, e
 			if i < 0 {
 				break
 			}
-			if skipped == 0 {
-				if row, ok := parseRow(rest[:i]); ok {
-					f(row)
-				}
-			}
 			offset += skipped + int64(i) + 1
+			if skipped == 0 {
+				f(rest[:i], offset)
+			}
 			skipped = 0
 			rest = rest[i+1:]
 			if limit > 0 && offset-start >= limit {

@@ -31,7 +31,6 @@ func commands() []command {
 	}
 }
 
-// call is what a command is called with.
 type call struct {
 	args          []string // without the options
 	in, out, errs *os.File
@@ -41,15 +40,12 @@ type call struct {
 // text is the output for text that may come from elsewhere. It reaches the terminal as letters.
 func (c call) text() io.Writer { return escaper{c.out} }
 
-// say tells the person what is wrong.
 func (c call) say(err error) { say(c.errs, err) }
 
-// note tells the person one line.
 func (c call) note(format string, args ...any) {
 	fmt.Fprintf(escaper{c.errs}, "afteryou: "+format+"\n", args...)
 }
 
-// json prints a value for a program.
 func (c call) json(v any) error {
 	e := json.NewEncoder(c.text())
 	e.SetIndent("", "  ")
@@ -57,7 +53,6 @@ func (c call) json(v any) error {
 	return e.Encode(v)
 }
 
-// find returns the command of that name.
 func find(all []command, name string) (c command, ok bool) {
 	i := slices.IndexFunc(all, func(c command) bool { return c.name == name })
 	if i >= 0 {

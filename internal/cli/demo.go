@@ -50,7 +50,6 @@ func demoCommand() command {
 	}
 }
 
-// compare runs sessions without and with afteryou.
 func compare(c call, d demo.Config, asJSON bool) (int, error) {
 	if d.RPM == 0 && d.ITPM == 0 {
 		d.RPM = 60

@@ -41,7 +41,6 @@ func doctorCommand() command {
 	}
 }
 
-// examine looks at everything that can be wrong.
 func examine() ([]doctor.Finding, error) {
 	u, err := user()
 	if err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // overview is what afteryou --help prints.
@@ -33,10 +34,8 @@ func (c command) help() string {
 	return b.String()
 }
 
-// usage is the command and what may follow it.
 func (c command) usage() string { return strings.TrimSpace(c.name + " " + c.args) }
 
-// usage is the flag and what stands for its value.
 func (o option) usage() string { return strings.TrimSpace("--" + o.name + " " + o.value) }
 
 // tells is the line of help for the flag, with its default.
@@ -52,22 +51,12 @@ func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] 
 
 // wrapped is text in lines of at most so many letters.
 func wrapped(text string, width int) string {
-	var b strings.Builder
-	at := 0
-	for _, w := range strings.Fields(text) {
-		n := len([]rune(w))
-		switch {
-		case at == 0:
-		case at+1+n > width:
-			b.WriteByte('\n')
-			at = 0
-		default:
-			b.WriteByte(' ')
-			at++
+	lines, line := "", ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line+" "+word) > width {
+			lines, line = lines+line+"\n", ""
 		}
-		b.WriteString(w)
-		at += n
+		line = strings.TrimPrefix(line+" "+word, " ")
 	}
-	b.WriteByte('\n')
-	return b.String()
+	return lines + line + "\n"
 }

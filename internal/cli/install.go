@@ -80,16 +80,12 @@ func (i installation) run() (int, error) {
 	if i.long && !i.has("hooks") {
 		return exitUsage, errors.New("--watchdog goes with hooks")
 	}
-	changes, whole, err := i.changes()
+	changes, code, err := i.changes()
 	if err != nil {
 		return exitFailure, err
 	}
-	code := 0
-	if !whole {
-		code = exitFailure
-	}
 	if len(changes) == 0 {
-		if whole {
+		if code == 0 {
 			i.note("nothing to %s: %s", i.name, strings.Join(i.what, ", "))
 		}
 		return code, nil
@@ -121,18 +117,17 @@ func (i installation) run() (int, error) {
 	return code, nil
 }
 
-// changes works out what changes, and whether that is all: what can be taken away is, though something can't.
-func (i installation) changes() (changes []install.Change, whole bool, err error) {
+// changes works out what changes. What can be taken away is, though something can't: then exit is no success.
+func (i installation) changes() (changes []install.Change, exit int, err error) {
 	u, err := user()
 	if err != nil {
-		return nil, false, err
+		return nil, exitFailure, err
 	}
 	if i.dir != "" {
 		if i.dir, err = filepath.Abs(i.dir); err != nil {
-			return nil, false, err
+			return nil, exitFailure, err
 		}
 	}
-	whole = true
 	for _, target := range targets() {
 		// An alias and a shim do the same: all puts up one of them, and takes down both.
 		if !i.has(target) || target == "shim" && !i.away && !slices.Contains(i.what, target) {
@@ -141,17 +136,16 @@ func (i installation) changes() (changes []install.Change, whole bool, err error
 		list, err := i.plan(u, target)
 		switch {
 		case err != nil && !i.away:
-			return nil, false, err
+			return nil, exitFailure, err
 		case err != nil:
 			i.say(err)
-			whole = false
+			exit = exitFailure
 		}
 		changes = append(changes, list...)
 	}
-	return slices.DeleteFunc(changes, install.Change.Empty), whole, nil
+	return slices.DeleteFunc(changes, install.Change.Empty), exit, nil
 }
 
-// plan works out the changes for one target.
 func (i installation) plan(u install.User, target string) ([]install.Change, error) {
 	one := func(c install.Change, err error) ([]install.Change, error) { return []install.Change{c}, err }
 	switch {

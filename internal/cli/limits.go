@@ -36,29 +36,29 @@ type rateReport struct {
 	Name      string  `json:"name"`
 	Limit     float64 `json:"limit"` // per minute
 	Remaining float64 `json:"remaining"`
-	reset
+	*reset
 }
 
 type windowReport struct {
 	Name   string  `json:"name"`
 	Status string  `json:"status"`
 	Used   float64 `json:"used"` // 0 to 1
-	reset
+	*reset
 }
 
 type limitedReport struct {
-	Why     string  `json:"why"`
-	Message string  `json:"message,omitempty"`
-	Waiting bool    `json:"waiting_helps"`
-	Shared  bool    `json:"shared"` // the sessions of the same account wait for it
-	Until   *string `json:"until,omitempty"`
-	Seconds float64 `json:"seconds,omitempty"` // until then
+	Why     string    `json:"why"`
+	Message string    `json:"message,omitempty"`
+	Waiting bool      `json:"waiting_helps"`
+	Shared  bool      `json:"shared"` // the sessions of the same account wait for it
+	Until   time.Time `json:"until,omitzero"`
+	Seconds float64   `json:"seconds,omitempty"` // until then
 }
 
-// reset is when a limit is whole again; both are missing where nothing says so.
+// reset is when a limit is whole again; nil where nothing says so.
 type reset struct {
-	ResetsAt *string  `json:"resets_at,omitempty"`
-	ResetsIn *float64 `json:"resets_in_seconds,omitempty"`
+	At time.Time `json:"resets_at"`
+	In float64   `json:"resets_in_seconds"`
 }
 
 func limitsCommand() command {
@@ -99,7 +99,7 @@ func askLimits(c call, model string, asJSON bool) (int, error) {
 	if asJSON {
 		return code, c.json(r)
 	}
-	return code, r.write(c.text(), answer)
+	return code, r.write(c.text())
 }
 
 // withHint adds to an error of asking what the person can do.
@@ -141,12 +141,11 @@ func share(ctx context.Context, account, secret string, a probe.Answer, until ti
 
 func standingOf(account string, a probe.Answer) standing {
 	r := standing{Account: account, Model: a.Model, At: a.At.UTC().Truncate(time.Second), Limits: []rateReport{}, Windows: []windowReport{}}
-	at := func(t time.Time) (z reset) {
-		if !t.IsZero() {
-			text, in := t.UTC().Format(time.RFC3339), max(0, t.Sub(a.At).Seconds())
-			z = reset{&text, &in}
+	at := func(t time.Time) *reset {
+		if t.IsZero() {
+			return nil
 		}
-		return z
+		return &reset{t.UTC().Truncate(time.Second), max(0, t.Sub(a.At).Seconds())}
 	}
 	for _, l := range a.Rates {
 		r.Limits = append(r.Limits, rateReport{l.Name, l.Limit, l.Remaining, at(l.ResetsAt)})
@@ -156,29 +155,28 @@ func standingOf(account string, a probe.Answer) standing {
 	}
 	if l := a.Limit; l.Kind != ratelimit.None {
 		r.Limited = &limitedReport{Why: l.Kind.String(), Message: l.Message, Waiting: l.Wait}
-		if z := at(a.Until()); z.ResetsAt != nil {
-			r.Limited.Until, r.Limited.Seconds = z.ResetsAt, *z.ResetsIn
+		if z := at(a.Until()); z != nil {
+			r.Limited.Until, r.Limited.Seconds = z.At, z.In
 		}
 	}
 	return r
 }
 
-// write prints the standing for a person.
-func (r standing) write(out io.Writer, a probe.Answer) error {
+func (r standing) write(out io.Writer) error {
 	fmt.Fprintf(out, "account    %s\nmodel      %s\n", printable(r.Account), printable(r.Model))
 	switch l := r.Limited; {
 	case l == nil:
 		fmt.Fprintln(out, "limited    no")
 	case !l.Waiting:
 		fmt.Fprintf(out, "limited    %s: %s\n", l.Why, printable(cmp.Or(l.Message, "waiting does not lift it")))
-	case l.Until == nil:
+	case l.Until.IsZero():
 		fmt.Fprintf(out, "limited    %s, and nothing says until when\n", l.Why)
 	default:
 		shared := ""
 		if l.Shared {
 			shared = "; your sessions wait for it"
 		}
-		fmt.Fprintf(out, "limited    %s until %s, in %s%s\n", l.Why, clock(a.Until(), a.At), span(l.Seconds), shared)
+		fmt.Fprintf(out, "limited    %s until %s, in %s%s\n", l.Why, clock(l.Until, r.At), span(l.Seconds), shared)
 	}
 	if len(r.Limits)+len(r.Windows) == 0 {
 		fmt.Fprintln(out, "limits     the API tells none")
@@ -187,17 +185,17 @@ func (r standing) write(out io.Writer, a probe.Answer) error {
 	fmt.Fprintln(out)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "LIMIT\tPER MINUTE\tREMAINING\tRESETS")
-	resets := func(z reset, at time.Time) string {
-		if z.ResetsIn == nil {
+	resets := func(z *reset) string {
+		if z == nil {
 			return ""
 		}
-		return clock(at, a.At) + ", in " + span(*z.ResetsIn)
+		return clock(z.At, r.At) + ", in " + span(z.In)
 	}
-	for i, l := range r.Limits {
-		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%s\n", printable(strings.ReplaceAll(l.Name, "-", " ")), l.Limit, l.Remaining, resets(l.reset, a.Rates[i].ResetsAt))
+	for _, l := range r.Limits {
+		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%s\n", printable(strings.ReplaceAll(l.Name, "-", " ")), l.Limit, l.Remaining, resets(l.reset))
 	}
-	for i, w := range r.Windows {
-		fmt.Fprintf(t, "%s window\t\t%.0f %%, %s\t%s\n", printable(w.Name), 100*max(0, 1-w.Used), printable(strings.ReplaceAll(w.Status, "_", " ")), resets(w.reset, a.Windows[i].ResetsAt))
+	for _, w := range r.Windows {
+		fmt.Fprintf(t, "%s window\t\t%.0f %%, %s\t%s\n", printable(w.Name), 100*max(0, 1-w.Used), printable(strings.ReplaceAll(w.Status, "_", " ")), resets(w.reset))
 	}
 	return t.Flush()
 }

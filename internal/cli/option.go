@@ -21,7 +21,6 @@ type option struct {
 	set   func(text string) bool // reports whether it takes the value
 }
 
-// toggle is a switch.
 func toggle(on *bool, name, help string) option {
 	return option{name: name, help: help, takes: "true or false", set: func(text string) bool {
 		var err error
@@ -35,7 +34,6 @@ func jsonToggle(on *bool) option {
 	return toggle(on, "json", "print JSON; fields may be added, and none is taken away or renamed")
 }
 
-// text is an option of any text.
 func text(s *string, name, value, help string) option {
 	return option{name: name, value: value, help: help, set: func(text string) bool { *s = text; return true }}
 }
@@ -43,32 +41,25 @@ func text(s *string, name, value, help string) option {
 // number is an option of a number or a time from least on. What n holds is its default; 0 is not told.
 func number[T int | float64 | time.Duration](n *T, name string, least T, help string) option {
 	o := option{name: name, value: "N", help: help, unset: fmt.Sprint(*n), takes: fmt.Sprint("a number from ", least)}
+	var parse func(text string) error
 	switch n := any(n).(type) {
 	case *int:
 		o.takes = fmt.Sprint("a whole number from ", least)
+		parse = func(text string) (err error) { *n, err = strconv.Atoi(text); return err }
+	case *float64:
+		parse = func(text string) (err error) { *n, err = strconv.ParseFloat(text, 64); return err }
 	case *time.Duration:
 		o.value, o.unset = "DURATION", strings.TrimSuffix(n.String(), "0m0s") // of whole hours
 		o.takes = fmt.Sprintf("a duration from %v, such as %s", least, o.unset)
+		parse = func(text string) (err error) { *n, err = time.ParseDuration(text); return err }
 	}
 	if *n == 0 {
 		o.unset = ""
 	}
-	o.set = func(text string) bool {
-		var err error
-		switch n := any(n).(type) {
-		case *int:
-			*n, err = strconv.Atoi(text)
-		case *float64:
-			*n, err = strconv.ParseFloat(text, 64)
-		case *time.Duration:
-			*n, err = time.ParseDuration(text)
-		}
-		return err == nil && *n >= least
-	}
+	o.set = func(text string) bool { return parse(text) == nil && *n >= least }
 	return o
 }
 
-// isHelp reports whether an argument asks for help.
 func isHelp(arg string) bool { return arg == "-h" || arg == "--help" || arg == "-help" || arg == "--h" }
 
 // parse takes the options off the arguments of a command and sets them. It returns the arguments that are left, or that
@@ -119,7 +110,6 @@ func (c command) option(name string) (o option, known bool) {
 	return o, i >= 0
 }
 
-// unknown is the error for a flag that there is not.
 func (c command) unknown(arg string) error {
 	known := []string{"--help"}
 	for _, o := range c.options {

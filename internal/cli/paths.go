@@ -25,7 +25,6 @@ func cacheDir() string { return filepath.Join(xdg.CacheHome, "afteryou") }
 // loadSettings reads the settings in force. On an error they hold what was good.
 func loadSettings() (config.Settings, error) { return config.Load(configPath(), os.Getenv) }
 
-// user is the person who calls us.
 func user() (install.User, error) {
 	self, err := executable()
 	if err != nil {

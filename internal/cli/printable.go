@@ -61,7 +61,6 @@ func span(seconds float64) string {
 	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
 }
 
-// count is a number of things.
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -91,12 +90,11 @@ func clip(text string, width int) string {
 
 // tail is the end of a path, within a width.
 func tail(path string, width int) string {
-	if len([]rune(path)) <= width {
-		return path
+	base := filepath.Base(path)
+	for _, whole := range []string{path, "…/" + base} {
+		if utf8.RuneCountInString(whole) <= width {
+			return whole
+		}
 	}
-	short := "…" + string(os.PathSeparator) + filepath.Base(path)
-	if len([]rune(short)) <= width {
-		return short
-	}
-	return clip(filepath.Base(path), width)
+	return clip(base, width)
 }

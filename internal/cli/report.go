@@ -73,7 +73,6 @@ func snapshot(store *lockfile.Store) (*turn.State, error) {
 	return v.State, nil
 }
 
-// see is what the state tells now.
 func see(store *lockfile.Store) (report, error) {
 	s, err := snapshot(store)
 	if err != nil {
@@ -128,7 +127,6 @@ func shares(session *turn.Session, account, class string) bool {
 	return session.Account == account && session.Gateway == (class != "")
 }
 
-// limitsOf tells what limits a class.
 func limitsOf(a *turn.Account, class string, now time.Time) poolReport {
 	l := a.Class(class)
 	one := poolReport{GaveUp: l.CoolDown.GaveUp(), Rate: l.Pace.Rate * 60, Turns: []callerReport{}, Waiting: []callerReport{}}
@@ -192,7 +190,7 @@ func segment(s *turn.State, id string, now time.Time) string {
 	if session == nil {
 		return ""
 	}
-	place := ""
+	var parts []string
 	var cool, usage time.Time
 	a := s.Account(session.Account)
 	for _, class := range classesOf(a) {
@@ -200,18 +198,14 @@ func segment(s *turn.State, id string, now time.Time) string {
 			continue
 		}
 		line := a.Line(class)
-		if i := slices.IndexFunc(line, func(c *turn.Call) bool { return c.Session == id }); i >= 0 && place == "" {
-			place = fmt.Sprintf("turn %d of %d", i+1, len(line))
+		if i := slices.IndexFunc(line, func(c *turn.Call) bool { return c.Session == id }); i >= 0 && parts == nil {
+			parts = []string{fmt.Sprintf("turn %d of %d", i+1, len(line))}
 			if h, held := a.Held(now, line[i].Key); held && i == 0 && h.Why != turn.Cooling {
-				place += ", held by " + string(h.Why)
+				parts[0] += ", held by " + string(h.Why)
 			}
 		}
-		cool = latest(cool, a.CoolsUntil(now, class))
-		usage = latest(usage, a.Class(class).Usage.Until)
-	}
-	var parts []string
-	if place != "" {
-		parts = append(parts, place)
+		cool = slices.MaxFunc([]time.Time{cool, a.CoolsUntil(now, class)}, time.Time.Compare)
+		usage = slices.MaxFunc([]time.Time{usage, a.Class(class).Usage.Until}, time.Time.Compare)
 	}
 	if cool.After(now) {
 		parts = append(parts, "limit "+span(cool.Sub(now).Seconds()))
@@ -220,11 +214,4 @@ func segment(s *turn.State, id string, now time.Time) string {
 		parts = append(parts, "usage limit until "+clock(usage, now))
 	}
 	return strings.Join(parts, " · ")
-}
-
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

@@ -64,10 +64,8 @@ func launchClaude(c call, flags map[string]string) (int, error) {
 		Screen: isatty.IsTerminal(c.in.Fd()) && isatty.IsTerminal(c.out.Fd()),
 		Pool:   pool(os.Getenv),
 		Cache:  cacheDir(),
-		Warn:   c.say,
+		Warn:   c.say, Gateway: launch.Gateway(s.Gateway), Rules: s.Rules, Resume: s.Resume, MaxWait: s.MaxWait,
 	}
-	l.Gateway, l.Rules = launch.Gateway(s.Gateway), s.Rules
-	l.Resume, l.MaxWait = s.Resume, s.MaxWait
 	if !s.Off {
 		l.Store, l.Trouble = lockfile.Open(stateDir())
 	}

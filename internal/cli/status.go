@@ -40,7 +40,6 @@ func statusCommand() command {
 	}
 }
 
-// write prints the report as a table for a person.
 func (r report) write(out io.Writer, now time.Time) error {
 	if len(r.Pools) == 0 {
 		_, err := fmt.Fprintln(out, "no session takes turns now")
@@ -67,14 +66,14 @@ func (p poolReport) writeLimits(out io.Writer, now time.Time) {
 	}
 	switch {
 	case p.CoolDown != nil:
-		why, guess := "", ""
+		note := ""
 		if p.CoolDown.Why != "" {
-			why = ": " + printable(p.CoolDown.Why)
+			note = ": " + printable(p.CoolDown.Why)
 		}
 		if p.CoolDown.Guess {
-			guess = " (a guess: nothing says until when)"
+			note += " (a guess: nothing says until when)"
 		}
-		fmt.Fprintf(out, "cool-down  until %s, in %s%s%s\n", clock(p.CoolDown.Until, now), span(p.CoolDown.Seconds), why, guess)
+		fmt.Fprintf(out, "cool-down  until %s, in %s%s\n", clock(p.CoolDown.Until, now), span(p.CoolDown.Seconds), note)
 	case p.GaveUp:
 		fmt.Fprintln(out, "cool-down  given up: the limit came back each time and never said how long it lasts")
 	default:

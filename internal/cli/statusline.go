@@ -65,7 +65,6 @@ func printStatusline(c call) (int, error) {
 	return code, broken
 }
 
-// startOwn starts the person's own command.
 func startOwn(args []string, input []byte, out, errs io.Writer) (*exec.Cmd, error) {
 	if len(args) == 1 && !isProgram(args[0]) {
 		args = []string{"/bin/sh", "-c", args[0]}

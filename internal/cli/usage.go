@@ -27,7 +27,6 @@ func usageCommand() command {
 	}
 }
 
-// printUsage prints what the requests of all sessions took.
 func printUsage(c call, since time.Duration, asJSON bool) (int, error) {
 	dir := claude.ConfigDir(os.Getenv)
 	now := time.Now()
@@ -50,7 +49,6 @@ func printUsage(c call, since time.Duration, asJSON bool) (int, error) {
 	return code, nil
 }
 
-// writeUsage prints the report for a person.
 func writeUsage(out io.Writer, r usage.Report, config string, now time.Time) error {
 	if r.Total.Requests == 0 {
 		_, err := fmt.Fprintf(out, "no requests in %s since %s\n", config, clock(r.Since, now))
@@ -65,12 +63,11 @@ func writeUsage(out io.Writer, r usage.Report, config string, now time.Time) err
 		rows = append(rows, row{"busiest minute, " + clock(r.Busiest.Start, now), &r.Busiest.Sum})
 	}
 	rows = append(rows, row{"last hour", &r.LastHour}, row{"since " + clock(r.Since, now), &r.Total}, row{"HOUR", nil})
-	for i := max(0, len(r.Hours)-maxRows); i < len(r.Hours); i++ {
-		rows = append(rows, row{clock(r.Hours[i].Start, now), &r.Hours[i].Sum})
+	for _, h := range r.Hours[max(0, len(r.Hours)-maxRows):] {
+		rows = append(rows, row{clock(h.Start, now), &h.Sum})
 	}
 	rows = append(rows, row{"SESSION", nil})
-	for i := range r.Sessions[:min(len(r.Sessions), maxRows)] {
-		s := &r.Sessions[i]
+	for _, s := range r.Sessions[:min(len(r.Sessions), maxRows)] {
 		who := shortID(s.ID) + " " + tail(tilde(s.Dir), 30)
 		if s.Unattended {
 			who += " (-p)"

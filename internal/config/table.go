@@ -86,7 +86,6 @@ func into[T any](field func(*Settings) *T, parse func(string) (T, error)) func(*
 	}
 }
 
-// within bounds what parse returns.
 func within[T cmp.Ordered](parse func(string) (T, error), least, most T) func(string) (T, error) {
 	return func(value string) (T, error) {
 		v, err := parse(value)
@@ -116,9 +115,9 @@ const maxBudget = 1e12
 
 // budget is a setting that bounds what all calls of a minute take.
 func budget(name, help string, field func(*Settings) *float64) Setting {
-	whole := within(func(value string) (int64, error) { return strconv.ParseInt(value, 10, 64) }, 0, maxBudget)
+	whole := func(value string) (float64, error) { n, err := strconv.ParseInt(value, 10, 64); return float64(n), err }
 	return Setting{Name: name, Default: "0", Value: "N", Help: help, Takes: `a number a minute; "0" is no budget`,
-		apply: into(field, func(value string) (float64, error) { n, err := whole(value); return float64(n), err })}
+		apply: into(field, within(whole, 0, maxBudget))}
 }
 
 // callsInFlight is how many calls a value of turns allows at once; 0 is as many as the pace does.

@@ -57,10 +57,7 @@ func Afteryou(self, claude string, env ...string) Way {
 
 // Gateway returns the setting that turns the gateway on or off.
 func Gateway(on bool) string {
-	if on {
-		return "AFTERYOU_GATEWAY=on"
-	}
-	return "AFTERYOU_GATEWAY=off"
+	return "AFTERYOU_GATEWAY=" + map[bool]string{true: "on", false: "off"}[on]
 }
 
 // event is the arrival of one call, and whether it was rejected.
@@ -180,7 +177,6 @@ func (s Scenario) runSessions(ctx context.Context, way Way, dir, url string, ids
 // home returns the home of session i. Each has its own: many sessions that start at once in one home write one file.
 func home(dir string, i int) string { return filepath.Join(dir, fmt.Sprint("home", i)) }
 
-// work returns the directory in which session i works.
 func work(dir string, i int) string { return filepath.Join(dir, fmt.Sprint("work", i)) }
 
 // newID makes up a UUID, as Claude Code wants the id of a session to be.

@@ -25,7 +25,6 @@ type changing struct {
 	done   []change
 }
 
-// of names the server.
 func (c *changing) of(s *fakeapi.Server) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

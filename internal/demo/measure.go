@@ -65,12 +65,7 @@ func (s Scenario) measure(log []fakeapi.Request, changes []change) (r Run) {
 		switch {
 		case c.OK():
 			accepted = append(accepted, c)
-			if c.Ended.After(last) {
-				last = c.Ended
-			}
-			if c.Ended.After(ends[c.Session]) {
-				ends[c.Session] = c.Ended
-			}
+			last, ends[c.Session] = latest(last, c.Ended), latest(ends[c.Session], c.Ended)
 		case c.Status == 429:
 			r.Rejections++
 		}
@@ -128,7 +123,6 @@ func (s Scenario) fullSpeed(accepted []fakeapi.Request, c change) *float64 {
 	return nil
 }
 
-// span is a time from and until.
 type span struct{ from, until time.Time }
 
 // wants returns the times during which somebody wanted a call, in order and without overlap.
@@ -151,17 +145,15 @@ func wants(accepted []fakeapi.Request) (list []span) {
 			list = append(list, span{from, c.Arrived})
 		}
 		ends[k] = c.Ended
-		if c.Agent != "" && c.Ended.After(within[c.Session]) {
-			within[c.Session] = c.Ended
+		if c.Agent != "" {
+			within[c.Session] = latest(within[c.Session], c.Ended)
 		}
 	}
 	slices.SortFunc(list, func(a, b span) int { return a.from.Compare(b.from) })
 	joined := list[:0]
 	for _, one := range list {
 		if n := len(joined); n > 0 && !one.from.After(joined[n-1].until) {
-			if one.until.After(joined[n-1].until) {
-				joined[n-1].until = one.until
-			}
+			joined[n-1].until = latest(joined[n-1].until, one.until)
 			continue
 		}
 		joined = append(joined, one)
@@ -206,14 +198,11 @@ func (s Scenario) wasted(accepted []fakeapi.Request, changes []change) (room, fu
 
 // overlap returns how long both last at once.
 func overlap(a, b span) time.Duration {
-	if b.from.After(a.from) {
-		a.from = b.from
-	}
-	if b.until.Before(a.until) {
-		a.until = b.until
-	}
-	return max(0, a.until.Sub(a.from))
+	from := latest(a.from, b.from)
+	return max(0, min(a.until.Sub(from), b.until.Sub(from)))
 }
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // jain returns Jain's fairness index: 1 where all are equal, 1/n where one has all. Of nothing it is 0.
 func jain(values []float64) float64 {

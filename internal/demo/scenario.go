@@ -166,7 +166,6 @@ func (s Scenario) server() fakeapi.Config {
 // finished is the last word of a session.
 const finished = "done"
 
-// start starts the subagents.
 func (s Scenario) start() (a fakeapi.Answer) {
 	for i := range s.Subagents {
 		prompt := fmt.Sprint("part ", i+1)

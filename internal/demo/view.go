@@ -128,9 +128,7 @@ func render(title string, rows []row, began, now time.Time, scale time.Duration)
 	last := began
 	for _, r := range rows {
 		over = over && !r.end.IsZero()
-		if r.end.After(last) {
-			last = r.end
-		}
+		last = latest(last, r.end)
 	}
 	if over {
 		now = last

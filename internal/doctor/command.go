@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +10,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"afteryou/internal/install"
 )
 
 // shellTime bounds the start of the user's shell.
@@ -20,16 +25,9 @@ const shellTime = 10 * time.Second
 func (e *examination) command() {
 	shell := e.Getenv("SHELL")
 	name := filepath.Base(shell)
-	file, here := "", false
-	for _, s := range e.Shells() {
-		if s.Name != name {
-			continue
-		}
-		file = s.File
-		data, err := os.ReadFile(s.File)
-		here = err == nil && strings.Contains(string(data), "# >>> afteryou")
-	}
-	if file == "" {
+	shells := e.Shells()
+	i := slices.IndexFunc(shells, func(s install.Shell) bool { return s.Name == name })
+	if i < 0 {
 		e.say("command", Note, "", "what claude is in %q can't be told: only bash, zsh and fish are known", shell)
 		return
 	}
@@ -59,23 +57,17 @@ func (e *examination) command() {
 		e.say("command", OK, "", "claude goes through afteryou in a new %s", name)
 		return
 	}
+	startup, _ := os.ReadFile(shells[i].File) // none has no alias
 	switch {
 	case strings.HasPrefix(what, "/") && same(what, e.Self):
 		e.say("command", OK, "", "claude is a link to afteryou in a new %s", name)
-	case here:
-		e.say("command", Broken, "afteryou install alias", "the alias in %s is not in force: claude is %s in a new %s", file, orNothing(what), name)
+	case bytes.Contains(startup, []byte("# >>> afteryou")):
+		e.say("command", Broken, "afteryou install alias", "the alias in %s is not in force: claude is %s in a new %s", shells[i].File, cmp.Or(what, "nothing"), name)
 	case e.hooked || e.plugged:
 		e.say("command", Note, "afteryou install alias", "claude does not go through afteryou in a new %s: it takes turns, and nothing more", name)
 	default:
-		e.say("command", Broken, "afteryou install", "nothing is installed: neither hooks nor an alias, and claude is %s in a new %s", orNothing(what), name)
+		e.say("command", Broken, "afteryou install", "nothing is installed: neither hooks nor an alias, and claude is %s in a new %s", cmp.Or(what, "nothing"), name)
 	}
-}
-
-func orNothing(what string) string {
-	if what == "" {
-		return "nothing"
-	}
-	return what
 }
 
 // mark stands before the answer: start-up files print what they like.

@@ -5,6 +5,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -88,14 +89,10 @@ func fault(err error) (says, cure string) {
 	return says, cure
 }
 
-// config looks at our own settings.
 func (e *examination) config() {
 	if e.Fault != nil {
 		says, cure := fault(e.Fault)
-		if cure == "" {
-			cure = "correct it; until then what is wrong counts as not said, and run does not start"
-		}
-		e.say("settings", Broken, cure, "%s", says)
+		e.say("settings", Broken, cmp.Or(cure, "correct it; until then what is wrong counts as not said, and run does not start"), "%s", says)
 	}
 	if e.Config.Off {
 		e.say("settings", Note, "take off = true out of config.toml, or unset AFTERYOU_OFF", "afteryou is switched off: no session takes turns")
@@ -113,10 +110,7 @@ func (e *examination) claude() {
 	bin, err := claude.Find(e.Self, e.Config.Getenv(e.Getenv))
 	if err != nil {
 		says, cure := fault(err)
-		if cure == "" {
-			cure = "set AFTERYOU_CLAUDE to the path of the real claude, or unset it"
-		}
-		e.say("claude", Broken, cure, "%s", says)
+		e.say("claude", Broken, cmp.Or(cure, "set AFTERYOU_CLAUDE to the path of the real claude, or unset it"), "%s", says)
 		return
 	}
 	if e.version, err = bin.Version(e.Cache); err != nil {

@@ -64,7 +64,7 @@ func (e *examination) hooks() {
 			e.say("hooks", Broken, "take disableAllHooks out of "+s.path, "%s switches all hooks off", s.path)
 		}
 		if s.path == e.Managed && s.settings.AllowManagedHooksOnly {
-			switch ours := slices.ContainsFunc(s.handlers, e.ours); {
+			switch ours := slices.ContainsFunc(s.handlers, e.Ours); {
 			case ours:
 				all = []source{s} // no other counts
 			case e.Config.Gateway == "on":
@@ -129,7 +129,7 @@ func (e *examination) unknown(s source) {
 		if e.version.Knows(h.Event) {
 			continue
 		}
-		if e.ours(h) {
+		if e.Ours(h) {
 			ours[h.Event] = true
 		} else {
 			theirs[h.Event] = true
@@ -146,18 +146,11 @@ func (e *examination) unknown(s source) {
 	}
 }
 
-// hooksCure is how our hooks in a file are put right.
 func (e *examination) hooksCure(s source) string {
 	if s.path == e.Settings() {
 		return "afteryou install hooks"
 	}
 	return "take afteryou's hooks out of " + s.path + ": those of your own settings do"
-}
-
-// ours reports whether a handler is one of ours.
-func (e *examination) ours(h claude.Handler) bool {
-	path, ok := h.Program()
-	return ok || path == e.Self && path != ""
 }
 
 // handlers looks at our hooks in all settings files, and reports the first that has them, and whether every session does
@@ -168,7 +161,7 @@ func (e *examination) handlers(all []source) (first string, right bool) {
 		programs := make(map[string]int)
 		events := make(map[string]int)
 		for _, h := range s.handlers {
-			if path, _ := h.Program(); e.ours(h) {
+			if path, _ := h.Program(); e.Ours(h) {
 				programs[path]++
 				events[h.Event+h.Command+strings.Join(h.Args, " ")]++
 			}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,10 +103,7 @@ func (e *examination) accounts(s *turn.State) {
 		if len(helpers) > 1 {
 			var where []string
 			for helper, dir := range helpers {
-				if helper == "" {
-					helper = "the login"
-				}
-				where = append(where, fmt.Sprintf("%s by %s", dir, helper))
+				where = append(where, fmt.Sprintf("%s by %s", dir, cmp.Or(helper, "the login")))
 			}
 			e.say("accounts", Broken, "give one of them its key in ANTHROPIC_API_KEY, or a CLAUDE_CONFIG_DIR of its own",
 				"two accounts share the queue %q: sessions get their keys in %s", a.Name, strings.Join(where, ", in "))
@@ -157,11 +155,7 @@ func within(pid int, parents map[int]int, session map[int]bool) bool {
 		if session[pid] {
 			return true
 		}
-		next, ok := parents[pid]
-		if !ok {
-			return false
-		}
-		pid = next
+		pid = parents[pid] // 0 is nobody's
 	}
 	return false
 }

@@ -1,12 +1,13 @@
 package fakeapi
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
 	"net/http"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -131,33 +132,12 @@ func AgenticCommand(k int, command func(step int) string) AnswerFunc {
 
 // Script answers with these in turn, one per call, and then as then does.
 func Script(then AnswerFunc, answers ...Answer) AnswerFunc {
-	var mu sync.Mutex
-	n := 0
+	var n atomic.Int64
 	return func(r Request) Answer {
-		mu.Lock()
-		if n < len(answers) {
-			defer mu.Unlock()
-			n++
-			return answers[n-1]
+		if i := int(n.Add(1)) - 1; i < len(answers) {
+			return answers[i]
 		}
-		mu.Unlock()
 		return then(r)
-	}
-}
-
-// ScriptEach does as Script for every session on its own.
-func ScriptEach(then AnswerFunc, answers ...Answer) AnswerFunc {
-	var mu sync.Mutex
-	scripts := map[string]AnswerFunc{}
-	return func(r Request) Answer {
-		mu.Lock()
-		f := scripts[r.Session]
-		if f == nil {
-			f = Script(then, answers...)
-			scripts[r.Session] = f
-		}
-		mu.Unlock()
-		return f(r)
 	}
 }
 
@@ -175,19 +155,12 @@ func Until(t time.Time, before, then AnswerFunc) AnswerFunc {
 func Slow(first time.Duration, then AnswerFunc) AnswerFunc {
 	return func(r Request) Answer {
 		a := then(r)
-		if a.FirstToken == 0 {
-			a.FirstToken = first
-		}
+		a.FirstToken = cmp.Or(a.FirstToken, first)
 		return a
 	}
 }
 
-func (a Answer) status() int {
-	if a.Status == 0 {
-		return http.StatusOK
-	}
-	return a.Status
-}
+func (a Answer) status() int { return cmp.Or(a.Status, http.StatusOK) }
 
 // text returns the text of the answer: something must be said, unless a tool is called.
 func (a Answer) text() string {

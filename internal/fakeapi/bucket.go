@@ -1,6 +1,7 @@
 package fakeapi
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -13,12 +14,7 @@ type Limit struct {
 
 func (l Limit) on() bool { return l.PerMinute > 0 }
 
-func (l Limit) burst() float64 {
-	if l.Burst > 0 {
-		return l.Burst
-	}
-	return l.PerMinute
-}
+func (l Limit) burst() float64 { return cmp.Or(l.Burst, l.PerMinute) }
 
 // Bucket is a token bucket at one moment. Its methods are functions of (value, now) and change nothing; a now before
 // At counts as At.

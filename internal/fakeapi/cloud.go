@@ -70,7 +70,6 @@ func (d dialect) rejection(model, limit string) string {
 	return "This request would exceed your organization's rate limit. For details, refer to: https://docs.claude.com/en/api/rate-limits."
 }
 
-// fail answers with an error.
 func (d dialect) fail(w http.ResponseWriter, status int, kind, message, id string) {
 	limited := status == http.StatusTooManyRequests
 	switch {
@@ -84,7 +83,6 @@ func (d dialect) fail(w http.ResponseWriter, status int, kind, message, id strin
 	}
 }
 
-// contentType returns the content type of a stream.
 func (d dialect) contentType() string {
 	if d == bedrock {
 		return "application/vnd.amazon.eventstream"
@@ -92,7 +90,6 @@ func (d dialect) contentType() string {
 	return "text/event-stream; charset=utf-8"
 }
 
-// event writes an event of a stream.
 func (d dialect) event(out *bytes.Buffer, kind string, data []byte) {
 	if d != bedrock {
 		fmt.Fprintf(out, "event: %s\ndata: %s\n\n", kind, data)

@@ -106,7 +106,7 @@ func TestClouds(t *testing.T) {
 				}
 			}
 			rejected(s, c.named)
-			s.Refill()
+			s.refill()
 			s.SetAnswer(func(Request) Answer { return RateLimited(time.Minute) })
 			rejected(s, c.unnamed)
 			tokens := start(t, Config{Limits: Limits{Input: Limit{PerMinute: 1}}})

@@ -2,6 +2,7 @@ package fakeapi
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,7 +63,6 @@ func (b buckets) take(requests float64, cost Usage, now time.Time) buckets {
 	return b
 }
 
-// headers says how the buckets stand.
 func (b buckets) headers(h http.Header, now time.Time) {
 	one := func(name string, b Bucket) {
 		if b.on() {
@@ -74,10 +74,7 @@ func (b buckets) headers(h http.Header, now time.Time) {
 	one("output-tokens", b.output)
 	switch {
 	case b.input.on() && b.output.on():
-		reset := b.input.Reset(now)
-		if r := b.output.Reset(now); r.After(reset) {
-			reset = r
-		}
+		reset := slices.MaxFunc([]time.Time{b.input.Reset(now), b.output.Reset(now)}, time.Time.Compare)
 		setLimit(h, "tokens", b.input.PerMinute+b.output.PerMinute, b.input.Remaining(now)+b.output.Remaining(now), reset)
 	case b.input.on():
 		one("tokens", b.input)

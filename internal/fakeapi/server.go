@@ -89,14 +89,7 @@ func (s *Server) Close() error {
 	return s.http.Close()
 }
 
-// SetRequests changes the limit of requests; what is in the bucket stays, as far as it fits.
-func (s *Server) SetRequests(perMinute, burst float64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.buckets.requests = s.buckets.requests.Limited(Limit{perMinute, burst}, time.Now())
-}
-
-// SetLimits changes all limits, as SetRequests does.
+// SetLimits changes all limits; what is in the buckets stays, as far as it fits.
 func (s *Server) SetLimits(l Limits) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,14 +103,6 @@ func (s *Server) SetAnswer(f AnswerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = f
-}
-
-// Refill makes all buckets full.
-func (s *Server) Refill() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := s.buckets
-	s.buckets = full(Limits{b.requests.Limit, b.input.Limit, b.output.Limit}, time.Now())
 }
 
 // Log returns all model calls in the order of their arrival.
@@ -135,13 +120,6 @@ func (s *Server) Rejections() []Request {
 
 // Others returns the requests that were no model calls.
 func (s *Server) Others() []Request { return s.list(&s.others, func(Request) bool { return true }) }
-
-// ResetLog empties the log and counts from 1 again. Calls that run are forgotten.
-func (s *Server) ResetLog() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.log, s.others, s.seq = nil, nil, 0
-}
 
 func (s *Server) list(from *[]*Request, want func(Request) bool) []Request {
 	s.mu.Lock()

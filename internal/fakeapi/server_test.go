@@ -128,10 +128,17 @@ func TestBucketRejectsAsTheAPIDoes(t *testing.T) {
 	if r := s.Rejections(); len(r) != 1 || r[0].Scripted || r[0].Cost != (Usage{}) || r[0].RetryAfter < 59*time.Second {
 		t.Errorf("Rejections = %+v", r)
 	}
-	s.Refill()
+	s.refill()
 	if res, _ := post(t, s, "s1", request(prompt, true)); res.StatusCode != 200 {
-		t.Errorf("after Refill: status %d", res.StatusCode)
+		t.Errorf("with full buckets: status %d", res.StatusCode)
 	}
+}
+
+func (s *Server) refill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.buckets
+	s.buckets = full(Limits{b.requests.Limit, b.input.Limit, b.output.Limit}, time.Now())
 }
 
 func TestOutputTokensAreTakenAtTheEnd(t *testing.T) {

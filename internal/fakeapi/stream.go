@@ -2,6 +2,7 @@ package fakeapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -9,7 +10,6 @@ import (
 	"time"
 )
 
-// stream writes one answer.
 type stream struct {
 	*call
 	w   http.ResponseWriter
@@ -24,7 +24,6 @@ func (s stream) run() {
 	}
 	if s.a.status() != http.StatusOK {
 		if !s.sleepUntil(s.manner.refusal(s.r.Seq)) {
-			s.end()
 			return
 		}
 		s.headers(s.w.Header())
@@ -33,7 +32,6 @@ func (s stream) run() {
 		return
 	}
 	if !s.sleepUntil(s.first()) {
-		s.end()
 		return
 	}
 	if !s.r.Stream && s.a.Cut == Whole {
@@ -44,16 +42,11 @@ func (s stream) run() {
 }
 
 // first returns the time from the call's arrival to the first event, whole that to the end.
-func (s stream) first() time.Duration {
-	if s.a.FirstToken > 0 {
-		return s.a.FirstToken
-	}
-	return s.manner.first(s.r.Seq)
-}
+func (s stream) first() time.Duration { return cmp.Or(s.a.FirstToken, s.manner.first(s.r.Seq)) }
 
 func (s stream) whole() time.Duration { return s.first() + s.manner.streaming(s.r.Cost.Output) }
 
-// sleepUntil waits until that long after the call's arrival; false when the client went before.
+// sleepUntil waits until that long after the call's arrival; false when the client went before, which ends the call.
 func (s stream) sleepUntil(after time.Duration) bool {
 	timer := time.NewTimer(time.Until(s.r.Arrived.Add(after)))
 	defer timer.Stop()
@@ -61,6 +54,7 @@ func (s stream) sleepUntil(after time.Duration) bool {
 	case <-timer.C:
 		return true
 	case <-s.hr.Context().Done():
+		s.end()
 		return false
 	}
 }
@@ -78,34 +72,24 @@ func (s stream) fail() {
 		return
 	}
 	kind, message := s.r.dialect.errorOf(s.a.Status)
-	if s.a.Type != "" {
-		kind = s.a.Type
-	}
-	if s.a.Message != "" {
-		message = s.a.Message
-	}
-	s.r.dialect.fail(s.w, s.a.Status, kind, message, s.r.ID)
+	s.r.dialect.fail(s.w, s.a.Status, cmp.Or(s.a.Type, kind), cmp.Or(s.a.Message, message), s.r.ID)
 }
 
 // errorOf returns the type of an error with that status, and a message.
 func (d dialect) errorOf(status int) (kind, message string) {
-	switch status {
-	case http.StatusBadRequest:
-		return "invalid_request_error", "Bad request"
-	case http.StatusUnauthorized:
-		return "authentication_error", "invalid x-api-key"
-	case http.StatusForbidden:
-		return "permission_error", "Forbidden"
-	case http.StatusNotFound:
-		return "not_found_error", "Not found"
-	case http.StatusRequestEntityTooLarge:
-		return "request_too_large", "Request exceeds the maximum size"
-	case http.StatusTooManyRequests:
-		return "rate_limit_error", d.rejection("", "")
-	case 529:
-		return "overloaded_error", "Overloaded"
+	e, ok := map[int][2]string{
+		http.StatusBadRequest:            {"invalid_request_error", "Bad request"},
+		http.StatusUnauthorized:          {"authentication_error", "invalid x-api-key"},
+		http.StatusForbidden:             {"permission_error", "Forbidden"},
+		http.StatusNotFound:              {"not_found_error", "Not found"},
+		http.StatusRequestEntityTooLarge: {"request_too_large", "Request exceeds the maximum size"},
+		http.StatusTooManyRequests:       {"rate_limit_error", d.rejection("", "")},
+		529:                              {"overloaded_error", "Overloaded"},
+	}[status]
+	if !ok {
+		e = [2]string{"api_error", "Internal server error"}
 	}
-	return "api_error", "Internal server error"
+	return e[0], e[1]
 }
 
 type object = map[string]any
@@ -159,7 +143,6 @@ func (s stream) check(end object) {
 // plain answers a call that asked for no stream.
 func (s stream) plain() {
 	if !s.sleepUntil(s.whole()) {
-		s.end()
 		return
 	}
 	var blocks []any
@@ -244,7 +227,6 @@ func (s stream) flush() {
 // breakOff ends the answer, after its whole time, with a reset or an error.
 func (s stream) breakOff() {
 	if !s.sleepUntil(s.whole()) {
-		s.end()
 		return
 	}
 	s.end()
@@ -256,7 +238,6 @@ func (s stream) breakOff() {
 	s.flush()
 }
 
-// content writes the blocks and the end of the message.
 func (s stream) content() {
 	for i, p := range s.parts() {
 		s.event("content_block_start", object{"index": i, "content_block": p.start})
@@ -271,7 +252,6 @@ func (s stream) content() {
 			}
 			s.flush()
 			if !s.sleepUntil(s.first() + s.manner.streaming(s.r.Cost.Output)*time.Duration(n+1)/time.Duration(len(pieces))) {
-				s.end()
 				return
 			}
 		}
@@ -285,7 +265,6 @@ func (s stream) content() {
 	s.flush()
 }
 
-// reset resets the connection.
 func (s stream) reset() {
 	conn, _, err := http.NewResponseController(s.w).Hijack()
 	if err != nil {

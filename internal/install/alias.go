@@ -2,6 +2,7 @@ package install
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -25,17 +26,10 @@ type Shell struct{ Name, File string }
 
 // Shells returns the shells that get an alias and completions.
 func (u User) Shells() []Shell {
-	zsh, fish := u.Getenv("ZDOTDIR"), u.Getenv("XDG_CONFIG_HOME")
-	if zsh == "" {
-		zsh = u.home()
-	}
-	if fish == "" {
-		fish = filepath.Join(u.home(), ".config")
-	}
 	return []Shell{
 		{"bash", filepath.Join(u.home(), ".bashrc")},
-		{"zsh", filepath.Join(zsh, ".zshrc")},
-		{"fish", filepath.Join(fish, "fish", "config.fish")},
+		{"zsh", filepath.Join(cmp.Or(u.Getenv("ZDOTDIR"), u.home()), ".zshrc")},
+		{"fish", filepath.Join(cmp.Or(u.Getenv("XDG_CONFIG_HOME"), filepath.Join(u.home(), ".config")), "fish", "config.fish")},
 	}
 }
 

@@ -2,6 +2,7 @@ package install
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -12,10 +13,7 @@ const completionMark = "# completions of afteryou for "
 
 // completion returns where a shell looks for a user's completions of afteryou.
 func (u User) completion(s Shell) string {
-	data := u.Getenv("XDG_DATA_HOME")
-	if data == "" {
-		data = filepath.Join(u.home(), ".local", "share")
-	}
+	data := cmp.Or(u.Getenv("XDG_DATA_HOME"), filepath.Join(u.home(), ".local", "share"))
 	switch s.Name {
 	case "fish":
 		return filepath.Join(filepath.Dir(s.File), "completions", "afteryou.fish")

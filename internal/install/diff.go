@@ -30,7 +30,6 @@ func (c Change) Diff() string {
 	return head + hide(hunks)
 }
 
-// hide leaves out what looks like a credential.
 func hide(text string) string {
 	text = regexp.MustCompile(`("[^"]*(?i:key|token|secret|password|authorization)[^"]*"\s*:\s*)"(?:[^"\\]|\\.)*"`).ReplaceAllString(text, `$1"…"`)
 	return regexp.MustCompile(`sk-ant-[\w-]+`).ReplaceAllString(text, "sk-ant-…")

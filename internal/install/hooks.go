@@ -71,7 +71,6 @@ func environment(settings []byte) map[string]string {
 	return s.Env
 }
 
-// addWatchdog adds the variable with our mark.
 func addWatchdog(settings []byte) ([]byte, error) {
 	return claude.AddEnv(settings, claude.Variable{Name: watchdog, Value: "1"}, claude.Variable{Name: mark, Value: watchdog})
 }
@@ -117,7 +116,7 @@ func (u User) without(path string, settings []byte) (hooks, rest []byte, err err
 	if err == nil && bytes.Equal(added, settings) {
 		return hooks, before, nil
 	}
-	rest, err = claude.RemoveHooks(settings, before, u.isOurs)
+	rest, err = claude.RemoveHooks(settings, before, u.Ours)
 	if err == nil && marked {
 		names := []string{mark}
 		if env[watchdog] == "1" { // else the person changed it since
@@ -148,7 +147,8 @@ func same(a, b []byte) bool {
 	return slices.Equal(sorted(a), sorted(b))
 }
 
-func (u User) isOurs(h claude.Handler) bool {
+// Ours reports whether a handler is one of ours.
+func (u User) Ours(h claude.Handler) bool {
 	path, ok := h.Program()
 	return ok || path != "" && path == u.Self
 }
@@ -159,7 +159,7 @@ func (u User) ours(list []claude.Handler) []byte {
 	var last claude.Handler
 	for _, h := range list {
 		switch {
-		case !u.isOurs(h):
+		case !u.Ours(h):
 			continue
 		case b.Len() > 0 && h.Event == last.Event && h.Group == last.Group:
 			fmt.Fprintf(&b, ",%s", h.Raw)

@@ -209,7 +209,6 @@ func (o *output) Write(data []byte) (int, error) {
 	}
 }
 
-// flush shows what was held back.
 func (o *output) flush() error {
 	if _, err := o.to.Write(append(o.held.Bytes(), o.line...)); err != nil {
 		return fmt.Errorf("writing to standard output: %w", err)

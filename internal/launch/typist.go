@@ -90,7 +90,6 @@ func (t *typist) untouched(s claude.Stopped) bool {
 	return last.at.Before(s.Prompted) || last.enter && last.at.Before(s.Prompted.Add(submitted))
 }
 
-// shows sees that the program shows something.
 func (t *typist) shows() { t.shown.Store(time.Now().UnixNano()) }
 
 // session is the session that the process runs, empty where that is not known; and whether a hook told of it, which then

@@ -39,8 +39,6 @@ func start(t *testing.T, c fakeapi.Config) *fakeapi.Server {
 }
 
 func TestAskIsOneSmallRequest(t *testing.T) {
-	var body string
-	api := start(t, fakeapi.Config{Answer: func(r fakeapi.Request) fakeapi.Answer { body = string(r.Body); return fakeapi.Answer{} }})
 	for _, tt := range []struct {
 		name string
 		env  []string
@@ -54,7 +52,8 @@ func TestAskIsOneSmallRequest(t *testing.T) {
 		{"headers of the user's own", []string{"ANTHROPIC_API_KEY=" + key, "ANTHROPIC_CUSTOM_HEADERS=X-One: a: b\nX-Two:c"}, map[string]string{"X-One": "a: b", "X-Two": "c"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			api.ResetLog()
+			var body string
+			api := start(t, fakeapi.Config{Answer: func(r fakeapi.Request) fakeapi.Answer { body = string(r.Body); return fakeapi.Answer{} }})
 			// A slash at the end of the base URL is none in the path.
 			if _, err := Ask(t.Context(), envOf(append(tt.env, "ANTHROPIC_BASE_URL="+api.URL()+"/")...), "some-model", "afteryou/test"); err != nil {
 				t.Fatal(err)

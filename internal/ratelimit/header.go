@@ -26,13 +26,7 @@ func Header(get func(string) string, status int, now time.Time) (Limit, bool) {
 
 // ofStatus returns the kind of limit that a response's status alone tells of, None for any but 429 and 529.
 func ofStatus(status int) Kind {
-	switch status {
-	case 429:
-		return Requests
-	case 529:
-		return Overload
-	}
-	return None
+	return map[int]Kind{429: Requests, 529: Overload}[status]
 }
 
 // retryAfter returns how long from now a retry-after asks to wait, in seconds or until a date; 0 if it can't be read.

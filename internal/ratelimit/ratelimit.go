@@ -9,10 +9,7 @@
 // 0x9c within the first rune and puts the rest into the prompt, hinshun/vt10x (of 2022) loses runes that two reads share.
 package ratelimit
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Kind says which limit was hit.
 type Kind int
@@ -30,23 +27,8 @@ const (
 )
 
 func (k Kind) String() string {
-	switch k {
-	case None:
-		return "none"
-	case Requests:
-		return "rate limit"
-	case Overload:
-		return "overload"
-	case UsageWindow:
-		return "usage limit"
-	case Spend:
-		return "spend limit"
-	case Unnamed:
-		return "API error"
-	case Tokens:
-		return "token limit"
-	}
-	return fmt.Sprintf("Kind(%d)", int(k))
+	return [...]string{None: "none", Requests: "rate limit", Overload: "overload", UsageWindow: "usage limit", Spend: "spend limit",
+		Unnamed: "API error", Tokens: "token limit"}[k]
 }
 
 // Limit is one report of a limit.
@@ -72,12 +54,7 @@ type Limit struct {
 }
 
 // Reset returns when the usage window has surely opened again; zero where nothing was said.
-func (l Limit) Reset() time.Time {
-	if l.ResetsAt.IsZero() {
-		return time.Time{}
-	}
-	return l.ResetsAt.Add(l.Within)
-}
+func (l Limit) Reset() time.Time { return l.ResetsAt.Add(l.Within) }
 
 // maxWait bounds the durations and the times that are believed.
 const maxWait = 366 * 24 * time.Hour

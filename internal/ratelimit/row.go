@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -73,10 +74,7 @@ func Row(line []byte, local *time.Location) (Limit, time.Time, bool) {
 	case r.Type == "assistant" && r.IsApiErrorMessage:
 		l, ok = r.death(local)
 	}
-	if !ok {
-		return Limit{}, time.Time{}, false
-	}
-	return l, r.Timestamp, true
+	return l, r.Timestamp, ok
 }
 
 func (r *row) retry() (Limit, bool) {
@@ -84,10 +82,7 @@ func (r *row) retry() (Limit, bool) {
 	if json.Unmarshal(r.Error, &e) != nil {
 		return Limit{}, false
 	}
-	l := Limit{Attempt: r.RetryAttempt, MaxAttempts: r.MaxRetries, Wait: true, Message: e.Formatted}
-	if l.Message == "" {
-		l.Message = e.Message
-	}
+	l := Limit{Attempt: r.RetryAttempt, MaxAttempts: r.MaxRetries, Wait: true, Message: cmp.Or(e.Formatted, e.Message)}
 	l.RetryIn, _ = seconds(r.RetryInMs / 1000)
 	switch {
 	case e.Status == 529:

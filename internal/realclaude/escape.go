@@ -118,7 +118,6 @@ func (s *Screen) csi(data []byte) int {
 	return n
 }
 
-// place moves the cursor.
 func (s *Screen) place(c csi) {
 	n := c.arg(0, 1)
 	switch c.final {
@@ -147,7 +146,6 @@ func (s *Screen) place(c csi) {
 	}
 }
 
-// edit erases, inserts, deletes and scrolls.
 func (s *Screen) edit(c csi) {
 	n := c.arg(0, 1)
 	switch c.final {

@@ -1,6 +1,7 @@
 package realclaude
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -40,11 +41,7 @@ func (s *Screen) blank() [][]string {
 }
 
 func (s *Screen) line() []string {
-	line := make([]string, s.cols)
-	for i := range line {
-		line[i] = " "
-	}
-	return line
+	return slices.Repeat([]string{" "}, s.cols)
 }
 
 // Resize cuts or extends the screen; nothing is wrapped anew: programs redraw.

@@ -7,6 +7,7 @@
 package usage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -75,12 +76,7 @@ func Read(config string, since time.Time) ([]Call, error) {
 			list = append(list, c)
 		}
 	}
-	slices.SortFunc(list, func(a, b Call) int {
-		if c := a.At.Compare(b.At); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
+	slices.SortFunc(list, func(a, b Call) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
 	return list, errors.Join(wrong...)
 }
 
@@ -111,7 +107,6 @@ func changed(root string, since time.Time) (paths []string, err error) {
 	return paths, nil
 }
 
-// read takes the requests out of one transcript.
 func read(path string) (map[string]Call, error) {
 	calls := make(map[string]Call)
 	sent := make(map[string]time.Time)
