@@ -224,8 +224,10 @@ func (a *Account) leave(now time.Time, session string) {
 	a.drop(func(c *Call) bool { return c.Session == session && c.Phase == Waiting })
 }
 
-func (a *Account) blank() bool {
-	return len(a.Calls) == 0 && a.Budgeted.IsZero() && !slices.ContainsFunc(slices.Collect(maps.Values(a.Classes)), func(l *Class) bool {
-		return !l.Pace.Blank() || l.CoolDown != CoolDown{} || l.Usage != Usage{}
+// tidy drops the classes of which there is nothing to remember. It reports whether there is nothing left.
+func (a *Account) tidy() (empty bool) {
+	maps.DeleteFunc(a.Classes, func(class string, l *Class) bool {
+		return l.Pace.Blank() && l.CoolDown == CoolDown{} && l.Usage == Usage{} && a.find(func(c *Call) bool { return c.Class == class }) == nil
 	})
+	return len(a.Calls) == 0 && len(a.Classes) == 0 && a.Budgeted.IsZero()
 }

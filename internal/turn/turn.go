@@ -94,7 +94,7 @@ func NewState() *State {
 }
 
 // Forget drops the sessions whose process is gone, or can't be looked at and was not heard of for long, with everything
-// they had in any account, and accounts of which there is nothing to remember.
+// they had in any account, and accounts and classes of which there is nothing to remember.
 func (s *State) Forget(now time.Time, alive func(Process) bool) {
 	for id, one := range s.Sessions {
 		if !lives(one.Process, alive) || one.Process.Host != "" && one.Process.Host != s.here && now.Sub(one.Seen).Abs() > away {
@@ -102,7 +102,7 @@ func (s *State) Forget(now time.Time, alive func(Process) bool) {
 		}
 	}
 	for id, a := range s.Accounts {
-		if a.Sweep(now, alive, true); a.blank() {
+		if a.Sweep(now, alive, true); a.tidy() {
 			delete(s.Accounts, id)
 		}
 	}
