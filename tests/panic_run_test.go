@@ -141,7 +141,7 @@ func TestAPanicOfTheGatewayCostsNoCall(t *testing.T) {
 	const answer = `{"type":"message","usage":{"input_tokens":1,"output_tokens":1}}`
 	for site, limited := range map[string]bool{
 		"turn.Class!": false, "gateway.modelOf!": false, "gateway.resources!": false, "gateway.usage.feed!": false, "gateway.usage.end!": false,
-		"gateway.line.grant!": false, "gateway.line.plan!": false, "gateway.line.sleep!": false, "gateway.line.update!": false,
+		"gateway.gate.grant!": false, "gateway.gate.sleep!": false, "gateway.gate.update!": false, "line.Line.plan!": false,
 		"turn.Pool.Accepted!": false, "turn.Pool.Admit!": false, "turn.Pool.Ask!": false, "turn.Pool.Ended!": false, "turn.Pool.Headers!": false,
 		"ratelimit.Header!": false,
 		"gateway.holds!":    true, "ratelimit.Spends!": true,

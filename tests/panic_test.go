@@ -71,7 +71,7 @@ func TestRealSessionGoesOnOverARuntimeThrow(t *testing.T) {
 // A waiter that panics goes on without a turn, and leaves the line.
 func TestAPanicOfAWaiterStopsNobody(t *testing.T) {
 	t.Parallel()
-	for _, site := range []string{"hook.waiter.sleep", "hook.acts", "turn.Session.Stopped"} {
+	for _, site := range []string{"line.Line.Stand", "line.Line.Wait", "line.Line.due", "line.Line.plan", "lockfile.Store.listen", "turn.Session.Stopped"} {
 		p := faultyPerson(t, "", "AFTERYOU_TURNS=1")
 		p.hooked(eventOf("UserPromptSubmit", "has the turn", ""))
 		p.panics(site)
