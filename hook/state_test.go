@@ -57,7 +57,7 @@ func spoiled() map[string]string {
 			`{"session":"a","event":"g","phase":1,` + pid + `,"sent":"` + now.Format(time.RFC3339) + `","trial":true,"silent":true,"news":2},` +
 			`{"session":"a","phase":2,"refused":"` + now.Format(time.RFC3339) + `","retry":{"rejected":"` + now.Format(time.RFC3339) + `","in":1000000000}}],` +
 			`"classes":{"":{"pace":{"rate":0.5,"level":0.5},"tokens":{"input":{"rate":10,"level":5}}}},` +
-			`"budgeted":"` + now.Format(time.RFC3339) + `","requests":["` + now.Format(time.RFC3339) + `"]`),
+			`"budgeted":"` + now.Format(time.RFC3339) + fmt.Sprintf(`","requests":[%d]`, now.UnixMilli())),
 	}
 }
 

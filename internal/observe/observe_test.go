@@ -151,7 +151,8 @@ func TestARequestAfterEscTellsOfNoRejection(t *testing.T) {
 	}
 	s.state = turn.NewState()
 	s.state.Sessions = map[string]*turn.Session{"s": {Account: "p", Transcript: s.file}}
-	s.account().Classes = map[string]*turn.Limit{"": {Pace: turn.Pace{Window: 3}}} // so that no prompt waits for the trial of the one before
+	// So that no prompt waits for the trial of the one before.
+	s.account().Classes = map[string]*turn.Limit{"": {Pace: turn.Pace{Window: 3}}}
 	for i, sent := range []time.Duration{642, 2736, 5128} { // by the rows, in milliseconds
 		ask(fmt.Sprint("prompt ", i), (sent-100)*time.Millisecond)
 		s.write(rows[2*i : 2*i+2]...)
