@@ -69,9 +69,9 @@ func TestWakeWhenTheAPISays(t *testing.T) {
 func (d *desk) limitedBefore(times int) {
 	d.Helper()
 	v, err := d.store.Update(d.Context(), func(s *turn.State) error {
-		p := s.Pool(s.PoolID("secret"))
-		for at := time.Now().Add(-5 * time.Minute); p.CoolDown.Times < times; at = p.CoolDown.Until.Add(time.Second) {
-			p.Limited(at, time.Time{}, "x")
+		a := s.Open(s.AccountID("secret"))
+		for at := time.Now().Add(-5 * time.Minute); a.Class("").CoolDown.Times < times; at = a.Class("").CoolDown.Until.Add(time.Second) {
+			a.Limited(at, "", time.Time{}, "x")
 		}
 		return nil
 	})
@@ -132,7 +132,7 @@ func TestWakeBlindly(t *testing.T) {
 			if log := d.log(); !strings.Contains(log, tt.log) {
 				t.Errorf("the log says %q, want %q", log, tt.log)
 			}
-			if c := d.pool().CoolDown; !tt.woken && tt.log == "" && (!c.Blind || time.Until(c.Until) < 20*time.Second) {
+			if c := d.account().Class("").CoolDown; !tt.woken && tt.log == "" && (!c.Blind || time.Until(c.Until) < 20*time.Second) {
 				t.Errorf("the cool-down is %+v, want a blind one", c)
 			}
 		})

@@ -35,8 +35,8 @@ func TestTurnsAreGivenBackOverABusyLock(t *testing.T) {
 	<-b.done
 	free()
 	d.send(eventOf("SessionStart", "c"))
-	if p := d.pool(); len(p.Grants) > 0 {
-		t.Errorf("turns are left: %+v", p.Grants)
+	if turns := d.turns(); len(turns) > 0 {
+		t.Errorf("turns are left: %+v", turns)
 	}
 }
 
@@ -59,8 +59,8 @@ func TestWhatIsOwedTakesNoLaterTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.send(eventOf("SessionStart", "c"))
-	if p := d.pool(); len(p.Grants) != 1 {
-		t.Errorf("turns are %+v, want that of the next call", p.Grants)
+	if turns := d.turns(); len(turns) != 1 {
+		t.Errorf("turns are %+v, want that of the next call", turns)
 	}
 }
 
@@ -96,8 +96,8 @@ func TestABusyLockSendsNobodyOutOfTheLine(t *testing.T) {
 	}
 	free()
 	d.granted(b)
-	if p := d.pool(); len(p.Grants) != 1 || p.Grants[0].Session != "b" {
-		t.Errorf("turns are %+v", p.Grants)
+	if turns := d.turns(); len(turns) != 1 || turns[0].Session != "b" {
+		t.Errorf("turns are %+v", turns)
 	}
 }
 

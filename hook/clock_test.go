@@ -14,10 +14,13 @@ import (
 func (d *desk) putClock(by time.Duration) {
 	d.Helper()
 	v, err := d.store.Update(context.Background(), func(s *turn.State) error {
-		for _, p := range s.Pools {
-			list := []*time.Time{&p.At, &p.CoolDown.Until, &p.Pace.At, &p.Pace.Since, &p.Pace.Used, &p.Pace.Cut}
-			for i := range p.Queue {
-				list = append(list, &p.Queue[i].Since)
+		for _, a := range s.Accounts {
+			list := []*time.Time{&a.At}
+			for _, l := range a.Classes {
+				list = append(list, &l.CoolDown.Until, &l.Pace.At, &l.Pace.Since, &l.Pace.Used, &l.Pace.Cut)
+			}
+			for _, c := range a.Waiting() {
+				list = append(list, &c.Asked, &c.Seen)
 			}
 			for _, t := range list {
 				if !t.IsZero() {
@@ -57,7 +60,7 @@ func TestWaitersOutliveAClockThatIsPut(t *testing.T) {
 					d.cool(begin.Add(wait))
 					w := d.ask(eventOf("UserPromptSubmit", "s"))
 					go func() { <-w.done; over <- true }()
-					waits = func() bool { p := d.pool(); return len(p.Queue) == 1 }
+					waits = func() bool { return len(d.account().Waiting()) == 1 }
 				} else {
 					path := transcript(t, died(begin, tooMany, `"apiErrorStatus":429,`))
 					d.cool(begin.Add(wait))
@@ -82,7 +85,7 @@ func TestWaitersOutliveAClockThatIsPut(t *testing.T) {
 						t.Errorf("the session is not woken; log:\n%s", d.log())
 					}
 				case <-time.After(patience):
-					t.Fatalf("it hangs; the pool: %+v", d.pool())
+					t.Fatalf("it hangs; the account: %+v", d.account())
 				}
 				if took := time.Since(begin); !tt.soon && took < wait-10*time.Millisecond {
 					t.Errorf("it goes on after %v, want not before %v", took, wait)

@@ -98,21 +98,26 @@ func (d *desk) granted(w waiting) {
 	select {
 	case <-w.done:
 	case <-time.After(patience):
-		d.Fatalf("no turn; the pool: %+v", d.pool())
+		d.Fatalf("no turn; the account: %+v", d.account())
 	}
 }
 
-func (d *desk) pool() turn.Pool {
+func (d *desk) account() *turn.Account {
 	d.Helper()
 	v, err := d.store.View()
 	if err != nil {
 		d.Fatal(err)
 	}
 	defer v.Close()
-	for _, p := range v.State.Pools {
-		return *p
-	}
-	return turn.Pool{}
+	return v.State.Account(v.State.AccountID("secret"))
+}
+
+func (d *desk) turns() []*turn.Call { d.Helper(); return d.account().Turns("") }
+
+// sent is how many calls were made and not rejected.
+func (d *desk) sent() int {
+	d.Helper()
+	return d.account().Class("").Pace.Sent
 }
 
 // queue waits until these sessions stand in line, and nobody else.
@@ -121,7 +126,7 @@ func (d *desk) queue(sessions ...string) {
 	var got []string
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		got = nil
-		for _, t := range d.pool().Queue {
+		for _, t := range d.account().Waiting() {
 			got = append(got, t.Session)
 		}
 		if fmt.Sprint(got) == fmt.Sprint(sessions) {
@@ -148,8 +153,8 @@ func TestTurnsGoRoundInOrder(t *testing.T) {
 	d.send(eventOf("StopFailure", "c", "error", "server_error"))
 	d.granted(a)
 	d.send(eventOf("SessionEnd", "a"))
-	if p := d.pool(); len(p.Grants)+len(p.Queue) != 0 {
-		t.Errorf("after the end: %+v", p)
+	if a := d.account(); len(a.Turns(""))+len(a.Waiting()) != 0 {
+		t.Errorf("after the end: %+v", a)
 	}
 }
 
@@ -162,8 +167,8 @@ func TestTheSameEventTwiceIsOneTurn(t *testing.T) {
 	d.send(eventOf("Stop", "a"))
 	d.granted(b1)
 	d.granted(b2)
-	if p := d.pool(); len(p.Grants) != 1 || len(p.Pace.Log) != 2 {
-		t.Errorf("%d turns and %d calls, want 1 and 2", len(p.Grants), len(p.Pace.Log))
+	if turns, sent := len(d.turns()), d.sent(); turns != 1 || sent != 2 {
+		t.Errorf("%d turns and %d calls, want 1 and 2", turns, sent)
 	}
 }
 
@@ -178,7 +183,7 @@ func TestTheSamePromptSentAgainIsAnotherCall(t *testing.T) {
 	first, twin := d.ask(prompt), d.ask(prompt)
 	d.granted(first)
 	d.granted(twin)
-	if calls := len(d.pool().Pace.Log); calls != 1 {
+	if calls := d.sent(); calls != 1 {
 		t.Fatalf("the prompt makes %d calls, want 1", calls)
 	}
 	row := `{"parentUuid":null,"isSidechain":false,"promptId":"2120c0c3-a1b4-49b9-8c73-a0b96343e3f5","type":"user","message":{"role":"user","content":"hello one"},` +
@@ -200,8 +205,8 @@ func TestSeveralToolsOfOneAnswerAreOneTurn(t *testing.T) {
 	d := newDesk(t)
 	d.send(eventOf("PostToolUse", "a", "tool_use_id", "1"))
 	d.send(eventOf("PostToolUse", "a", "tool_use_id", "2"))
-	if p := d.pool(); len(p.Grants) != 1 || len(p.Pace.Log) != 1 {
-		t.Errorf("%d turns and %d calls, want one of each", len(p.Grants), len(p.Pace.Log))
+	if turns, sent := len(d.turns()), d.sent(); turns != 1 || sent != 1 {
+		t.Errorf("%d turns and %d calls, want one of each", turns, sent)
 	}
 }
 
@@ -235,8 +240,8 @@ func TestASubagentWaitsForItsOwnTurn(t *testing.T) {
 	d.send(eventOf("PreToolUse", "a"))
 	d.granted(sub)
 	d.send(eventOf("SubagentStop", "a", "agent_id", "s"))
-	if p := d.pool(); len(p.Grants) != 0 {
-		t.Errorf("turns: %+v", p.Grants)
+	if turns := d.turns(); len(turns) != 0 {
+		t.Errorf("turns: %+v", turns)
 	}
 }
 
@@ -247,8 +252,8 @@ func TestACompactionTakesOneTurnAndCountsItsCalls(t *testing.T) {
 	d.send(eventOf("SubagentStop", "a", "agent_id", "y"))
 	d.send(eventOf("SessionStart", "a", "source", "compact"))
 	d.send(eventOf("PostCompact", "a"))
-	if p := d.pool(); len(p.Grants) != 0 || len(p.Pace.Log) != 2 {
-		t.Errorf("%d turns and %d calls, want none and 2", len(p.Grants), len(p.Pace.Log))
+	if turns, sent := len(d.turns()), d.sent(); turns != 0 || sent != 2 {
+		t.Errorf("%d turns and %d calls, want none and 2", turns, sent)
 	}
 }
 
@@ -256,9 +261,8 @@ func TestALimitThatEndedATurnCoolsAllDown(t *testing.T) {
 	d := newDesk(t)
 	d.send(eventOf("UserPromptSubmit", "a"))
 	d.send(eventOf("StopFailure", "a", "error", "rate_limit"))
-	p := d.pool()
-	if until, ok := p.Cooling(time.Now()); !ok || time.Until(until) < 20*time.Second {
-		t.Errorf("cool-down until %v, %v; want 30 s", until, ok)
+	if until := d.account().CoolsUntil(time.Now(), ""); time.Until(until) < 20*time.Second {
+		t.Errorf("cool-down until %v, want 30 s", until)
 	}
 }
 
@@ -277,11 +281,11 @@ func TestARetryInTheTranscriptHoldsTheOthers(t *testing.T) {
 	}
 	d.ask(eventOf("UserPromptSubmit", "b"))
 	d.queue("b")
-	p := d.pool()
-	if until, ok := p.Cooling(time.Now()); !ok || time.Until(until) < time.Minute {
-		t.Errorf("cool-down until %v, %v; want some 75 s", until, ok)
+	a := d.account()
+	if until := a.CoolsUntil(time.Now(), ""); time.Until(until) < time.Minute {
+		t.Errorf("cool-down until %v, want some 75 s", until)
 	}
-	if p.Pace.Rate == 0 {
+	if a.Class("").Pace.Rate == 0 {
 		t.Error("the pace was not learned")
 	}
 }
@@ -342,8 +346,8 @@ func TestWhoseRejectionsAreToldLate(t *testing.T) {
 	} {
 		d := newDesk(t)
 		d.hook(tt.env...).Run(t.Context(), strings.NewReader(tt.event), io.Discard)
-		if tries := d.pool().Pace.Tries; len(tries) != 1 || tries[0].Mute != tt.late {
-			t.Errorf("%s: %+v, want told late: %v", tt.name, tries, tt.late)
+		if calls := d.account().Calls; len(calls) != 1 || (calls[0].News == turn.ByNext) != tt.late {
+			t.Errorf("%s: %+v, want told late: %v", tt.name, calls, tt.late)
 		}
 	}
 }

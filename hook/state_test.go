@@ -22,45 +22,49 @@ import (
 var eventNames = []string{"SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolBatch", "PreCompact", "PostCompact",
 	"SubagentStart", "SubagentStop", "Stop", "StopFailure", "SessionEnd", "Notification"}
 
-// spoiled are states that did harm when they were believed. POOL is the pool of the hook's session, a; FIFO is a named pipe.
+// spoiled are states that did harm when they were believed. ACCOUNT is that of the hook's session, a; FIFO is a named pipe.
 func spoiled() map[string]string {
 	now := time.Now().UTC()
 	const pid = `"process":{"pid":1}` // which lives, and whose start nobody knows
-	session := `"sessions":{"a":{"pool":"POOL",` + pid + `}},`
-	pool := func(fields string) string {
-		return fmt.Sprintf(`{"version":1,"salt":"s",%s"pools":{"POOL":{"name":"x","at":%q,%s}}}`, session, now.Format(time.RFC3339Nano), fields)
+	session := `"sessions":{"a":{"account":"ACCOUNT",` + pid + `}},`
+	account := func(fields string) string {
+		return fmt.Sprintf(`{"version":1,"salt":"s",%s"accounts":{"ACCOUNT":{"name":"x","at":%q,%s}}}`, session, now.Format(time.RFC3339Nano), fields)
 	}
+	class := func(fields string) string { return account(`"classes":{"":{` + fields + `}}`) }
 	far := now.AddDate(90, 0, 0).Format(time.RFC3339)
 	return map[string]string{
 		"null":                   `null`,
 		"nothing":                ``,
 		"a number":               `-1`,
 		"a negative version":     `{"version":-1}`,
-		"a newer layout":         `{"version":2,"pools":[]}`,
-		"wrong types":            `{"version":1,"sessions":[],"pools":""}`,
+		"a newer layout":         `{"version":9,"accounts":[]}`,
+		"wrong types":            `{"version":1,"sessions":[],"accounts":""}`,
 		"a null session":         `{"version":1,"salt":"s","sessions":{"x":null}}`,
 		"this session null":      `{"version":1,"salt":"s","sessions":{"a":null}}`,
-		"this pool null":         `{"version":1,"salt":"s",` + session + `"pools":{"POOL":null,"POOL/opus":null}}`,
-		"cool-downs below none":  pool(`"cool":{"times":-1}`),
-		"a window below none":    pool(`"pace":{"window":-3}`),
-		"turns rejected before":  pool(`"grants":[{"session":"a",` + pid + `,"rejected":-70,"at":"` + far + `","seen":"` + far + `"}]`),
-		"a cool-down for ever":   pool(`"cool":{"until":"` + far + `"}`),
-		"a pace of nothing":      pool(`"pace":{"rate":1e-300,"level":-1e18}`),
-		"a transcript in a pipe": strings.Replace(pool(`"ahead":0`), `"a":{`, `"a":{"transcript":"FIFO","offsets":{"":7},`, 1),
-		"one of a device":        strings.Replace(pool(`"ahead":0`), `"a":{`, `"a":{"transcript":"/dev/zero","offsets":{"":7},`, 1),
-		"one in a directory":     strings.Replace(pool(`"ahead":0`), `"a":{`, `"a":{"transcript":"/","offsets":{"":7},`, 1),
-		"the clock put back":     fmt.Sprintf(`{"version":1,"salt":"s",%s"pools":{"POOL":{"name":"x","at":%q,"cool":{"until":%[2]q},"pace":{"rate":1,"level":-1,"at":%[2]q}}}}`, session, far),
-		"a busy line": pool(`"queue":[{"session":"b","event":"e",` + pid + `},{"session":"a","agent":"s","event":"f",` + pid + `}],` +
-			`"grants":[{"session":"a","event":"g",` + pid + `}],"retries":[{"session":"a","rejected":"` + now.Format(time.RFC3339) + `","in":1000000000}],` +
-			`"pace":{"rate":0.5,"level":0.5,"tries":[{"session":"a","at":"` + now.Format(time.RFC3339) + `"}]},"tokens":{"input":{"rate":10,"level":5}},` +
-			`"account":{"asked":"` + now.Format(time.RFC3339) + `","calls":[{"session":"a","at":"` + now.Format(time.RFC3339) + `"}]}`),
+		"this account null":      `{"version":1,"salt":"s",` + session + `"accounts":{"ACCOUNT":null,"x":null}}`,
+		"a null class":           account(`"classes":{"":null,"opus":null}`),
+		"a null call":            account(`"calls":[null]`),
+		"cool-downs below none":  class(`"cool":{"times":-1}`),
+		"a window below none":    class(`"pace":{"window":-3}`),
+		"turns rejected before":  account(`"calls":[{"session":"a",` + pid + `,"phase":1,"rejections":-70,"granted":"` + far + `","seen":"` + far + `"}]`),
+		"a cool-down for ever":   class(`"cool":{"until":"` + far + `"}`),
+		"a pace of nothing":      class(`"pace":{"rate":1e-300,"level":-1e18}`),
+		"a transcript in a pipe": strings.Replace(account(`"ahead":0`), `"a":{`, `"a":{"transcript":"FIFO","offsets":{"":7},`, 1),
+		"one of a device":        strings.Replace(account(`"ahead":0`), `"a":{`, `"a":{"transcript":"/dev/zero","offsets":{"":7},`, 1),
+		"one in a directory":     strings.Replace(account(`"ahead":0`), `"a":{`, `"a":{"transcript":"/","offsets":{"":7},`, 1),
+		"the clock put back":     fmt.Sprintf(`{"version":1,"salt":"s",%s"accounts":{"ACCOUNT":{"name":"x","at":%q,"classes":{"":{"cool":{"until":%[2]q},"pace":{"rate":1,"level":-1,"at":%[2]q}}}}}}`, session, far),
+		"a busy line": account(`"calls":[{"session":"b","event":"e",` + pid + `},{"session":"a","agent":"s","event":"f",` + pid + `},` +
+			`{"session":"a","event":"g","phase":1,` + pid + `,"sent":"` + now.Format(time.RFC3339) + `","trial":true,"silent":true,"news":2},` +
+			`{"session":"a","phase":2,"refused":"` + now.Format(time.RFC3339) + `","retry":{"rejected":"` + now.Format(time.RFC3339) + `","in":1000000000}}],` +
+			`"classes":{"":{"pace":{"rate":0.5,"level":0.5},"tokens":{"input":{"rate":10,"level":5}}}},` +
+			`"budgeted":"` + now.Format(time.RFC3339) + fmt.Sprintf(`","requests":[%d]`, now.UnixMilli())),
 	}
 }
 
 // filled is a state or an event with the places of this test in it.
 func filled(text []byte, fifo string) []byte {
-	id := (&turn.State{Salt: "s"}).PoolID("secret")
-	return []byte(strings.NewReplacer("POOL", id, "FIFO", fifo).Replace(string(text)))
+	id := (&turn.State{Salt: "s"}).AccountID("secret")
+	return []byte(strings.NewReplacer("ACCOUNT", id, "FIFO", fifo).Replace(string(text)))
 }
 
 func pipe(t testing.TB) string {
@@ -145,7 +149,7 @@ func TestTheHookGoesOnWhateverStandsInThePlaceOfTheState(t *testing.T) {
 		},
 		"a closed file": func(path string) error { return os.WriteFile(path, nil, 0) },
 		"a full list": func(path string) error {
-			return os.WriteFile(path, []byte(`{"version":1,"pools":{`+strings.Repeat(`"":{},`, 1<<17)+`"":{}}}`), 0o600)
+			return os.WriteFile(path, []byte(`{"version":1,"accounts":{`+strings.Repeat(`"":{},`, 1<<17)+`"":{}}}`), 0o600)
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -216,9 +220,9 @@ func TestGarbageSendsNobodyOutOfTheLine(t *testing.T) {
 				continue // not set aside yet
 			}
 			v.Close()
-			for _, p := range v.State.Pools {
-				if len(p.Grants) == 1 && len(p.Queue) == len(waits)-1 {
-					has = p.Grants[0].Session
+			for _, a := range v.State.Accounts {
+				if turns := a.Turns(""); len(turns) == 1 && len(a.Waiting()) == len(waits)-1 {
+					has = turns[0].Session
 				}
 			}
 		}
@@ -269,7 +273,7 @@ func TestFinishedSubagentsLeaveTheState(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := d.session("a"); len(got.Offsets) > 3 || len(got.Asked) > 3 {
-		t.Errorf("after %d subagents the state remembers %v and %v", day, got.Offsets, got.Asked)
+	if got := d.session("a"); len(got.Offsets) > 3 {
+		t.Errorf("after %d subagents the state remembers %v", day, got.Offsets)
 	}
 }

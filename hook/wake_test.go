@@ -71,7 +71,7 @@ func (d *desk) wake(path string, more ...string) bool {
 func (d *desk) cool(until time.Time) {
 	d.Helper()
 	v, err := d.store.Update(context.Background(), func(s *turn.State) error {
-		s.Pool(s.PoolID("secret")).Limited(time.Now(), until, "a test")
+		s.Open(s.AccountID("secret")).Limited(time.Now(), "", until, "a test")
 		return nil
 	})
 	if err != nil {
@@ -192,8 +192,8 @@ func TestWakeBehindAGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.Close()
-	if s, p := v.State.Sessions["s"], v.State.Pool(v.State.PoolID("secret")); s == nil || !s.Gateway || len(p.Grants)+len(p.Queue) > 0 {
-		t.Errorf("session %+v, turns %v, line %v; want the gateway's, none and none", s, p.Grants, p.Queue)
+	if s, a := v.State.Sessions["s"], v.State.Account(v.State.AccountID("secret")); s == nil || !s.Gateway || len(a.Calls) > 0 {
+		t.Errorf("session %+v, calls %+v; want the gateway's, and none", s, a.Calls)
 	}
 }
 
@@ -269,7 +269,7 @@ func TestWakeNotOver(t *testing.T) {
 // prompt puts a prompt of the session in line.
 func (d *desk) prompt(session string) {
 	v, err := d.store.Update(context.Background(), func(s *turn.State) error {
-		s.Pool(s.PoolID("secret")).Ask(time.Now(), turn.Ticket{Key: turn.Key{Session: session}, Event: "e"})
+		s.Open(s.AccountID("secret")).Ask(time.Now(), turn.Call{Key: turn.Key{Session: session}, Event: "e"})
 		return nil
 	})
 	if err != nil {
@@ -301,8 +301,8 @@ func TestStopFailureSaysWhichLimit(t *testing.T) {
 				t.Fatal(err)
 			}
 			v.Close()
-			p := v.State.Pool(v.State.PoolID("secret"))
-			if _, cool := p.Cooling(time.Now()); cool != tt.cool {
+			a := v.State.Account(v.State.AccountID("secret"))
+			if cool := !a.CoolsUntil(time.Now(), "").IsZero(); cool != tt.cool {
 				t.Errorf("StopFailure with %q, %q: cooling is %v, want %v", tt.err, tt.said, cool, tt.cool)
 			}
 		})

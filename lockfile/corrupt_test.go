@@ -18,9 +18,9 @@ import (
 
 func TestACorruptStateIsSetAsideAndSaid(t *testing.T) {
 	for what, content := range map[string]string{
-		"an empty file": "", "half a file": `{"version":1,"pools":{"p`, "no JSON": "hello", "no version": "{}", "a list": "[]",
-		"another shape": `{"version":1,"pools":3}`, "a null session": `{"version":1,"sessions":{"x":null}}`,
-		"what can't be true": `{"version":1,"pools":{"p":{"cool":{"times":-1}}}}`,
+		"an empty file": "", "half a file": `{"version":1,"accounts":{"p`, "no JSON": "hello", "no version": "{}", "a list": "[]",
+		"another shape": `{"version":1,"accounts":3}`, "a null session": `{"version":1,"sessions":{"x":null}}`,
+		"what can't be true": `{"version":1,"accounts":{"p":{"classes":{"":{"cool":{"times":-1}}}}}}`,
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := open(t)
@@ -31,7 +31,7 @@ func TestACorruptStateIsSetAsideAndSaid(t *testing.T) {
 			if _, err := s.View(); !errors.As(err, &corrupt) || strings.Contains(err.Error(), "aside") {
 				t.Errorf("View says %v, want a CorruptError, and that nothing was set aside", err)
 			}
-			v, err := s.Update(context.Background(), func(st *turn.State) error { st.Pool("p").Name = "new"; return nil })
+			v, err := s.Update(context.Background(), func(st *turn.State) error { st.Open("p").Name = "new"; return nil })
 			if !errors.As(err, &corrupt) || v == nil {
 				t.Fatalf("Update says %v, want a CorruptError and a state", err)
 			}
@@ -79,7 +79,7 @@ func TestWhatIsNoFileIsSetAside(t *testing.T) {
 			if _, err := s.View(); !errors.As(err, &corrupt) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("View says %v, want a CorruptError: %s", err, c.want)
 			}
-			v, err := s.Update(context.Background(), func(st *turn.State) error { st.Pool("p").Name = "new"; return nil })
+			v, err := s.Update(context.Background(), func(st *turn.State) error { st.Open("p").Name = "new"; return nil })
 			if !errors.As(err, &corrupt) || v == nil {
 				t.Fatalf("Update says %v, want a CorruptError and a state", err)
 			}
@@ -135,7 +135,7 @@ func TestWhoeverWritesSaysInWhichLayout(t *testing.T) {
 }
 
 func TestANewerStateIsLeftAlone(t *testing.T) {
-	for _, content := range []string{`{"version":9}`, `{"version":9,"pools":["another","layout"]}`} {
+	for _, content := range []string{`{"version":9}`, `{"version":9,"accounts":["another","layout"]}`} {
 		s := open(t)
 		if err := os.WriteFile(s.path(), []byte(content), 0o600); err != nil {
 			t.Fatal(err)

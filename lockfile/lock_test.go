@@ -22,7 +22,7 @@ func TestWhoeverWaitsForTheLockGetsIt(t *testing.T) {
 		wg.Go(func() {
 			v, err := s.Update(t.Context(), func(st *turn.State) error {
 				time.Sleep(each) // as on a machine that is too busy
-				st.Pool("p").Name += "x"
+				st.Open("p").Name += "x"
 				return nil
 			})
 			if err != nil {
@@ -68,7 +68,7 @@ func TestWhatIsOwedIsPaidOnce(t *testing.T) {
 	settle := func() {
 		t.Helper()
 		defer func() { recover() }()
-		v, err := s.Settle(t.Context(), nil, pay, func(st *turn.State) { st.Pool("p").Name = fmt.Sprint(got) })
+		v, err := s.Settle(t.Context(), nil, pay, func(st *turn.State) { st.Open("p").Name = fmt.Sprint(got) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestAChangeThatWasOvertakenIsMadeAnew(t *testing.T) {
 		if times++; times == 1 {
 			set(t, s, "overtaken")
 		}
-		st.Pool("p").Name += "!"
+		st.Open("p").Name += "!"
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 }
 
 func touch(s *turn.State) error {
-	s.Pool("p").Name = fmt.Sprint(time.Now())
+	s.Open("p").Name = fmt.Sprint(time.Now())
 	return nil
 }
 
@@ -56,8 +56,8 @@ func count(dir string) {
 	for range rounds {
 		if err == nil {
 			_, err = s.Update(context.Background(), func(st *turn.State) error {
-				n, _ := strconv.Atoi(st.Pool("p").Name)
-				st.Pool("p").Name = strconv.Itoa(n + 1)
+				n, _ := strconv.Atoi(st.Open("p").Name)
+				st.Open("p").Name = strconv.Itoa(n + 1)
 				return nil
 			})
 		}
@@ -118,12 +118,12 @@ func name(t *testing.T, s *Store) string {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	return v.State.Pool("p").Name
+	return v.State.Account("p").Name
 }
 
 func set(t *testing.T, s *Store, name string) *View {
 	t.Helper()
-	v, err := s.Update(context.Background(), func(st *turn.State) error { st.Pool("p").Name = name; return nil })
+	v, err := s.Update(context.Background(), func(st *turn.State) error { st.Open("p").Name = name; return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
 func TestAnUpdateThatFailsWritesNothing(t *testing.T) {
 	s := open(t)
 	set(t, s, "before")
-	_, err := s.Update(context.Background(), func(st *turn.State) error { st.Pool("p").Name = "after"; return errors.ErrUnsupported })
+	_, err := s.Update(context.Background(), func(st *turn.State) error { st.Open("p").Name = "after"; return errors.ErrUnsupported })
 	if !errors.Is(err, errors.ErrUnsupported) || name(t, s) != "before" {
 		t.Errorf("Update says %v and leaves %q; want the error and %q", err, name(t, s), "before")
 	}
@@ -197,7 +197,7 @@ func TestAnUpdateThatPanicsWritesNothingAndLetsGo(t *testing.T) {
 				t.Error("the panic is swallowed")
 			}
 		}()
-		s.Update(context.Background(), func(st *turn.State) error { st.Pool("p").Name = "after"; panic("the change fell") })
+		s.Update(context.Background(), func(st *turn.State) error { st.Open("p").Name = "after"; panic("the change fell") })
 	}()
 	if got := name(t, s); got != "before" {
 		t.Errorf("it leaves %q, want %q", got, "before")
@@ -254,7 +254,7 @@ func TestALockHeldForEverStopsNobody(t *testing.T) {
 func TestACrashBeforeTheRenameLeavesTheOldState(t *testing.T) {
 	s := open(t)
 	set(t, s, "old")
-	if err := os.WriteFile(filepath.Join(s.Dir(), "state.tmp"), []byte(`{"version":1,"pools":{"p":{"na`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.Dir(), "state.tmp"), []byte(`{"version":1,"accounts":{"p":{"na`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := name(t, s); got != "old" {
@@ -362,36 +362,6 @@ func TestADirectoryOfAnotherOwnerOrMode(t *testing.T) {
 	}
 }
 
-func TestAliveTellsAProcessFromItsSuccessor(t *testing.T) {
-	cmd := other(t, "idle", "")
-	p := Identify(cmd.Process.Pid)
-	if p.Start == 0 {
-		t.Fatalf("Identify(%d) knows no start time", p.PID)
-	}
-	if !Alive(p) {
-		t.Errorf("Alive(%v) is false while it runs", p)
-	}
-	if successor := (turn.Process{PID: p.PID, Start: p.Start + 1}); Alive(successor) {
-		t.Errorf("Alive(%v) is true for another start time", successor)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	// Not waited for yet, it is a zombie sooner or later, and then dead all the same.
-	for deadline := time.Now().Add(time.Minute); Alive(p); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("Alive(%v) is true for a killed process", p)
-		}
-	}
-	cmd.Wait()
-	if Alive(p) {
-		t.Errorf("Alive(%v) is true for a process that was waited for", p)
-	}
-	if Alive(turn.Process{}) {
-		t.Error("Alive is true for no process")
-	}
-}
-
 func TestTheLogIsOneLineAMessageAndBounded(t *testing.T) {
 	s := open(t)
 	s.Log("one\ntwo")
@@ -406,23 +376,5 @@ func TestTheLogIsOneLineAMessageAndBounded(t *testing.T) {
 	s.Log("first")
 	if got, _ := os.ReadFile(path); !strings.HasSuffix(string(got), " first\n") || len(got) > 100 {
 		t.Errorf("the log has %d bytes after a full one", len(got))
-	}
-}
-
-// A pid says nothing of a process in another pid namespace or on another machine; nobody there loses a turn for it.
-func TestProcessElsewhereCountsAsAlive(t *testing.T) {
-	gone := exec.Command(os.Args[0], "-test.run=^$")
-	if err := gone.Run(); err != nil {
-		t.Fatal(err)
-	}
-	p := turn.Process{PID: gone.Process.Pid, Start: 1, Host: Self().Host}
-	if p.Host == "" || Alive(p) {
-		t.Errorf("%+v is alive here", p)
-	}
-	if p.Host += "x"; !Alive(p) {
-		t.Errorf("%+v is not alive, where nobody can look", p)
-	}
-	if p.Host = ""; Alive(p) {
-		t.Errorf("%+v, as an older version writes it, is alive", p)
 	}
 }

@@ -19,13 +19,15 @@ import (
 var faults = map[string][]string{
 	"cli":       {"loadSettings"},
 	"claude":    {"Account", "FindTranscript", "Hooks", "MergeSettings", "NameRun", "PoolKey", "ReadStopped", "SessionOf", "Sort"},
-	"gateway":   {"holds", "line.grant", "line.plan", "line.sleep", "line.update", "modelOf", "resources", "usage.end", "usage.feed"},
-	"hook":      {"acts", "read", "wakes", "waiter.after", "waiter.sleep", "waiter.visit"},
+	"gateway":   {"gate.grant", "gate.sleep", "gate.update", "holds", "modelOf", "resources", "usage.end", "usage.feed"},
+	"hook":      {"read", "sleeper.standInLine", "waiter.after", "waiter.visit"},
 	"launch":    {"Launch.gateway", "Launch.prepare", "Launch.typist", "typist.key", "typist.shows"},
-	"lockfile":  {"Identify", "Store.replace", "decode"},
+	"limit":     {"Class"},
+	"line":      {"Line.Stand", "Line.Wait", "Line.due", "Line.plan"},
+	"lockfile":  {"Identify", "Store.listen", "Store.replace", "decode"},
 	"observe":   {"Callers", "Read"},
 	"ratelimit": {"Header", "Output", "Spends", "Stream.Feed"},
-	"turn":      {"Class", "Pool.Accepted", "Pool.Admit", "Pool.Ask", "Pool.Ended", "Pool.Headers", "Pool.Sweep", "Session.Resume", "Session.Stopped"},
+	"turn":      {"Account.Accepted", "Account.Admit", "Account.Ask", "Account.Ended", "Account.Headers", "Account.Sweep", "Session.Resume", "Session.Stopped"},
 	"wrapper":   {"Session.copyInput", "Session.copyOutput", "Session.readReports", "Session.resize", "Session.startInput", "sideCopy.run"},
 }
 

@@ -140,9 +140,9 @@ func TestAPanicOfTheGatewayCostsNoCall(t *testing.T) {
 	t.Parallel()
 	const answer = `{"type":"message","usage":{"input_tokens":1,"output_tokens":1}}`
 	for site, limited := range map[string]bool{
-		"turn.Class!": false, "gateway.modelOf!": false, "gateway.resources!": false, "gateway.usage.feed!": false, "gateway.usage.end!": false,
+		"limit.Class!": false, "gateway.modelOf!": false, "gateway.resources!": false, "gateway.usage.feed!": false, "gateway.usage.end!": false,
 		"gateway.gate.grant!": false, "gateway.gate.sleep!": false, "gateway.gate.update!": false, "line.Line.plan!": false,
-		"turn.Pool.Accepted!": false, "turn.Pool.Admit!": false, "turn.Pool.Ask!": false, "turn.Pool.Ended!": false, "turn.Pool.Headers!": false,
+		"turn.Account.Accepted!": false, "turn.Account.Admit!": false, "turn.Account.Ask!": false, "turn.Account.Ended!": false, "turn.Account.Headers!": false,
 		"ratelimit.Header!": false,
 		"gateway.holds!":    true, "ratelimit.Spends!": true,
 	} {

@@ -29,7 +29,7 @@ func TestAPanicOfTheHookStopsNobody(t *testing.T) {
 		"PreCompact", "PostCompact", "Stop", "StopFailure", "SessionEnd"}
 	for _, site := range []string{
 		"cli.loadSettings!", "claude.PoolKey!", "hook.read!", "hook.waiter.after!", "hook.waiter.visit!", "lockfile.decode!", "lockfile.Store.replace!",
-		"lockfile.Identify!", "observe.Callers!", "observe.Read!", "turn.Pool.Admit!", "turn.Pool.Ask!", "turn.Pool.Sweep!",
+		"lockfile.Identify!", "observe.Callers!", "observe.Read!", "turn.Account.Admit!", "turn.Account.Ask!", "turn.Account.Sweep!",
 	} {
 		t.Run(site, func(t *testing.T) {
 			t.Parallel()
@@ -52,7 +52,7 @@ func TestAPanicOfTheHookStopsNobody(t *testing.T) {
 // What can't be recovered ends the hook by a signal, which Claude Code passes over, and leaves no core.
 func TestRealSessionGoesOnOverARuntimeThrow(t *testing.T) {
 	t.Parallel()
-	const site = "turn.Pool.Admit throws"
+	const site = "turn.Account.Admit throws"
 	p := faultyPerson(t, site)
 	cmd := exec.Command("/bin/sh", "-c", `ulimit -S -c "$(ulimit -H -c)"; exec "$0" hook`, p.program) // cores are written by default
 	cmd.Env, cmd.Dir = p.env, p.home
@@ -88,7 +88,7 @@ func TestAPanicOfAWaiterStopsNobody(t *testing.T) {
 func TestAPanicWakesNobody(t *testing.T) {
 	t.Parallel()
 	for site, want := range map[string]int{
-		"": exitWake, "claude.ReadStopped!": 0, "hook.read!": 0, "hook.wakes!": 0, "turn.Session.Resume!": 0, "turn.Pool.Admit!": 0,
+		"": exitWake, "claude.ReadStopped!": 0, "hook.read!": 0, "hook.sleeper.standInLine!": 0, "turn.Session.Resume!": 0, "turn.Account.Admit!": 0,
 	} {
 		t.Run(site, func(t *testing.T) {
 			t.Parallel()
@@ -114,11 +114,11 @@ func TestRealSessionGoesOnOverPanics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)}, faultEnv+"=turn.Pool.Admit!")
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(2)}, faultEnv+"=turn.Account.Admit!")
 	s := m.session("one")
 	s.Path = program
 	m.print(s)
-	if n := strings.Count(m.logged(), "hook: panic: injected into turn.Pool.Admit; in "); n < 3 {
+	if n := strings.Count(m.logged(), "hook: panic: injected into turn.Account.Admit; in "); n < 3 {
 		t.Errorf("the log tells of %d panics, want one for the prompt and each batch of tools at least:\n%s", n, m.logged())
 	}
 }

@@ -16,9 +16,9 @@ func TestCallsOutliveAClockThatIsPut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStand(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-			change := func(f func(p *turn.Pool)) {
+			change := func(f func(a *turn.Account)) {
 				v, err := s.store.Update(t.Context(), func(state *turn.State) error {
-					f(state.Pool(turn.ClassPool(state.PoolID(key), "any")))
+					f(state.Open(state.AccountID(key)))
 					return nil
 				})
 				if err != nil {
@@ -27,15 +27,16 @@ func TestCallsOutliveAClockThatIsPut(t *testing.T) {
 				v.Close()
 			}
 			begin := time.Now()
-			change(func(p *turn.Pool) { p.Limited(begin, begin.Add(wait), "a test") })
+			change(func(a *turn.Account) { a.Limited(begin, "any", begin.Add(wait), "a test") })
 			answered := make(chan error, 1)
 			go func() {
 				_, _, err := s.do(s.call(s.gateway.URL(), "s", `{}`))
 				answered <- err
 			}()
 			s.settles(0, 1)
-			change(func(p *turn.Pool) {
-				for _, at := range []*time.Time{&p.At, &p.CoolDown.Until, &p.Queue[0].Since, &p.Pace.At} {
+			change(func(a *turn.Account) {
+				l, c := a.Class("any"), a.Waiting()[0]
+				for _, at := range []*time.Time{&a.At, &l.CoolDown.Until, &c.Asked, &c.Seen, &l.Pace.At} {
 					if !at.IsZero() {
 						*at = at.Add(-by)
 					}

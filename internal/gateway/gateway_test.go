@@ -130,9 +130,11 @@ func (s *stand) turns() (held, waiting int) {
 		s.Fatal(err)
 	}
 	defer v.Close()
-	for _, p := range v.State.Pools {
-		held += len(p.Grants)
-		waiting += len(p.Queue)
+	for _, a := range v.State.Accounts {
+		for class := range a.Classes {
+			held += len(a.Turns(class))
+		}
+		waiting += len(a.Waiting())
 	}
 	return held, waiting
 }

@@ -82,11 +82,8 @@ func TestALateAnswerIsNoLateCall(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range v.State.Pools {
-			if n := len(p.Pace.Log); n > 0 {
-				late = append(late, p.Pace.Log[n-1].Sub(came[i]))
-			}
-		}
+		calls := v.State.Account(v.State.AccountID(key)).Calls
+		late = append(late, calls[len(calls)-1].Sent.Sub(came[i]))
 		v.Close()
 	}
 	slices.Sort(late)
@@ -197,13 +194,8 @@ func TestSomeRejectionsArePassedOn(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer v.Close()
-			for _, p := range v.State.Pools {
-				if p.Name == "" {
-					continue // of which the others are classes
-				}
-				if until, ok := p.Cooling(time.Now()); ok != c.cools {
-					t.Errorf("the others wait until %v, %v; want %v", until, ok, c.cools)
-				}
+			if until := v.State.Account(v.State.AccountID(key)).CoolsUntil(time.Now(), "any"); until.IsZero() == c.cools {
+				t.Errorf("the others wait until %v, want that they wait: %v", until, c.cools)
 			}
 		})
 	}
@@ -252,9 +244,7 @@ func TestWhatCantBeHeldIsToldHowLongToWait(t *testing.T) {
 	}()
 	s.settles(0, 1)
 	if _, err := s.store.Update(t.Context(), func(st *turn.State) error {
-		for _, p := range st.Pools {
-			p.Limited(time.Now(), time.Now().Add(time.Minute), "another's")
-		}
+		st.Open(st.AccountID(key)).Limited(time.Now(), "any", time.Now().Add(time.Minute), "another's")
 		return nil
 	}); err != nil {
 		t.Fatal(err)

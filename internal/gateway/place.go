@@ -78,7 +78,10 @@ func (p *place) cooling() time.Duration {
 	defer v.Close()
 	now := time.Now()
 	var until time.Time
-	guard.Run(func() { until = p.Account(v.State).CoolsUntil(now, p.Call.Class) }, p.gate.log)
+	guard.Run(func() {
+		_, a := p.gate.account(v.State)
+		until = a.CoolsUntil(now, p.Call.Class)
+	}, p.gate.log)
 	return max(0, until.Sub(now))
 }
 

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"afteryou/internal/limit"
-	"afteryou/internal/turn"
 )
 
 // The server's headers set the pace at the first answer, per class of models, by whatever binds.
@@ -30,12 +29,9 @@ func TestHeadersSetThePace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	p := v.State.Pools[turn.ClassPool(v.State.PoolID(key), "sonnet-4")]
-	if p == nil {
-		t.Fatalf("no pool of the class: %v", v.State.Pools)
-	}
-	if p.Costs != (limit.Costs{Input: 1000, Output: 50}) || p.Pace.Limit != 1 || p.Tokens.Input.Rate != 500 || p.Tokens.Input.Top != 29000 {
-		t.Errorf("costs %+v, limit %v calls/s, tokens %+v; want 1000 and 50, 1, and 500/s, 29000 at most", p.Costs, p.Pace.Limit, p.Tokens.Input)
+	l := v.State.Account(v.State.AccountID(key)).Class("sonnet-4")
+	if l.First != (limit.Costs{Input: 1000, Output: 50}) || l.Pace.Limit != 1 || l.Tokens.Input.Rate != 500 || l.Tokens.Input.Top != 29000 {
+		t.Errorf("costs %+v, limit %v calls/s, tokens %+v; want 1000 and 50, 1, and 500/s, 29000 at most", l.First, l.Pace.Limit, l.Tokens.Input)
 	}
 }
 

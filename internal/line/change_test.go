@@ -22,24 +22,24 @@ func open(t testing.TB) *lockfile.Store {
 }
 
 // crowd makes n sessions wait in one line behind one that has the only turn.
-func crowd(t testing.TB, store *lockfile.Store, n int) (pool string, place func(i int) *Place) {
+func crowd(t testing.TB, store *lockfile.Store, n int) (account string, place func(i int) *Place) {
 	t.Helper()
 	self := lockfile.Self()
 	place = func(i int) *Place {
 		k := turn.Key{Session: fmt.Sprintf("00000000-0000-4000-8000-%012d", i)}
-		return &Place{Ticket: turn.Ticket{Key: k, Event: fmt.Sprintf("event%06d", i), Process: self, Waiter: self},
-			Pool: func(s *turn.State) *turn.Pool { return s.Pool(pool) }}
+		return &Place{Call: turn.Call{Key: k, Event: fmt.Sprintf("event%06d", i), Process: self, Waiter: self, Rules: turn.Rules{Most: 1}},
+			Account: func(s *turn.State) *turn.Account { return s.Open(account) }}
 	}
 	v, err := Change(context.Background(), store, nil, func(now time.Time, s *turn.State) {
-		pool = s.PoolID("secret")
+		account = s.AccountID("secret")
 		s.Sessions = make(map[string]*turn.Session)
 		for i := range n + 1 {
 			p := place(i)
-			s.Sessions[p.Ticket.Key.Session] = &turn.Session{Pool: pool, Process: self, Dir: "/home/someone/work/project", Since: now, Seen: now,
-				Transcript: "/home/someone/.claude/projects/-home-someone-work-project/" + p.Ticket.Key.Session + ".jsonl", Offsets: map[string]int64{"": 12345}}
-			s.Pool(pool).Ask(now, p.Ticket)
+			s.Sessions[p.Call.Session] = &turn.Session{Account: account, Process: self, Dir: "/home/someone/work/project", Since: now, Seen: now,
+				Transcript: "/home/someone/.claude/projects/-home-someone-work-project/" + p.Call.Session + ".jsonl", Offsets: map[string]int64{"": 12345}}
+			s.Open(account).Ask(now, p.Call)
 			if i == 0 {
-				Admit(now, s.Pool(pool), turn.Rules{Most: 1})
+				Admit(now, s.Open(account))
 			}
 		}
 	})
@@ -47,7 +47,7 @@ func crowd(t testing.TB, store *lockfile.Store, n int) (pool string, place func(
 		t.Fatal(err)
 	}
 	v.Close()
-	return pool, place
+	return account, place
 }
 
 // BenchmarkHandOn measures what one turn that is given on costs in a line of so many: reading the state, the change and its
@@ -56,7 +56,7 @@ func BenchmarkHandOn(b *testing.B) {
 	for _, n := range []int{20, 100, 500} {
 		b.Run(fmt.Sprintf("waiting=%d", n), func(b *testing.B) {
 			store := open(b)
-			pool, place := crowd(b, store, n)
+			account, place := crowd(b, store, n)
 			var read, change, encode, write []time.Duration
 			var size int
 			for i := 0; b.Loop(); i++ {
@@ -67,10 +67,10 @@ func BenchmarkHandOn(b *testing.B) {
 				}
 				t1 := time.Now()
 				before := whoStands(v.State)
-				p := v.State.Pool(pool)
-				p.Succeeded(time.Now(), place(i%(n+1)).Ticket.Key)
-				p.Ask(time.Now(), place(i%(n+1)).Ticket)
-				Admit(time.Now(), p, turn.Rules{Most: 1})
+				a := v.State.Open(account)
+				a.Succeeded(time.Now(), place(i%(n+1)).Call.Key)
+				a.Ask(time.Now(), place(i%(n+1)).Call)
+				Admit(time.Now(), a)
 				before.concerns(whoStands(v.State))
 				t2 := time.Now()
 				data, err := v.State.Encode()

@@ -18,7 +18,7 @@ const patience = time.Minute
 // What there is to do goes by the monotonic clock, which nobody puts, and comes a second later for each one ahead.
 func TestPlansByTheMonotonicClock(t *testing.T) {
 	store := open(t)
-	pool, place := crowd(t, store, 3)
+	account, place := crowd(t, store, 3)
 	v, err := store.View()
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestPlansByTheMonotonicClock(t *testing.T) {
 	} {
 		p := place(tt.of)
 		l := Line{Store: store}
-		l.plan(now, v.State.Pool(pool), []*Place{p}, tt.next)
+		l.plan(now, v.State.Account(account), []*Place{p}, tt.next)
 		if got := p.act.Sub(now); got != tt.want || !strings.Contains(p.act.String(), "m=") || l.leads != (tt.of == 1) {
 			t.Errorf("place %d, next %v: acts after %v (leads: %v), want %v", tt.of, tt.next, got, l.leads, tt.want)
 		}
@@ -54,7 +54,7 @@ func TestWhomAChangeConcerns(t *testing.T) {
 		s := turn.NewState()
 		for i, pid := range pids {
 			if pid != 0 {
-				s.Pool("p").Queue = append(s.Pool("p").Queue, turn.Ticket{Key: turn.Key{Session: string(rune('a' + i))}, Waiter: by(pid)})
+				s.Open("p").Ask(time.Now(), turn.Call{Key: turn.Key{Session: string(rune('a' + i))}, Waiter: by(pid)})
 			}
 		}
 		return s
@@ -91,7 +91,7 @@ func TestTheNextStepsInForTheDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	third := place(3)
-	l := New(store, turn.Rules{Most: 1}, nil)
+	l := New(store, nil)
 	defer l.Close()
 	stand := func() {
 		t.Helper()
@@ -102,8 +102,8 @@ func TestTheNextStepsInForTheDead(t *testing.T) {
 	v, err := Change(t.Context(), store, nil, func(now time.Time, s *turn.State) {
 		for i := range 2 {
 			dead := place(i + 1)
-			dead.Ticket.Waiter = turn.Process{PID: gone.Process.Pid, Start: 1, Host: lockfile.Self().Host}
-			dead.Pool(s).Ask(now, dead.Ticket)
+			dead.Call.Waiter = turn.Process{PID: gone.Process.Pid, Start: 1, Host: lockfile.Self().Host}
+			dead.Account(s).Ask(now, dead.Call)
 		}
 	})
 	if err != nil {
@@ -120,7 +120,7 @@ func TestTheNextStepsInForTheDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if stand(); !l.leads {
-		t.Errorf("it does not lead: %+v", third.Pool(l.view.State).Queue)
+		t.Errorf("it does not lead: %+v", third.Account(l.view.State).Waiting())
 	}
 }
 
@@ -133,8 +133,8 @@ func TestNobodyWaitsForAProcessThatIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := place(1)
-	p.Ticket.Process = lockfile.Identify(session.Process.Pid)
-	l := New(store, turn.Rules{Most: 1}, nil)
+	p.Call.Process = lockfile.Identify(session.Process.Pid)
+	l := New(store, nil)
 	defer l.Close()
 	if err := l.Change(t.Context(), func(now time.Time, s *turn.State) { l.Stand(now, s, []*Place{p}) }); err != nil {
 		t.Fatal(err)
@@ -151,23 +151,23 @@ func TestNobodyWaitsForAProcessThatIsGone(t *testing.T) {
 // Who is dead is found out when its turn comes, and the next one has it.
 func TestTheDeadGetNoTurn(t *testing.T) {
 	store := open(t)
-	pool, place := crowd(t, store, 3)
+	account, place := crowd(t, store, 3)
 	gone := exec.Command("true")
 	if err := gone.Run(); err != nil {
 		t.Fatal(err)
 	}
 	v, err := Change(t.Context(), store, nil, func(now time.Time, s *turn.State) {
-		p := s.Pool(pool)
-		p.Queue[0].Waiter = turn.Process{PID: gone.Process.Pid, Start: 1, Host: lockfile.Self().Host}
-		p.Succeeded(now, place(0).Ticket.Key)
-		Admit(now, p, turn.Rules{Most: 1})
+		a := s.Open(account)
+		a.Waiting()[0].Waiter = turn.Process{PID: gone.Process.Pid, Start: 1, Host: lockfile.Self().Host}
+		a.Succeeded(now, place(0).Call.Key)
+		Admit(now, a)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	p := v.State.Pool(pool)
-	if len(p.Queue) != 1 || !p.Granted(place(2).Ticket.Key, place(2).Ticket.Event) {
-		t.Errorf("turns are %+v, in line are %+v", p.Grants, p.Queue)
+	a := v.State.Account(account)
+	if len(a.Waiting()) != 1 || !a.Granted(place(2).Call.Key, place(2).Call.Event) {
+		t.Errorf("turns are %+v, in line are %+v", a.Turns(""), a.Waiting())
 	}
 }

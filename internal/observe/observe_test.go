@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"afteryou/internal/limit"
 	"afteryou/internal/turn"
 )
 
@@ -27,7 +28,7 @@ func interrupted(at time.Time) string {
 
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
-// scene is a session that has the turn and writes a transcript.
+// scene is a session that has the turn and writes a transcript, and nothing else tells of its rejections.
 type scene struct {
 	*testing.T
 	now   time.Time
@@ -38,13 +39,25 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	s := &scene{T: t, now: time.Now(), state: turn.NewState(), key: turn.Key{Session: "s"}, file: filepath.Join(t.TempDir(), "s.jsonl")}
-	s.state.Sessions = map[string]*turn.Session{"s": {Pool: "p", Transcript: s.file}}
-	s.pool().Ask(s.now, turn.Ticket{Key: s.key, Event: "e"})
-	s.pool().Admit(s.now, turn.Rules{})
+	s.state.Sessions = map[string]*turn.Session{"s": {Account: "p", Transcript: s.file}}
+	s.ask(turn.Call{Key: s.key, Event: "e", News: turn.ByNext}, 0)
 	return s
 }
 
-func (s *scene) pool() *turn.Pool { return s.state.Pool("p") }
+func (s *scene) account() *turn.Account { return s.state.Open("p") }
+
+// ask gives a call its turn at a time after the beginning, if it can have it.
+func (s *scene) ask(c turn.Call, after time.Duration) {
+	s.account().Ask(s.now.Add(after), c)
+	s.account().Admit(s.now.Add(after), func(turn.Process) bool { return true })
+}
+
+// sent is how many calls count.
+func (s *scene) sent() int {
+	return s.pace().Sent
+}
+
+func (s *scene) pace() limit.Pace { return s.account().Class("").Pace }
 
 func (s *scene) write(rows ...string) {
 	s.Helper()
@@ -68,8 +81,8 @@ func (s *scene) look(after time.Duration) {
 }
 
 func (s *scene) rejections() (n int) {
-	for _, c := range s.pool().Callers {
-		if !c.Rejected.IsZero() {
+	for _, c := range s.account().Calls {
+		if !c.Refused.IsZero() {
 			n++
 		}
 	}
@@ -84,10 +97,10 @@ func TestARowIsToldOnce(t *testing.T) {
 		t.Fatalf("%d and %d reports, want one each", len(first), len(second))
 	}
 	first[0].Apply(s.now.Add(6*time.Second), s.state)
-	rate, calls := s.pool().Pace.Rate, len(s.pool().Pace.Log)
+	rate, calls := s.pace().Rate, s.sent()
 	second[0].Apply(s.now.Add(6*time.Second), s.state)
-	if s.pool().Pace.Rate != rate || len(s.pool().Pace.Log) != calls {
-		t.Errorf("told twice: %+v", s.pool().Pace)
+	if s.pace().Rate != rate || s.sent() != calls {
+		t.Errorf("told twice: %+v", s.pace())
 	}
 	if len(Read(s.state, s.key)) != 0 {
 		t.Error("there is still something to read")
@@ -98,8 +111,8 @@ func TestASecondRequestWithoutAnAnswerTellsOfARejection(t *testing.T) {
 	s := newScene(t)
 	s.write(request(s.now.Add(20*time.Millisecond), "1"), request(s.now.Add(5*time.Second), "2"))
 	s.look(6 * time.Second)
-	if s.rejections() != 1 || s.pool().Pace.Rate == 0 {
-		t.Errorf("nothing was learned: %+v", s.pool())
+	if s.rejections() != 1 || s.pace().Rate == 0 {
+		t.Errorf("nothing was learned: %+v", s.account())
 	}
 }
 
@@ -110,7 +123,7 @@ func TestALimitThatIsNamedIsLearned(t *testing.T) {
 		`{\"type\":\"rate_limit_error\",\"message\":\"This request would exceed your organization's rate limit of 30 requests per minute.\"}}","status":429},`+
 		`"retryInMs":4100,"retryAttempt":1,"maxRetries":10,"timestamp":%q}`, stamp(s.now.Add(time.Second))))
 	s.look(2 * time.Second)
-	if limit := s.pool().Pace.Limit; limit != 0.5 {
+	if limit := s.pace().Limit; limit != 0.5 {
 		t.Errorf("a limit of %g a second was learned, want 0.5", limit)
 	}
 }
@@ -126,26 +139,27 @@ func TestARequestAfterEscTellsOfNoRejection(t *testing.T) {
 	s := newScene(t)
 	s.now = time.Date(2026, 11, 26, 21, 15, 23, 0, time.UTC)
 	ask := func(event string, after time.Duration) {
-		s.pool().Ask(s.now.Add(after), turn.Ticket{Key: s.key, Event: event})
-		s.pool().Admit(s.now.Add(after), turn.Rules{})
-		if !s.pool().Holds(s.key) {
-			t.Fatalf("%s has no turn: %+v", event, s.pool())
+		s.ask(turn.Call{Key: s.key, Event: event, News: turn.ByNext}, after)
+		if !s.account().Holds(s.key) {
+			t.Fatalf("%s has no turn: %+v", event, s.account())
 		}
 	}
 	s.state = turn.NewState()
-	s.state.Sessions = map[string]*turn.Session{"s": {Pool: "p", Transcript: s.file}}
+	s.state.Sessions = map[string]*turn.Session{"s": {Account: "p", Transcript: s.file}}
+	// So that no prompt waits for the trial of the one before.
+	s.account().Classes = map[string]*turn.Class{"": {Pace: limit.Pace{Window: 3}}}
 	for i, sent := range []time.Duration{642, 2736, 5128} { // by the rows, in milliseconds
 		ask(fmt.Sprint("prompt ", i), (sent-100)*time.Millisecond)
 		s.write(rows[2*i : 2*i+2]...)
 		s.look((sent + 50) * time.Millisecond)
-		if n := s.rejections(); n != 0 || s.pool().Pace.Rate != 0 {
-			t.Fatalf("prompt %d: %d rejections are told, and the pace is %g", i+1, n, s.pool().Pace.Rate)
+		if n := s.rejections(); n != 0 || s.pace().Rate != 0 {
+			t.Fatalf("prompt %d: %d rejections are told, and the pace is %g", i+1, n, s.pace().Rate)
 		}
 	}
 	s.write(rows[6])
 	s.look(8 * time.Second)
-	if s.rejections() != 1 || s.pool().Pace.Rate == 0 {
-		t.Errorf("nothing was learned of the second try: %+v", s.pool())
+	if s.rejections() != 1 || s.pace().Rate == 0 {
+		t.Errorf("nothing was learned of the second try: %+v", s.account())
 	}
 }
 
@@ -153,8 +167,8 @@ func TestASecondRequestAfterAnAnswerTellsOfNone(t *testing.T) {
 	s := newScene(t)
 	s.write(request(s.now.Add(20*time.Millisecond), "1"), answer(s.now.Add(time.Second), "m1"), request(s.now.Add(5*time.Second), "2"))
 	s.look(6 * time.Second)
-	if s.rejections() != 0 || s.pool().Pace.Rate != 0 {
-		t.Errorf("a rejection was made up: %+v", s.pool())
+	if s.rejections() != 0 || s.pace().Rate != 0 {
+		t.Errorf("a rejection was made up: %+v", s.account())
 	}
 }
 
@@ -167,8 +181,8 @@ func TestRowsOfAnotherMachineAreOfItsClock(t *testing.T) {
 	s.state.Sessions["s"].Process = turn.Process{PID: 1, Host: "b/1"}
 	s.write(request(s.now.Add(behind+20*time.Millisecond), "1"), request(s.now.Add(behind+5*time.Second), "2"))
 	s.look(6 * time.Second)
-	log := s.pool().Pace.Log
-	if sent := log[len(log)-1].Sub(s.now); s.rejections() != 1 || sent < 4*time.Second || sent > 6*time.Second {
+	calls := s.account().Calls
+	if sent := calls[len(calls)-1].Sent.Sub(s.now); s.rejections() != 1 || sent < 4*time.Second || sent > 6*time.Second {
 		t.Errorf("%d rejections, and the last call was sent %v from the start; want 1 and 5s", s.rejections(), sent)
 	}
 }
@@ -177,7 +191,7 @@ func TestAnInterruptGivesTheTurnBack(t *testing.T) {
 	s := newScene(t)
 	s.write(request(s.now.Add(20*time.Millisecond), "1"), interrupted(s.now.Add(time.Second)))
 	s.look(2 * time.Second)
-	if s.pool().Holds(s.key) {
+	if s.account().Holds(s.key) {
 		t.Error("the session still has the turn")
 	}
 }
@@ -187,10 +201,10 @@ func TestAnswersWithoutATurnAreCounted(t *testing.T) {
 	s := newScene(t)
 	s.write(answer(s.now.Add(time.Second), "m1"))
 	s.look(time.Second)
-	s.pool().Succeeded(s.now.Add(time.Second), s.key)
+	s.account().Succeeded(s.now.Add(time.Second), s.key)
 	s.write(answer(s.now.Add(2*time.Second), "m2"), answer(s.now.Add(2*time.Second), "m2"))
 	s.look(3 * time.Second)
-	if got := len(s.pool().Pace.Log); got != 2 {
+	if got := s.sent(); got != 2 {
 		t.Errorf("%d calls are counted, want 2: the one with a turn and m2", got)
 	}
 }
@@ -206,7 +220,7 @@ func TestSubagentsWriteBesideTheirSession(t *testing.T) {
 func TestFinishedSubagentsAreForgotten(t *testing.T) {
 	s := newScene(t)
 	session := s.state.Sessions["s"]
-	session.Offsets, session.Asked = map[string]int64{"": 5}, map[string]time.Time{"": s.now, "asked": s.now}
+	session.Offsets = map[string]int64{"": 5}
 	write := func(agent string, age time.Duration) {
 		path := Transcript(session, turn.Key{Session: "s", Agent: agent})
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(request(s.now.Add(-age), "1")+"\n"), 0o600),
@@ -217,7 +231,7 @@ func TestFinishedSubagentsAreForgotten(t *testing.T) {
 	for i, age := range []time.Duration{0, 59 * time.Minute, 61 * time.Minute, 1000 * time.Hour} {
 		agent := fmt.Sprint("old-", i)
 		write(agent, age)
-		session.Offsets[agent], session.Asked[agent] = 7, s.now
+		session.Offsets[agent] = 7
 	}
 	session.Offsets["gone"] = 9
 	session.Offsets["busy"] = 9
@@ -227,26 +241,22 @@ func TestFinishedSubagentsAreForgotten(t *testing.T) {
 	if got := fmt.Sprint(session.Offsets); got != "map[:5 busy:10 old-0:7 old-1:7]" {
 		t.Errorf("remembered are %s", got)
 	}
-	if len(session.Asked) != 3 {
-		t.Errorf("asked are %v", session.Asked)
-	}
 	// One that was forgotten and goes on: what it did before is not told again.
 	write("old-3", 1000*time.Hour)
-	calls := len(s.pool().Pace.Log)
+	calls := s.sent()
 	for _, r := range Read(s.state, turn.Key{Session: "s", Agent: "old-3"}) {
 		r.Apply(s.now, s.state)
 	}
-	if got := len(s.pool().Pace.Log); got != calls {
+	if got := s.sent(); got != calls {
 		t.Errorf("%d calls of long ago are counted", got-calls)
 	}
 }
 
-func TestCallersAreTheSessionsOfThePoolAndItsBusySubagents(t *testing.T) {
+func TestCallersAreTheSessionsOfTheAccountAndItsBusySubagents(t *testing.T) {
 	s := newScene(t)
-	s.state.Sessions["other"] = &turn.Session{Pool: "another"}
-	s.pool().Ask(s.now, turn.Ticket{Key: turn.Key{Session: "s", Agent: "a"}, Event: "e"})
-	s.pool().Admit(s.now.Add(2*time.Second), turn.Rules{})
-	if got := fmt.Sprint(Callers(s.state, "p")); got != "[{s } {s a}]" {
+	s.state.Sessions["other"] = &turn.Session{Account: "another"}
+	s.ask(turn.Call{Key: turn.Key{Session: "s", Agent: "a"}, Event: "e"}, 3*time.Second)
+	if got := fmt.Sprint(Callers(s.state, "p")); got != "[{s  } {s a }]" {
 		t.Errorf("Callers = %s", got)
 	}
 }
@@ -255,10 +265,9 @@ func TestCallersAreTheSessionsOfThePoolAndItsBusySubagents(t *testing.T) {
 // of the next. What came from the cache does not count, and a row told again changes nothing.
 func TestAnswersTellWhatCallsTook(t *testing.T) {
 	s := &scene{T: t, now: time.Now(), state: turn.NewState(), key: turn.Key{Session: "s"}, file: filepath.Join(t.TempDir(), "s.jsonl")}
-	s.state.Sessions = map[string]*turn.Session{"s": {Pool: "p", Transcript: s.file}}
+	s.state.Sessions = map[string]*turn.Session{"s": {Account: "p", Transcript: s.file}}
 	ask := func(event string, after time.Duration) {
-		s.pool().Ask(s.now.Add(after), turn.Ticket{Key: s.key, Event: event, Budget: turn.Budget{Calls: 9, Input: 5000}})
-		s.pool().Admit(s.now.Add(after), turn.Rules{})
+		s.ask(turn.Call{Key: s.key, Event: event, Rules: turn.Rules{Budget: turn.Budget{Calls: 9, Input: 5000}}}, after)
 	}
 	ask("e", 0)
 	answer := fmt.Sprintf(`{"parentUuid":"p","isSidechain":false,"message":{"id":"m1","type":"message","role":"assistant","model":"claude-opus-4-6","content":[],`+
@@ -268,13 +277,13 @@ func TestAnswersTellWhatCallsTook(t *testing.T) {
 	if class := s.state.Sessions["s"].Class; class != "opus-4.5-4.8" {
 		t.Errorf("class %q, want that of Opus 4.5 to 4.8", class)
 	}
-	took, _, ok := s.pool().Spending(s.now.Add(3 * time.Second))
+	took, _, ok := s.account().Spending(s.now.Add(3 * time.Second))
 	if want := (turn.Budget{Calls: 1, Input: 1000, Output: 50}); !ok || took != want {
 		t.Errorf("the last minute took %+v, %v; want %+v", took, ok, want)
 	}
-	s.pool().Succeeded(s.now.Add(3*time.Second), s.key)
+	s.account().Succeeded(s.now.Add(3*time.Second), s.key)
 	ask("f", 4*time.Second)
-	if took, _, _ := s.pool().Spending(s.now.Add(4 * time.Second)); took.Input != 2000 || took.Calls != 2 {
+	if took, _, _ := s.account().Spending(s.now.Add(4 * time.Second)); took.Input != 2000 || took.Calls != 2 {
 		t.Errorf("with a call that is expected to take as much: %+v", took)
 	}
 }

@@ -147,7 +147,7 @@ func update(ctx context.Context, store *lockfile.Store, change func(*turn.State)
 // Insist calls f, which changes the state, again while the lock is too busy, for half a minute: nobody waits for us.
 func Insist(ctx context.Context, f func() error) (err error) {
 	for range 15 { // of 2 s
-		if err = f(); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		if err = f(); !errors.Is(err, lockfile.ErrBusy) || ctx.Err() != nil {
 			break
 		}
 	}

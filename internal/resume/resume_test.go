@@ -47,7 +47,7 @@ func TestSleepSetsTheStateRight(t *testing.T) {
 			return os.WriteFile(filepath.Join(s.Dir(), "state.json"), []byte("garbage"), 0o600)
 		},
 		"a clock put back by hours": func(s *lockfile.Store) error {
-			_, err := update(t.Context(), s, func(s *turn.State) { s.Pool("p").At = time.Now().Add(3 * time.Hour).Round(time.Millisecond) })
+			_, err := update(t.Context(), s, func(s *turn.State) { s.Open("p").At = time.Now().Add(3 * time.Hour).Round(time.Millisecond) })
 			return err
 		},
 	} {
@@ -74,13 +74,13 @@ func TestSleepSetsTheStateRight(t *testing.T) {
 
 // A limit that others meet again while a session waits makes it wait longer; status shows until when.
 func TestWaitFollowsTheCoolDown(t *testing.T) {
-	const pool = "secret"
+	const secret = "secret"
 	t.Parallel()
 	s := store(t)
 	begin := time.Now()
 	limited := func(until time.Time) func(*turn.State) {
 		return func(state *turn.State) {
-			state.Pool(state.PoolID(pool)).Limited(time.Now(), until, "rate limit")
+			state.Open(state.AccountID(secret)).Limited(time.Now(), "", until, "rate limit")
 			state.Sessions = map[string]*turn.Session{"s": {}}
 		}
 	}
@@ -92,9 +92,9 @@ func TestWaitFollowsTheCoolDown(t *testing.T) {
 	if err := os.WriteFile(transcript, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	one := Session{Store: s, ID: "s", Transcript: transcript, Pool: func() (string, string) { return "p", pool }, Deadline: begin.Add(time.Hour),
+	one := Session{Store: s, ID: "s", Transcript: transcript, Pool: func() (string, string) { return "p", secret }, Deadline: begin.Add(time.Hour),
 		Stopped: claude.Stopped{At: begin, Limit: ratelimit.Limit{Kind: ratelimit.Requests, Wait: true}}}
-	err := one.Wait(t.Context(), func(*turn.Pool) error {
+	err := one.Wait(t.Context(), func(*turn.Account) error {
 		if looks++; looks == 1 {
 			_, err := update(t.Context(), s, limited(begin.Add(3*time.Second)))
 			return err
