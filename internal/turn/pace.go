@@ -102,9 +102,6 @@ func (p *Pace) spend(at time.Time, exact bool) {
 	p.refill(at)
 	if p.Rate > 0 {
 		cost := 1.0
-		if p.Level >= 1 { // the token was full, so what was taken from it then has come back since
-			cost = max(0, 1-p.Rate*p.At.Sub(at).Seconds())
-		}
 		if exact {
 			cost += p.Rate * unsure.Seconds()
 		}
