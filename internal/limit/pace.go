@@ -97,9 +97,6 @@ func (p *Pace) Spend(at time.Time, exact bool) {
 	p.Refill(at)
 	if p.Rate > 0 {
 		cost := 1.0
-		if p.Level >= 1 { // the token was full, so what was taken from it then has come back since
-			cost = max(0, 1-p.Rate*p.At.Sub(at).Seconds())
-		}
 		if exact {
 			cost += p.Rate * unsure.Seconds()
 		}

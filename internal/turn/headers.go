@@ -66,7 +66,7 @@ func (a *Account) named(now time.Time, c *Call, sent time.Time, r Retry) (tokens
 			*r = limit.Resource{}
 		case r.Limit > 0:
 			r.Remaining = max(1, need-r.Limit/60*wait) // 0 would be taken for rounded
-			b.Top = max(b.Top*3/4, need)               // which it will get; that there was more in it was wrong
+			b.Top = max(b.Top, need)                   // which it will get
 			tokens = true
 		}
 	}

@@ -66,22 +66,24 @@ func TestState(t *testing.T) {
 			t.Errorf("%s", mustJSON(st))
 		}
 	})
-	t.Run("a class that nobody calls any more is forgotten, others are not", func(t *testing.T) {
-		st := NewState()
-		p := st.Open("p")
-		for i := range crowd + 500 {
-			now, k := at(5*float64(i)), Key{"a", "", fmt.Sprint("model-", i)}
-			p.Ask(now, Call{Key: k, Event: "e"})
-			p.Admit(now, everybody)
-			p.Succeeded(now, k)
-			if i%100 == 0 {
-				st.Forget(now, everybody)
-			}
+}
+
+// A class that nobody calls any more is forgotten, others are not.
+func TestClassesAreForgotten(t *testing.T) {
+	st := NewState()
+	p := st.Open("p")
+	for i := range crowd + 500 {
+		now, k := at(5*float64(i)), Key{"a", "", fmt.Sprint("model-", i)}
+		p.Ask(now, Call{Key: k, Event: "e"})
+		p.Admit(now, everybody)
+		p.Succeeded(now, k)
+		if i%100 == 0 {
+			st.Forget(now, everybody)
 		}
-		if err := st.Check(); err != nil || len(p.Classes) < 120 {
-			t.Errorf("%d classes are remembered: %v", len(p.Classes), err)
-		}
-	})
+	}
+	if err := st.Check(); err != nil || len(p.Classes) < 120 {
+		t.Errorf("%d classes are remembered: %v", len(p.Classes), err)
+	}
 }
 
 func mustJSON(v any) string {
