@@ -40,6 +40,8 @@ type gate struct {
 	line  *line.Line
 	begun bool // the state was written once
 	due   bool // those who wait must be looked at under the lock
+
+	telling *change // what a panic comes from; nil: from the state
 }
 
 // change is what is to be told of a place.
@@ -101,10 +103,8 @@ func (g *gate) run() {
 			}
 		}, func(text string) {
 			g.unusable(text, waiting)
-			for _, c := range todo {
-				if !told && !c.last && (closed || c.of.gone.Load()) { // what else there was to tell of it made it panic, perhaps
-					g.keep(change{c.of, c.of.free, true})
-				}
+			if !told {
+				g.keep(g.sound(todo)...)
 			}
 		})
 		switch {
@@ -144,10 +144,12 @@ func (g *gate) update(todo []change, waiting []*place) (told bool) {
 			s.Forget(now, alive)
 		}
 		_, account := g.account(s)
-		for _, c := range todo {
+		for i, c := range todo {
+			g.telling = &todo[i]
 			s.Called(now, c.of.Call.Session)
 			c.do(now, account)
 		}
+		g.telling = nil
 		g.line.Stand(now, s, standing(waiting), account)
 	})
 	if err == nil {
@@ -157,6 +159,22 @@ func (g *gate) update(todo []change, waiting []*place) (told bool) {
 	g.keep(todo...)
 	g.unusable(err.Error(), waiting)
 	return false
+}
+
+// sound is what is to be told anew after a panic. What was being told then gives back its place instead; if that panics too,
+// nothing.
+func (g *gate) sound(todo []change) (list []change) {
+	for i, c := range todo {
+		if g.telling == &todo[i] {
+			if c.last {
+				continue
+			}
+			c = change{c.of, c.of.free, true}
+		}
+		list = append(list, c)
+	}
+	g.telling = nil
+	return list
 }
 
 // keep puts what was not told before what came since.
