@@ -67,6 +67,7 @@ func TestWakeWhenTheAPISays(t *testing.T) {
 
 // Nothing is asked where there is nothing to ask about or with, and what is not learned changes nothing.
 func TestWakeBlindly(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	limit := died(now, tooMany, `"apiErrorStatus":429,`)
 	answered := func(context.Context, string) (ratelimit.Limit, error) { return ratelimit.Limit{}, nil }
