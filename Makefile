@@ -1,5 +1,5 @@
 # build   the one static binary
-# test    everything, with the race detector and the real Claude Code (from npm, into a cache outside git)
+# test    everything (go test -short ./... is quick), with the race detector and the real Claude Code (from npm, into a cache outside git)
 # compat  what becomes of a session at each limit, in versions of Claude Code that were not measured yet:
 #         docs/compatibility.md; some minutes for each
 # fuzz    every fuzz target for a minute
@@ -18,10 +18,10 @@ SHFMT = mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
 build:
 	CGO_ENABLED=0 go build -trimpath -o afteryou .
 
-# What passed is summed up, with the tests that drove the real Claude Code by name, and what was not tested for want of a
+# The tests that take longest begin first. What passed is summed up, with the tests that drove the real Claude Code by name, and what was not tested for want of a
 # program; what failed is shown whole.
 test: lint
-	@{ go test -race -timeout 15m -parallel 6 -v ./... && (cd tools/bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
+	@{ go test -race -timeout 15m -parallel 6 -v ./tests ./... && (cd tools/bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|.*not tested: |panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status
 

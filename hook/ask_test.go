@@ -83,6 +83,7 @@ func (d *desk) limitedBefore(times int) {
 
 // Nothing is asked where there is nothing to ask about or with, and what is not learned changes nothing.
 func TestWakeBlindly(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	limit := died(now, tooMany, `"apiErrorStatus":429,`)
 	answered := func(context.Context, string) (ratelimit.Limit, error) { return ratelimit.Limit{}, nil }

@@ -39,6 +39,7 @@ func (d *desk) putClock(by time.Duration) {
 // A cool-down of 3 seconds, and a clock that is put by hours meanwhile: whoever waits goes on after those seconds, or at
 // once where the clock says that they are over.
 func TestWaitersOutliveAClockThatIsPut(t *testing.T) {
+	t.Parallel()
 	const wait = 3 * time.Second
 	for _, tt := range []struct {
 		name string

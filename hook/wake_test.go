@@ -86,6 +86,7 @@ func (d *desk) log() string {
 }
 
 func TestWake(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	reset := func(at time.Time) string {
 		return fmt.Sprintf(`"apiErrorStatus":429,"quotaLimits":{"resetsAt":%d},`, at.Unix())
@@ -144,6 +145,7 @@ func TestWakeIsForInteractiveSessions(t *testing.T) {
 
 // Both handlers of a doubled set of hooks wake, and one of them after a while only.
 func TestWakeOnce(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.cool(time.Now().Add(time.Second))
 	path := transcript(t, died(time.Now(), tooMany, ""))
@@ -162,6 +164,7 @@ func TestWakeOnce(t *testing.T) {
 
 // A session that is rejected each time is woken as often as the rules say.
 func TestWakeAsOftenAsTheRulesSay(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.rules.Resumes = 2
 	path := transcript(t, prompted(time.Now()))
@@ -199,6 +202,7 @@ func TestWakeBehindAGateway(t *testing.T) {
 
 // Two sessions are stopped by one limit. The second is woken once the first has had its turn.
 func TestWakeOneByOne(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.cool(time.Now().Add(time.Second))
 	woken := make(chan string, 2)
@@ -226,6 +230,7 @@ func TestWakeOneByOne(t *testing.T) {
 
 // What happens while the handler sleeps: each keeps it from waking the session.
 func TestWakeNotOver(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		does func(d *desk, path string, cancel func())

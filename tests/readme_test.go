@@ -14,12 +14,13 @@ import (
 // elsewhere are the commands that are not typed by [TestRealReadme], with what shows that they work: a test that runs the
 // same, and text of the file that makes the command do so.
 var elsewhere = map[string]struct{ test, file, has string }{
-	"make test":     {"", ".ci/run", "\nexec make test\n"}, // runs this test
-	"make lint":     {"", "Makefile", "\ntest: lint\n"},
-	"make snapshot": {"", ".ci/run", "\nmake snapshot\n"},
-	"make demo":     {"TestRealDemo", "Makefile", "\ndemo: build\n\t./afteryou demo\n"}, // takes two minutes; the test's is smaller
-	"make picture":  {"TestAProgramIsRecordedAndDrawn", "Makefile", "\npicture: build\n\tgo run ./tools/picture "},
-	"make compat":   {"TestRealOldSessionIsTypedTo", "Makefile", "\ncompat:\n\tnice go run ./tools/compat\n"},
+	"make test":            {"", ".ci/run", "\nexec make test\n"}, // runs this test
+	"make lint":            {"", "Makefile", "\ntest: lint\n"},
+	"go test -short ./...": {"", "Makefile", " ./tests ./... "}, // runs what it does, and more
+	"make snapshot":        {"", ".ci/run", "\nmake snapshot\n"},
+	"make demo":            {"TestRealDemo", "Makefile", "\ndemo: build\n\t./afteryou demo\n"}, // takes two minutes; the test's is smaller
+	"make picture":         {"TestAProgramIsRecordedAndDrawn", "Makefile", "\npicture: build\n\tgo run ./tools/picture "},
+	"make compat":          {"TestRealOldSessionIsTypedTo", "Makefile", "\ncompat:\n\tnice go run ./tools/compat\n"},
 	"go test ./internal/realclaude -run TestRealCaptures -update": {"TestRealCaptures", "internal/realclaude/captures_test.go", "-update"},
 	"make fuzz":  {"FuzzStream", "Makefile", "\nfuzz:\n"},
 	"make bench": {"BenchmarkHook", "Makefile", "\nbench:\n"},

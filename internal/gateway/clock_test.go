@@ -11,6 +11,7 @@ import (
 // A call waits for a cool-down of 3 seconds, and the clock is put by hours meanwhile. As far as the gateway can tell, that
 // is as if all that was written down were put the other way.
 func TestCallsOutliveAClockThatIsPut(t *testing.T) {
+	t.Parallel()
 	const wait = 3 * time.Second
 	for name, by := range map[string]time.Duration{"back": -3 * time.Hour, "forward": 3 * time.Hour} {
 		t.Run(name, func(t *testing.T) {

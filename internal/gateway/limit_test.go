@@ -20,6 +20,7 @@ import (
 
 // A rejected call is sent again, the same, before those that asked later; who asked never learns of it.
 func TestRejectedCallsAreSentAgainFirst(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{429, 529} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			var mu sync.Mutex
@@ -66,6 +67,7 @@ func TestRejectedCallsAreSentAgainFirst(t *testing.T) {
 // However late the answer, a call counts from when it was sent: five calls, each of which the server has had for 0.4 s
 // when it answers.
 func TestALateAnswerIsNoLateCall(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var came []time.Time
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
@@ -94,6 +96,7 @@ func TestALateAnswerIsNoLateCall(t *testing.T) {
 
 // Headers that say that there is room are no reason to be rejected again and again: the log says so once.
 func TestHeadersThatLie(t *testing.T) {
+	t.Parallel()
 	var calls atomic.Int64
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Anthropic-Ratelimit-Requests-Limit", "50")
@@ -118,6 +121,7 @@ func TestHeadersThatLie(t *testing.T) {
 
 // The server's wait is everybody's: nothing is sent before it is over.
 func TestTheWaitIsShared(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var times []time.Time
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
@@ -203,6 +207,7 @@ func TestSomeRejectionsArePassedOn(t *testing.T) {
 
 // A server that rejects on and on: Claude Code gets the real answer before it would give up waiting.
 func TestHoldingEnds(t *testing.T) {
+	t.Parallel()
 	var calls atomic.Int64
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Request-Id", fmt.Sprint(calls.Add(1)))
@@ -224,6 +229,7 @@ func TestHoldingEnds(t *testing.T) {
 // 1. A call is rejected for a second, and held back. 2. Another session's makes all wait longer. 3. The first can't be
 // held that long: it is answered with its own rejection, and with the retry-after that fits now.
 func TestWhatCantBeHeldIsToldHowLongToWait(t *testing.T) {
+	t.Parallel()
 	var calls atomic.Int64
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")
