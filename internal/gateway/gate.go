@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,9 +45,8 @@ type gate struct {
 
 // change is what is to be told of a place.
 type change struct {
-	of   *place
-	do   func(now time.Time, a *turn.Account)
-	last bool // it panicked over what was told of the place before
+	of *place
+	do func(now time.Time, a *turn.Account)
 }
 
 var (
@@ -101,16 +101,15 @@ func (g *gate) run() {
 			}
 		}, func(text string) {
 			g.unusable(text, waiting)
-			for _, c := range todo {
-				if !told && !c.last && (closed || c.of.gone.Load()) { // what else there was to tell of it made it panic, perhaps
-					g.keep(change{c.of, c.of.free, true})
-				}
+			if !told { // what there was to tell made it panic, perhaps
+				g.owe(slices.DeleteFunc(todo, func(c change) bool { return !closed && !c.of.gone.Load() }))
+				g.due = g.Store.Owes()
 			}
 		})
 		switch {
 		case closed:
 			g.fail(waiting, errClosed)
-			g.owe()
+			g.owe(g.untold)
 		case !fine || !told:
 			select {
 			case <-ctx.Done():
@@ -167,10 +166,10 @@ func (g *gate) keep(todo ...change) {
 	g.untold = g.untold[max(0, len(g.untold)-mostUntold):]
 }
 
-// owe hands over what is left to be given back when the gate is closed: to whoever changes the state next.
-func (g *gate) owe() {
+// owe hands over what is left to be given back: to whoever changes the state next.
+func (g *gate) owe(untold []change) {
 	owed := make(map[*place]bool)
-	for _, c := range g.untold {
+	for _, c := range untold {
 		if id := c.of.account; id != "" && !owed[c.of] { // else it never had a place
 			owed[c.of] = true
 			for _, how := range []line.How{line.Withdrawn, line.Ended} {
