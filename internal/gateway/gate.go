@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,15 +41,12 @@ type gate struct {
 	line  *line.Line
 	begun bool // the state was written once
 	due   bool // those who wait must be looked at under the lock
-
-	telling *change // what a panic comes from; nil: from the state
 }
 
 // change is what is to be told of a place.
 type change struct {
-	of   *place
-	do   func(now time.Time, a *turn.Account)
-	last bool // it panicked over what was told of the place before
+	of *place
+	do func(now time.Time, a *turn.Account)
 }
 
 var (
@@ -103,14 +101,15 @@ func (g *gate) run() {
 			}
 		}, func(text string) {
 			g.unusable(text, waiting)
-			if !told {
-				g.keep(g.sound(todo)...)
+			if !told { // what there was to tell made it panic, perhaps
+				g.owe(slices.DeleteFunc(todo, func(c change) bool { return !closed && !c.of.gone.Load() }))
+				g.due = g.Store.Owes()
 			}
 		})
 		switch {
 		case closed:
 			g.fail(waiting, errClosed)
-			g.owe()
+			g.owe(g.untold)
 		case !fine || !told:
 			select {
 			case <-ctx.Done():
@@ -144,12 +143,10 @@ func (g *gate) update(todo []change, waiting []*place) (told bool) {
 			s.Forget(now, alive)
 		}
 		_, account := g.account(s)
-		for i, c := range todo {
-			g.telling = &todo[i]
+		for _, c := range todo {
 			s.Called(now, c.of.Call.Session)
 			c.do(now, account)
 		}
-		g.telling = nil
 		g.line.Stand(now, s, standing(waiting), account)
 	})
 	if err == nil {
@@ -161,22 +158,6 @@ func (g *gate) update(todo []change, waiting []*place) (told bool) {
 	return false
 }
 
-// sound is what is to be told anew after a panic. What was being told then gives back its place instead; if that panics too,
-// nothing.
-func (g *gate) sound(todo []change) (list []change) {
-	for i, c := range todo {
-		if g.telling == &todo[i] {
-			if c.last {
-				continue
-			}
-			c = change{c.of, c.of.free, true}
-		}
-		list = append(list, c)
-	}
-	g.telling = nil
-	return list
-}
-
 // keep puts what was not told before what came since.
 func (g *gate) keep(todo ...change) {
 	g.mu.Lock()
@@ -185,10 +166,10 @@ func (g *gate) keep(todo ...change) {
 	g.untold = g.untold[max(0, len(g.untold)-mostUntold):]
 }
 
-// owe hands over what is left to be given back when the gate is closed: to whoever changes the state next.
-func (g *gate) owe() {
+// owe hands over what is left to be given back: to whoever changes the state next.
+func (g *gate) owe(untold []change) {
 	owed := make(map[*place]bool)
-	for _, c := range g.untold {
+	for _, c := range untold {
 		if id := c.of.account; id != "" && !owed[c.of] { // else it never had a place
 			owed[c.of] = true
 			for _, how := range []line.How{line.Withdrawn, line.Ended} {
