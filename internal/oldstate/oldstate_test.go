@@ -258,6 +258,52 @@ func written(t *testing.T, s *turn.State) *turn.State {
 	return again
 }
 
+// 1. One has the turn, and one waits, by a program of before. 2. Another comes by this one, and takes the state over. 3. Who waits
+// goes on without a turn; who had the turn has it. 4. All events come to the program of before: it leaves the state alone, to
+// the byte, and stops no session.
+func TestAProgramOfBeforeLeavesANewStateAlone(t *testing.T) {
+	files, _ := filepath.Glob("../../testdata/state/*/newer.json")
+	if len(files) != 2 {
+		t.Errorf("recorded are %q", files)
+	}
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r struct {
+			State turn.State
+			Hooks []struct {
+				Event         string
+				Exit          int
+				Output        string
+				Before, After string
+			}
+		}
+		if err := json.Unmarshal(data, &r); err != nil {
+			t.Fatal(err)
+		}
+		for i, h := range r.Hooks {
+			want := ""
+			if h.Event == "SessionStart" {
+				want = "takes no turns"
+			}
+			if h.Exit != 0 || (h.Output == "") != (want == "") || !strings.Contains(h.Output, want) || i > 0 && h.After != h.Before {
+				t.Errorf("%s: the hook of %s ends with %d, says %q, and makes %s of %s", path, h.Event, h.Exit, h.Output, h.After, h.Before)
+			}
+		}
+		if err := r.State.Check(); err != nil || r.State.Version != turn.Version || len(r.Hooks) < 15 {
+			t.Errorf("%s: %d hooks on a state of layout %d, %v", path, len(r.Hooks), r.State.Version, err)
+		}
+		for _, a := range r.State.Accounts {
+			held, waiting := a.Turns(""), a.Waiting()
+			if len(held) != 1 || !strings.HasPrefix(held[0].Session, "holds-") || len(waiting) != 1 || !strings.HasPrefix(waiting[0].Session, "comes-") {
+				t.Errorf("%s: %+v have the turn, and %+v wait", path, held, waiting)
+			}
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	for _, data := range recordings(f) {
 		f.Add(data)

@@ -24,6 +24,7 @@ const key = "sk-ant-recorded"
 // machine is a home directory with an API, where sessions run. What goes wrong on it ends the scenario.
 type machine struct {
 	program, other string
+	newer          string
 	dir            string
 	save           func(label string, data []byte)
 	api            *fakeapi.Server

@@ -1,7 +1,7 @@
 // Command oldstate records the state files of an afteryou of before, for the tests that read them: it runs that program's
 // hooks and its gateway as Claude Code would run them, and copies state.json once it holds what a scenario is about.
 //
-//	go run ./tools/oldstate -program /path/to/afteryou -out testdata/state/dfe60d7 [-then /path/to/another/afteryou]
+//	go run ./tools/oldstate -program /path/to/afteryou -out testdata/state/dfe60d7 [-then /path/to/another/afteryou] [-newer /path/to/afteryou]
 //
 // Claude Code is a process that sleeps, and this program writes its transcripts; the API is internal/fakeapi. It takes a
 // minute or two, and must not be broken off, or the sleepers stay for ten minutes.
@@ -30,6 +30,7 @@ var scenarios = map[string]func(*machine){
 	"gateway":      gateway,
 	"contradicted": contradicted,
 	"clocks":       clocks,
+	"newer":        newer,
 }
 
 func main() {
@@ -39,6 +40,7 @@ func main() {
 	}
 	program := flag.String("program", "", "the afteryou whose state is recorded")
 	then := flag.String("then", "", "another one, which changes what the first has written")
+	newer := flag.String("newer", "", "one of a newer layout, whose state the first meets")
 	out := flag.String("out", "", "directory of the recordings")
 	only := flag.String("only", "", "the one scenario to record")
 	flag.Parse()
@@ -46,14 +48,14 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := record(*program, *then, *out, *only); err != nil {
+	if err := record(*program, *then, *newer, *out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "oldstate:", err)
 		os.Exit(1)
 	}
 }
 
 // record runs the scenarios side by side, each on a machine of its own.
-func record(program, then, out, only string) error {
+func record(program, then, newer, out, only string) error {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return err
@@ -76,6 +78,7 @@ func record(program, then, out, only string) error {
 			m := newMachine(program, then, func(label string, data []byte) {
 				check(os.WriteFile(filepath.Join(out, strings.Trim(name+"-"+label, "-")+".json"), data, 0o644))
 			})
+			m.newer = newer
 			defer m.close()
 			run(m)
 		})
