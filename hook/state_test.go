@@ -28,7 +28,7 @@ func spoiled() map[string]string {
 	const pid = `"process":{"pid":1}` // which lives, and whose start nobody knows
 	session := `"sessions":{"a":{"account":"ACCOUNT",` + pid + `}},`
 	account := func(fields string) string {
-		return fmt.Sprintf(`{"version":1,"salt":"s",%s"accounts":{"ACCOUNT":{"name":"x","at":%q,%s}}}`, session, now.Format(time.RFC3339Nano), fields)
+		return fmt.Sprintf(`{"version":2,"salt":"s",%s"accounts":{"ACCOUNT":{"name":"x","at":%q,%s}}}`, session, now.Format(time.RFC3339Nano), fields)
 	}
 	class := func(fields string) string { return account(`"classes":{"":{` + fields + `}}`) }
 	far := now.AddDate(90, 0, 0).Format(time.RFC3339)
@@ -38,10 +38,10 @@ func spoiled() map[string]string {
 		"a number":               `-1`,
 		"a negative version":     `{"version":-1}`,
 		"a newer layout":         `{"version":9,"accounts":[]}`,
-		"wrong types":            `{"version":1,"sessions":[],"accounts":""}`,
-		"a null session":         `{"version":1,"salt":"s","sessions":{"x":null}}`,
-		"this session null":      `{"version":1,"salt":"s","sessions":{"a":null}}`,
-		"this account null":      `{"version":1,"salt":"s",` + session + `"accounts":{"ACCOUNT":null,"x":null}}`,
+		"wrong types":            `{"version":2,"sessions":[],"accounts":""}`,
+		"a null session":         `{"version":2,"salt":"s","sessions":{"x":null}}`,
+		"this session null":      `{"version":2,"salt":"s","sessions":{"a":null}}`,
+		"this account null":      `{"version":2,"salt":"s",` + session + `"accounts":{"ACCOUNT":null,"x":null}}`,
 		"a null class":           account(`"classes":{"":null,"opus":null}`),
 		"a null call":            account(`"calls":[null]`),
 		"cool-downs below none":  class(`"cool":{"times":-1}`),
@@ -52,7 +52,7 @@ func spoiled() map[string]string {
 		"a transcript in a pipe": strings.Replace(account(`"ahead":0`), `"a":{`, `"a":{"transcript":"FIFO","offsets":{"":7},`, 1),
 		"one of a device":        strings.Replace(account(`"ahead":0`), `"a":{`, `"a":{"transcript":"/dev/zero","offsets":{"":7},`, 1),
 		"one in a directory":     strings.Replace(account(`"ahead":0`), `"a":{`, `"a":{"transcript":"/","offsets":{"":7},`, 1),
-		"the clock put back":     fmt.Sprintf(`{"version":1,"salt":"s",%s"accounts":{"ACCOUNT":{"name":"x","at":%q,"classes":{"":{"cool":{"until":%[2]q},"pace":{"rate":1,"level":-1,"at":%[2]q}}}}}}`, session, far),
+		"the clock put back":     fmt.Sprintf(`{"version":2,"salt":"s",%s"accounts":{"ACCOUNT":{"name":"x","at":%q,"classes":{"":{"cool":{"until":%[2]q},"pace":{"rate":1,"level":-1,"at":%[2]q}}}}}}`, session, far),
 		"a busy line": account(`"calls":[{"session":"b","event":"e",` + pid + `},{"session":"a","agent":"s","event":"f",` + pid + `},` +
 			`{"session":"a","event":"g","phase":1,` + pid + `,"sent":"` + now.Format(time.RFC3339) + `","trial":true,"silent":true,"news":2},` +
 			`{"session":"a","phase":2,"refused":"` + now.Format(time.RFC3339) + `","retry":{"rejected":"` + now.Format(time.RFC3339) + `","in":1000000000}}],` +
@@ -149,7 +149,7 @@ func TestTheHookGoesOnWhateverStandsInThePlaceOfTheState(t *testing.T) {
 		},
 		"a closed file": func(path string) error { return os.WriteFile(path, nil, 0) },
 		"a full list": func(path string) error {
-			return os.WriteFile(path, []byte(`{"version":1,"accounts":{`+strings.Repeat(`"":{},`, 1<<17)+`"":{}}}`), 0o600)
+			return os.WriteFile(path, []byte(`{"version":2,"accounts":{`+strings.Repeat(`"":{},`, 1<<17)+`"":{}}}`), 0o600)
 		},
 	} {
 		t.Run(what, func(t *testing.T) {

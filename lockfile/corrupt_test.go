@@ -18,9 +18,9 @@ import (
 
 func TestACorruptStateIsSetAsideAndSaid(t *testing.T) {
 	for what, content := range map[string]string{
-		"an empty file": "", "half a file": `{"version":1,"accounts":{"p`, "no JSON": "hello", "no version": "{}", "a list": "[]",
-		"another shape": `{"version":1,"accounts":3}`, "a null session": `{"version":1,"sessions":{"x":null}}`,
-		"what can't be true": `{"version":1,"accounts":{"p":{"classes":{"":{"cool":{"times":-1}}}}}}`,
+		"an empty file": "", "half a file": `{"version":2,"accounts":{"p`, "no JSON": "hello", "no version": "{}", "a list": "[]",
+		"another shape": `{"version":2,"accounts":3}`, "a null session": `{"version":2,"sessions":{"x":null}}`,
+		"what can't be true": `{"version":2,"accounts":{"p":{"classes":{"":{"cool":{"times":-1}}}}}}`,
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := open(t)

@@ -26,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"afteryou/internal/oldstate"
 	"afteryou/internal/turn"
 )
 
@@ -321,6 +322,9 @@ func decode(path string, data []byte) (*turn.State, error) {
 	}
 	state := new(turn.State)
 	err := json.Unmarshal(data, state)
+	if err == nil && state.Version == oldstate.Version {
+		state, err = oldstate.Read(data)
+	}
 	if err == nil && state.Version < 1 {
 		err = errors.New("no version in it")
 	}

@@ -254,7 +254,7 @@ func TestALockHeldForEverStopsNobody(t *testing.T) {
 func TestACrashBeforeTheRenameLeavesTheOldState(t *testing.T) {
 	s := open(t)
 	set(t, s, "old")
-	if err := os.WriteFile(filepath.Join(s.Dir(), "state.tmp"), []byte(`{"version":1,"accounts":{"p":{"na`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.Dir(), "state.tmp"), []byte(`{"version":2,"accounts":{"p":{"na`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := name(t, s); got != "old" {

@@ -20,9 +20,11 @@ func TestABrokenStateStopsNoSession(t *testing.T) {
 		return func(path string) error { return os.WriteFile(path, []byte(content), 0o600) }
 	}
 	for what, put := range map[string]func(path string) error{
-		"a null session":     text(`{"version":1,"sessions":{"x":null}}`),
-		"a null pool":        text(`{"version":1,"pools":{"x":null}}`),
-		"a count below none": text(`{"version":1,"pools":{"x":{"cool":{"times":-1},"pace":{"window":-1}}}}`),
+		"a null session":     text(`{"version":2,"sessions":{"x":null}}`),
+		"a null account":     text(`{"version":2,"accounts":{"x":null}}`),
+		"a null call":        text(`{"version":2,"accounts":{"x":{"calls":[null]}}}`),
+		"a count below none": text(`{"version":2,"accounts":{"x":{"classes":{"":{"cool":{"times":-1},"pace":{"window":-1}}}}}}`),
+		"one of before":      text(`{"version":1,"pools":{"x":null}}`),
 		"garbage":            text("\x00\xff"),
 		"a directory":        func(path string) error { return os.Mkdir(path, 0o700) },
 		"a pipe":             func(path string) error { return syscall.Mkfifo(path, 0o600) },

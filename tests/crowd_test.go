@@ -79,12 +79,12 @@ func (w *waiters) turns() (held, queue []string) {
 		w.Fatal(err)
 	}
 	defer v.Close()
-	for _, p := range v.State.Pools {
-		for _, g := range p.Grants {
-			held = append(held, g.Session)
+	for _, a := range v.State.Accounts {
+		for _, c := range a.Turns("") {
+			held = append(held, c.Session)
 		}
-		for _, q := range p.Queue {
-			queue = append(queue, q.Session)
+		for _, c := range a.Line("") {
+			queue = append(queue, c.Session)
 		}
 	}
 	return held, queue
@@ -114,9 +114,9 @@ func (w *waiters) next() time.Duration {
 func (w *waiters) release() {
 	w.Helper()
 	v, err := line.Change(context.Background(), w.store, nil, func(now time.Time, s *turn.State) {
-		for _, p := range s.Pools {
-			p.Succeeded(now, turn.Key{Session: w.holder})
-			line.Admit(now, p, turn.Rules{Most: 1})
+		for _, a := range s.Accounts {
+			a.Succeeded(now, turn.Key{Session: w.holder})
+			line.Admit(now, a)
 		}
 	})
 	if err != nil {

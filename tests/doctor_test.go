@@ -15,6 +15,7 @@ import (
 	"afteryou/internal/claude"
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/install"
+	"afteryou/internal/limit"
 	"afteryou/internal/realclaude"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
@@ -262,11 +263,11 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 			s.write("one/.claude/settings.json", `{"apiKeyHelper":"pass one"}`, 0o600)
 			mkdir(s.path("two"))
 			s.state(func(st *turn.State) error {
-				st.Pool("p").Name = "login of ~/.claude"
-				st.Pool("p").Pace.Rate = 1
+				a := st.Open("p")
+				a.Name, a.Classes = "login of ~/.claude", map[string]*turn.Class{"": {Pace: limit.Pace{Rate: 1}}}
 				st.Sessions = map[string]*turn.Session{
-					"1": {Pool: "p", Process: lockfile.Self(), Dir: s.path("one"), Seen: time.Now()},
-					"2": {Pool: "p", Process: lockfile.Self(), Dir: s.path("two"), Seen: time.Now()},
+					"1": {Account: "p", Process: lockfile.Self(), Dir: s.path("one"), Seen: time.Now()},
+					"2": {Account: "p", Process: lockfile.Self(), Dir: s.path("two"), Seen: time.Now()},
 				}
 				return nil
 			})

@@ -58,7 +58,7 @@ func (p *person) cool(session string, d time.Duration) (until time.Time) {
 	p.t.Helper()
 	p.state(func(s *turn.State) error {
 		until = time.Now().Add(d)
-		s.Pool(s.Sessions[session].Pool).Limited(time.Now(), until, "rate limit")
+		s.Open(s.Sessions[session].Account).Limited(time.Now(), "", until, "rate limit")
 		return nil
 	})
 	return until

@@ -118,8 +118,7 @@ func TestLimitsShareTheCoolDown(t *testing.T) {
 	}
 	v.Close()
 	cooling := func(session string) bool {
-		_, ok := v.State.Pool(v.State.Sessions[session].Pool).Cooling(time.Now())
-		return ok
+		return !v.State.Account(v.State.Sessions[session].Account).CoolsUntil(time.Now(), "").IsZero()
 	}
 	if !cooling("one") || cooling("other") {
 		t.Errorf("cooling: the account's session %v, another's %v; want the first alone", cooling("one"), cooling("other"))

@@ -221,9 +221,15 @@ func (m *machine) counted() (calls, turns int) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		m.t.Fatal(err)
 	}
-	for _, p := range s.Pools {
-		calls += len(p.Pace.Log)
-		turns += len(p.Grants)
+	for _, a := range s.Accounts {
+		for _, l := range a.Classes {
+			calls += l.Pace.Sent
+		}
+		for _, c := range a.Calls {
+			if c.Phase == turn.Granted {
+				turns++
+			}
+		}
 	}
 	return calls, turns
 }

@@ -32,16 +32,18 @@ func evilHome(t *testing.T) *person {
 	p := newSomeone(t, "2.1.330")
 	now := time.Now()
 	p.state(func(state *turn.State) error {
-		p := state.Pool("p" + evil)
+		p := state.Open("p" + evil)
 		p.Name, p.At = "account "+evil, now
-		p.Limited(now, now.Add(time.Hour), "why "+evil)
+		p.Limited(now, "", now.Add(time.Hour), "why "+evil)
 		state.Sessions = make(map[string]*turn.Session)
 		for _, id := range []string{"\x1b[31m", "\u202eab", "stopped", "idle"} {
-			state.Sessions[id] = &turn.Session{Pool: "p" + evil, Process: lockfile.Self(), Dir: evil, Since: now, Seen: now}
+			state.Sessions[id] = &turn.Session{Account: "p" + evil, Process: lockfile.Self(), Dir: evil, Since: now, Seen: now}
 		}
 		state.Sessions["stopped"].Stop = turn.Stop{Since: now, Until: now.Add(time.Hour), Why: "why " + evil}
-		p.Grants = append(p.Grants, turn.Grant{Key: turn.Key{Session: "\x1b[31m", Agent: evil}, Process: lockfile.Self(), At: now, Seen: now})
-		p.Queue = append(p.Queue, turn.Ticket{Key: turn.Key{Session: "\u202eab"}, Process: lockfile.Self(), Since: now})
+		p.Calls = []*turn.Call{
+			{Key: turn.Key{Session: "\x1b[31m", Agent: evil}, Phase: turn.Granted, Process: lockfile.Self(), Granted: now, Seen: now},
+			{Key: turn.Key{Session: "\u202eab"}, Process: lockfile.Self(), Asked: now},
+		}
 		return nil
 	})
 	store, err := lockfile.Open(p.path(".local/state/afteryou"))

@@ -25,8 +25,8 @@ const (
 type report struct {
 	Pools []struct {
 		Name     string
-		CoolDown *limit  `json:"cool_down"`
-		Usage    *limit  `json:"usage_limit"`
+		CoolDown *coolDown `json:"cool_down"`
+		Usage    *coolDown `json:"usage_limit"`
 		Rate     float64 `json:"calls_per_minute"`
 		Budget   *struct {
 			Calls   float64
@@ -37,7 +37,7 @@ type report struct {
 	}
 }
 
-type limit struct {
+type coolDown struct {
 	Until   time.Time
 	Seconds float64
 }

@@ -177,9 +177,11 @@ func (m *machine) free() {
 	if err := json.Unmarshal(data, &s); err != nil {
 		m.t.Fatal(err)
 	}
-	for id, p := range s.Pools {
-		if len(p.Grants)+len(p.Queue) > 0 {
-			m.t.Errorf("in %s %v have a turn and %v wait", id, p.Grants, p.Queue)
+	for id, a := range s.Accounts {
+		for _, c := range a.Calls {
+			if c.Phase != turn.Over {
+				m.t.Errorf("in %s %+v has a turn or waits", id, c)
+			}
 		}
 	}
 }

@@ -135,7 +135,7 @@ func TestRealSessionRunsOnABrokenState(t *testing.T) {
 		spoil func(dir string) error
 		says  string
 	}{
-		"truncated":          {func(dir string) error { return state(dir, `{"version":1,"po`) }, "set aside as state.corrupt-"},
+		"truncated":          {func(dir string) error { return state(dir, `{"version":2,"ac`) }, "set aside as state.corrupt-"},
 		"of a newer version": {func(dir string) error { return state(dir, `{"version":99}`) }, "written by a newer afteryou"},
 		"not readable":       {func(dir string) error { return os.MkdirAll(filepath.Join(dir, "state.json"), 0o700) }, "not a regular file"},
 		"not writable":       {func(dir string) error { return os.MkdirAll(filepath.Join(dir, "lock"), 0o700) }, "lock"},

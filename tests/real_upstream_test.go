@@ -184,9 +184,11 @@ func TestRealGatewayBeforeTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	classes := 0
-	for id := range s.Pools {
-		if strings.Contains(id, "/") {
-			classes++
+	for _, a := range s.Accounts {
+		for class := range a.Classes {
+			if class != "" {
+				classes++
+			}
 		}
 	}
 	if classes == 0 {

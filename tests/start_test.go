@@ -26,7 +26,7 @@ func TestRealSessionStartsWithoutItsStateDirectory(t *testing.T) {
 	own := `{"includeCoAuthoredBy":false}` // of the person's, who shows it already
 	m.print(m.session("one", "AFTERYOU_CLAUDE="+script, "REAL_CLAUDE="+m.claude))
 	m.print(m.session("two", "AFTERYOU_CLAUDE="+script, "REAL_CLAUDE="+m.claude), "--settings", own)
-	if data, err := os.ReadFile(filepath.Join(m.stateDir(), "state.json")); err != nil || !strings.Contains(string(data), `"pools"`) {
+	if data, err := os.ReadFile(filepath.Join(m.stateDir(), "state.json")); err != nil || !strings.Contains(string(data), `"accounts"`) {
 		t.Errorf("the hooks left the state %s, %v", data, err)
 	}
 }

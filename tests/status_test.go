@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"afteryou/internal/turn"
+	"afteryou/lockfile"
 )
 
 // The place that is shown is the one in which the turn comes: calls of -p let interactive ones pass.
@@ -15,14 +16,14 @@ func TestPlacesAreThoseOfPriority(t *testing.T) {
 	s := newSomeone(t, "2.1.330", "AFTERYOU_PRIORITY=interactive", "AFTERYOU_TURNS=strict")
 	pid := turn.Process{PID: s.session()}
 	s.state(func(st *turn.State) error {
-		p := st.Pool("p")
+		p := st.Open("p")
 		p.Name = "the account"
 		st.Sessions = make(map[string]*turn.Session)
 		now := time.Now()
 		for _, id := range []string{"holder", "print-1", "print-2", "typed-1", "typed-2", "typed-3", "typed-4"} {
-			st.Sessions[id] = &turn.Session{Pool: "p", Process: pid, Since: now, Seen: now}
-			p.Ask(now, turn.Ticket{Key: turn.Key{Session: id}, Event: "e", Process: pid, Print: strings.HasPrefix(id, "print")})
-			p.Admit(now, turn.Rules{Most: 1, Interactive: true})
+			st.Sessions[id] = &turn.Session{Account: "p", Process: pid, Since: now, Seen: now}
+			p.Ask(now, turn.Call{Key: turn.Key{Session: id}, Event: "e", Process: pid, Print: strings.HasPrefix(id, "print"), Rules: turn.Rules{Most: 1, Interactive: true}})
+			p.Admit(now, lockfile.Alive)
 		}
 		return nil
 	})

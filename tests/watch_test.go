@@ -129,7 +129,7 @@ func TestStatusline(t *testing.T) {
 	}{
 		{"the second in line", "00000004-aaaa", nil, "turn 2 of 4 · limit 34s\n", 0},
 		{"behind a command of the person's", "00000004-aaaa", []string{"--", "cat | tr -d '{}'; echo"}, `"session_id":"00000004-aaaa" | turn 2 of 4 · limit 34s` + "\n", 0},
-		{"behind a program with arguments", "00000003-aaaa", []string{"printf", "%s", "mine"}, "mine | turn 1 of 4 · limit 34s\n", 0},
+		{"behind a program with arguments", "00000003-aaaa", []string{"printf", "%s", "mine"}, "mine | turn 1 of 4, held by as many calls as the rules allow · limit 34s\n", 0},
 		{"one that waits for the limit alone", "00000009-aaaa", nil, "limit 34s\n", 0},
 		{"one we do not know", "x", []string{"echo mine"}, "mine\n", 0},
 		{"one we do not know, and no command", "x", nil, "", 0},

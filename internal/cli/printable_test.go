@@ -19,10 +19,10 @@ const evil = "/e\x1b]0;owned\a\x1b[2J\u009b2J\u202e\u2066\x7f\r\nturn\tvil"
 func TestNothingWatchedSteersTheTerminal(t *testing.T) {
 	now := time.Now()
 	state := turn.NewState()
-	p := state.Pool("p" + evil)
+	p := state.Open("p" + evil)
 	p.Name, p.At = "account "+evil, now
-	p.Limited(now, now.Add(time.Hour), "why "+evil)
-	state.Sessions = map[string]*turn.Session{"\x1b[31m": {Pool: "p" + evil, Process: lockfile.Self(), Dir: evil, Since: now, Seen: now}}
+	p.Limited(now, "", now.Add(time.Hour), "why "+evil)
+	state.Sessions = map[string]*turn.Session{"\x1b[31m": {Account: "p" + evil, Process: lockfile.Self(), Dir: evil, Since: now, Seen: now}}
 	var watched scene
 	watched.look(state, now, true)
 	lines := watched.frame(now, 120, 40)

@@ -107,12 +107,17 @@ func reportOf(s *turn.State, now time.Time) report {
 				}
 			}
 			one.callers(s, id, class, now)
-			if class != "" || one.Sessions+len(one.Turns)+len(one.Waiting)+len(one.Retrying) > 0 || one.CoolDown != nil || one.Usage != nil || len(a.Classes) <= 1 {
+			if class != "" || len(classesOf(a)) == 1 || !one.quiet() {
 				r.Pools = append(r.Pools, one)
 			}
 		}
 	}
 	return r
+}
+
+// quiet reports that no session shares the limit, and nothing is known of it.
+func (one poolReport) quiet() bool {
+	return one.Sessions+len(one.Turns)+len(one.Waiting)+len(one.Retrying) == 0 && one.CoolDown == nil && one.Usage == nil && one.Rate == 0
 }
 
 // classesOf are the classes of models of an account; the first is of the calls that are not told apart by them.
@@ -184,7 +189,7 @@ func (one *poolReport) callers(s *turn.State, account, class string, now time.Ti
 }
 
 // segment says in a few words what a session waits for; nothing where it does not wait. A limit may be known in several of
-// its classes: of each kind the longest is told, once. It works on a state from which those that are gone are gone.
+// its classes, and where calls are not told apart by them: of each kind the longest is told, once. It works on a state from which those that are gone are gone.
 func segment(s *turn.State, id string, now time.Time) string {
 	session := s.Sessions[id]
 	if session == nil {
@@ -194,7 +199,7 @@ func segment(s *turn.State, id string, now time.Time) string {
 	var cool, usage time.Time
 	a := s.Account(session.Account)
 	for _, class := range classesOf(a) {
-		if !shares(session, session.Account, class) {
+		if class != "" && !session.Gateway {
 			continue
 		}
 		line := a.Line(class)

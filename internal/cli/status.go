@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
 
@@ -115,6 +116,9 @@ func (p poolReport) writeCallers(out io.Writer, now time.Time) error {
 		note := "waits for " + span(c.Seconds)
 		if c.Place == 1 && c.Why != "" {
 			note += ", held by " + c.Why
+			if c.Why != string(turn.OneAtATime) { // they are sooner over than their leases, as a rule
+				note += " until " + clock(c.Until, now)
+			}
 		}
 		line(fmt.Sprint(c.Place), c, note)
 	}

@@ -18,22 +18,22 @@ func TestStatusTellsWhatIsWaitedFor(t *testing.T) {
 		if s.Sessions == nil {
 			s.Sessions = make(map[string]*turn.Session)
 		}
-		s.Sessions[id] = &turn.Session{Pool: "p", Dir: "/" + id, Stop: stop}
+		s.Sessions[id] = &turn.Session{Account: "p", Dir: "/" + id, Stop: stop}
 		return turn.Key{Session: id}
 	}
-	p := s.Pool("p")
+	p := s.Open("p")
 	p.Name = "the account"
-	p.Limited(now, time.Time{}, "rate limit")
-	p.Limited(now, now.Add(2*time.Hour), "usage limit")
+	p.Limited(now, "", time.Time{}, "rate limit")
+	p.Limited(now, "", now.Add(2*time.Hour), "usage limit")
 	one("dead", turn.Stop{Since: now.Add(-10 * time.Second), Until: now.Add(75 * time.Second), Why: "rate limit"})
 	one("gone-on", turn.Stop{Since: now.Add(-time.Minute), Until: now.Add(-time.Second), Why: "rate limit"})
 	one("idle", turn.Stop{})
 	p.Retrying(now, one("native", turn.Stop{Since: now.Add(-5 * time.Second), Until: now.Add(20 * time.Second), Why: "API error"}),
 		turn.Retry{Rejected: now.Add(-5 * time.Second), In: 25 * time.Second, Attempt: 1})
-	p.Ask(now, turn.Ticket{Key: one("inline", turn.Stop{Since: now, Until: now.Add(30 * time.Second), Why: "rate limit"}), Event: "e"})
+	p.Ask(now, turn.Call{Key: one("inline", turn.Stop{Since: now, Until: now.Add(30 * time.Second), Why: "rate limit"}), Event: "e"})
 
 	var out bytes.Buffer
-	if err := reportOf(s, now, turn.Rules{}).write(&out, now); err != nil {
+	if err := reportOf(s, now).write(&out, now); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.Join(strings.FieldsFunc(out.String(), func(r rune) bool { return r == '\n' }), "\n")
@@ -52,8 +52,8 @@ func TestStatusTellsWhatIsWaitedFor(t *testing.T) {
 		t.Errorf("%d sessions are stopped, want one:\n%s", n, got)
 	}
 	// Once somebody was told a time, it is none of ours.
-	p.Limited(now, now.Add(time.Minute), "rate limit")
-	if c := reportOf(s, now, turn.Rules{}).Pools[0].CoolDown; c == nil || c.Guess || c.Seconds != 60 {
+	p.Limited(now, "", now.Add(time.Minute), "rate limit")
+	if c := reportOf(s, now).Pools[0].CoolDown; c == nil || c.Guess || c.Seconds != 60 {
 		t.Errorf("the cool-down is %+v, want one that was said", c)
 	}
 }

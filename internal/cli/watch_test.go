@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"afteryou/internal/limit"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
@@ -13,24 +14,27 @@ import (
 // twelve is a state in which 12 sessions share a limit: two call, one was rejected, four wait, five are idle.
 func twelve(now time.Time) *turn.State {
 	s := turn.NewState()
-	p := s.Pool("p")
+	p := s.Open("p")
 	p.Name = "https://api.anthropic.com, API key"
 	p.At = now
-	p.Pace.Rate, p.Pace.At, p.Pace.Used = 0.5, now, now
+	p.Classes = map[string]*turn.Class{"": {Pace: limit.Pace{Rate: 0.5, At: now, Used: now}}}
 	s.Sessions = make(map[string]*turn.Session)
 	for i := range 12 {
 		id := fmt.Sprintf("%08d-aaaa", i)
-		s.Sessions[id] = &turn.Session{Pool: "p", Process: lockfile.Self(), Dir: fmt.Sprintf("/home/u/a/long/way/down/to/project-%d", i), Since: now, Seen: now}
-		k := turn.Key{Session: id}
+		s.Sessions[id] = &turn.Session{Account: "p", Process: lockfile.Self(), Dir: fmt.Sprintf("/home/u/a/long/way/down/to/project-%d", i), Since: now, Seen: now}
+		c := turn.Call{Key: turn.Key{Session: id}, Process: lockfile.Self()}
 		switch {
 		case i < 2:
-			p.Grants = append(p.Grants, turn.Grant{Key: k, Process: lockfile.Self(), At: now.Add(-3 * time.Second), Seen: now})
+			c.Phase, c.Granted, c.Seen = turn.Granted, now.Add(-3*time.Second), now
 		case i == 2:
-			p.Retries = append(p.Retries, turn.Retry{Key: k, Process: lockfile.Self(), Rejected: now.Add(-time.Second), In: 35 * time.Second, Attempt: 1})
-			p.Callers = append(p.Callers, turn.Caller{Key: k, Sent: now.Add(-2 * time.Second), Rejected: now.Add(-time.Second)})
+			c.Phase, c.Refused = turn.Over, now.Add(-time.Second)
+			c.Retry = &turn.Retry{Rejected: c.Refused, In: 35 * time.Second, Attempt: 1}
 		case i < 7:
-			p.Queue = append(p.Queue, turn.Ticket{Key: k, Process: lockfile.Self(), Since: now.Add(-10 * time.Second)})
+			c.Asked = now.Add(-10 * time.Second)
+		default:
+			continue
 		}
+		p.Calls = append(p.Calls, &c)
 	}
 	return s
 }

@@ -163,6 +163,8 @@ func (u User) ours(list []claude.Handler) []byte {
 			continue
 		case b.Len() > 0 && h.Event == last.Event && h.Group == last.Group:
 			fmt.Fprintf(&b, ",%s", h.Raw)
+		case b.Len() > 0 && h.Event == last.Event:
+			fmt.Fprintf(&b, `]},{"hooks":[%s`, h.Raw)
 		case b.Len() > 0:
 			b.WriteString("]}],")
 			fallthrough

@@ -135,7 +135,7 @@ func (c *Call) began(sent time.Time) time.Time {
 
 // took is what the call takes, as far as is known.
 func (c *Call) took() limit.Costs {
-	return limit.Costs{cmp.Or(c.Took.Input, c.Expected.Input), cmp.Or(c.Took.Output, c.Expected.Output)}
+	return limit.Costs{Input: cmp.Or(c.Took.Input, c.Expected.Input), Output: cmp.Or(c.Took.Output, c.Expected.Output)}
 }
 
 // find returns the first call that fits, or nil.

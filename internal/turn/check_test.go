@@ -124,9 +124,9 @@ func TestCheckLeavesTheClockAlone(t *testing.T) {
 				p.Admit(now(sec), everybody)
 				p.Sent(now(sec), a, now(sec-1))
 				p.Retrying(now(sec), a, Retry{Rejected: now(sec), In: 9 * time.Minute, Attempt: 1})
-				p.Used(now(sec), b, now(sec), limit.Costs{1000, 1000})
-				p.Rejected(now(sec), b, Rejection{In: 599 * time.Second, Limit: true, Headers: limit.Headers{Requests: limit.Resource{50, 42}}})
-				p.Headers(now(sec), b, limit.Headers{Requests: limit.Resource{50, 1}, Input: limit.Resource{1000, 10}})
+				p.Used(now(sec), b, now(sec), limit.Costs{Input: 1000, Output: 1000})
+				p.Rejected(now(sec), b, Rejection{In: 599 * time.Second, Limit: true, Headers: limit.Headers{Requests: limit.Resource{Limit: 50, Remaining: 42}}})
+				p.Headers(now(sec), b, limit.Headers{Requests: limit.Resource{Limit: 50, Remaining: 1}, Input: limit.Resource{Limit: 1000, Remaining: 10}})
 				s.Sessions["a"].Resume(now(sec), Death{At: now(sec), Answered: now(sec)}, r)
 				p.Limited(now(sec), "", now(sec+590), "x")
 				p.Ended(now(sec), a)
@@ -179,7 +179,7 @@ func TestNoNumberSpoilsTheState(t *testing.T) {
 				p.Ask(now, Call{Key: a, Event: fmt.Sprint(i)})
 				p.Admit(now, everybody)
 				p.Headers(now, a, l)
-				p.Used(now, a, now, limit.Costs{x, y})
+				p.Used(now, a, now, limit.Costs{Input: x, Output: y})
 				p.Retrying(now, a, Retry{Rejected: now, In: seconds(y), Attempt: 1, Named: l})
 				p.Rejected(now, a, Rejection{In: seconds(x), Limit: i > 10, Headers: l})
 				p.Succeeded(now, a)
@@ -207,7 +207,7 @@ func TestNothingThatPassesHoldsACallForDays(t *testing.T) {
 		"a call on trial for ever":             `"classes":{"":{"pace":{"rate":1,"level":1}}},"calls":[{"session":"b","phase":2,"news":2,"trial":true,"sent":"2026-03-01T09:00:00Z","doubt":"2026-03-01T09:01:00Z"}]`,
 	} {
 		s := new(State)
-		if err := cmp.Or(json.Unmarshal([]byte(`{"version":1,"accounts":{"p":{"at":"2026-03-01T09:00:00Z",`+state+`}}}`), s), s.Check()); err != nil {
+		if err := cmp.Or(json.Unmarshal([]byte(`{"version":2,"accounts":{"p":{"at":"2026-03-01T09:00:00Z",`+state+`}}}`), s), s.Check()); err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}

@@ -25,7 +25,7 @@ func (a *Account) expect(c *Call) (cost limit.Costs, own bool) {
 		}
 		return cmp.Or(took, expected, first)
 	}
-	cost = limit.Costs{mean(last.Took.Input, last.Expected.Input, first.Input), mean(last.Took.Output, last.Expected.Output, first.Output)}
+	cost = limit.Costs{Input: mean(last.Took.Input, last.Expected.Input, first.Input), Output: mean(last.Took.Output, last.Expected.Output, first.Output)}
 	return cost, last.Own || last.Took != limit.Costs{}
 }
 

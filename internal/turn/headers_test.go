@@ -15,7 +15,7 @@ func TestHeaders(t *testing.T) {
 		run   func(s story)
 	}{
 		{"a late answer does not take the level away that came in meanwhile", Rules{}, func(s story) {
-			requests := limit.Headers{Requests: limit.Resource{60, 0}}
+			requests := limit.Headers{Requests: limit.Resource{Limit: 60, Remaining: 0}}
 			s.paced(0, 1)
 			s.pace().Limit, s.pace().Level = 1, 1
 			s.askFromGateway(0, a)
@@ -35,13 +35,13 @@ func TestHeaders(t *testing.T) {
 			s.askFromGateway(0, a)
 			s.askFromGateway(0, b)
 			s.admit(0, 0)
-			s.Rejected(at(.1), b, Rejection{In: 2 * time.Second, Limit: true, Headers: limit.Headers{Requests: limit.Resource{30, 0}}})
+			s.Rejected(at(.1), b, Rejection{In: 2 * time.Second, Limit: true, Headers: limit.Headers{Requests: limit.Resource{Limit: 30, Remaining: 0}}})
 			if s.pace().Rate != .5 {
 				s.Errorf("rate %g, want .5, as the headers say", s.pace().Rate)
 			}
 		}},
 		{"headers that a rejection contradicts are not believed for a while", Rules{}, func(s story) {
-			lie := limit.Headers{Requests: limit.Resource{50, 42}}
+			lie := limit.Headers{Requests: limit.Resource{Limit: 50, Remaining: 42}}
 			call := func(sec float64, in int) (first bool) {
 				s.askFromGateway(sec, a)
 				s.pace().Level = 1
@@ -84,7 +84,7 @@ func TestHeaders(t *testing.T) {
 		{"a rejection without headers contradicts those that said there was room", Rules{}, func(s story) {
 			s.askFromGateway(0, a)
 			s.admit(0, 0)
-			s.Headers(at(1), a, limit.Headers{Requests: limit.Resource{50, 42}})
+			s.Headers(at(1), a, limit.Headers{Requests: limit.Resource{Limit: 50, Remaining: 42}})
 			s.Succeeded(at(1), a)
 			s.askFromGateway(2, a)
 			s.admit(2, 0)
@@ -101,13 +101,13 @@ func TestHeaders(t *testing.T) {
 		{"an overloaded server contradicts nothing", Rules{}, func(s story) {
 			s.askFromGateway(0, a)
 			s.admit(0, 0)
-			if s.Rejected(at(.1), a, Rejection{Headers: limit.Headers{Requests: limit.Resource{50, 42}}}) {
+			if s.Rejected(at(.1), a, Rejection{Headers: limit.Headers{Requests: limit.Resource{Limit: 50, Remaining: 42}}}) {
 				s.Error("it does")
 			}
 		}},
 		{"headers prove how much is left at least, and how fast it comes in", Rules{}, func(s story) {
 			requests := func(most, remaining float64) limit.Headers {
-				return limit.Headers{Requests: limit.Resource{most, remaining}}
+				return limit.Headers{Requests: limit.Resource{Limit: most, Remaining: remaining}}
 			}
 			s.Headers(at(0), a, requests(60, 40))
 			if s.pace().Rate != 1 {

@@ -98,7 +98,7 @@ func (s story) lacksTokens(sec float64, k Key) {
 		s.Fatalf("%v has no turn at %g s", k, sec)
 	}
 	s.Sent(at(sec), k, at(sec))
-	s.Rejected(at(sec), k, Rejection{In: 40 * time.Second, Limit: true, Headers: limit.Headers{Input: limit.Resource{60000, 1234}}})
+	s.Rejected(at(sec), k, Rejection{In: 40 * time.Second, Limit: true, Headers: limit.Headers{Input: limit.Resource{Limit: 60000, Remaining: 1234}}})
 }
 
 // A call at the gateway that lacks tokens again and again may be larger than the limit. It holds the others three times; after

@@ -73,11 +73,11 @@ func (s *sim) take(cost float64) float64 {
 // limits are the headers of an answer now.
 func (s *sim) limits() (l limit.Headers) {
 	if s.lie {
-		return limit.Headers{Requests: limit.Resource{50, 42}}
+		return limit.Headers{Requests: limit.Resource{Limit: 50, Remaining: 42}}
 	}
 	for i, of := range []*limit.Resource{&l.Requests, &l.Input} {
 		if i < len(s.buckets) {
-			*of = limit.Resource{Limit: s.buckets[i].rate * 60 * s.headers, Remaining: max(0, math.Floor(s.buckets[i].level+1e-9))}
+			*of = limit.Resource{Limit: Limit: s.buckets[i].rate * 60 * s.headers, Remaining: Remaining: max(0, math.Floor(s.buckets[i].level+1e-9))}
 		}
 	}
 	return l

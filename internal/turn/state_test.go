@@ -100,7 +100,7 @@ var states = []string{
 	`{"pools":{"p":{"at":"2026-03-01T09:00:00Z","retries":[{"session":"a","rejected":"2026-03-01T09:00:00Z","in":5000000000}]}}}`,
 	`{"pools":{"p":{"at":"2100-01-01T00:00:00Z","retries":[{"session":"a","rejected":"2000-01-01T00:00:00Z","in":1}]}}}`,
 	`{"pools":{"p":{"at":"2026-03-01T09:00:00Z","pace":{"window":1},"costs":{"input":1e9},"tokens":{"input":{"rate":1,"top":1e9,"at":"2026-03-01T09:00:00Z"}}}}}`,
-	`{"version":1,"accounts":{"p":{"at":"2026-03-01T09:00:00Z","calls":[{"session":"a","asked":"2026-03-01T09:00:00Z"},{"session":"a","phase":2,"trial":true,"sent":"2026-03-01T09:00:00Z"}],` +
+	`{"version":2,"accounts":{"p":{"at":"2026-03-01T09:00:00Z","calls":[{"session":"a","asked":"2026-03-01T09:00:00Z"},{"session":"a","phase":2,"trial":true,"sent":"2026-03-01T09:00:00Z"}],` +
 		`"classes":{"":{"pace":{"rate":0.5,"level":1,"log":[1772355600000,5,5]}}}}}}`,
 	`{"accounts":{"p":{"at":"2026-03-01T09:00:00Z","calls":[{"session":"a","phase":1,"retry":{"rejected":"2026-03-01T09:00:00Z","in":5000000000}}]}}}`,
 	`{"accounts":{"p":{"at":"2100-01-01T00:00:00Z","calls":[{"session":"a","phase":2,"retry":{"rejected":"2000-01-01T00:00:00Z","in":1}}]}}}`,
@@ -145,8 +145,8 @@ func FuzzState(f *testing.F) {
 		}
 		p.Sent(now, a, now)
 		p.Retrying(now, a, Retry{Rejected: now, In: time.Second, Attempt: 1})
-		p.Rejected(now, a, Rejection{In: time.Second, Limit: true, Headers: limit.Headers{Requests: limit.Resource{50, 42}}})
-		p.Headers(now, a, limit.Headers{Requests: limit.Resource{60, 1}, Input: limit.Resource{1000, 10}})
+		p.Rejected(now, a, Rejection{In: time.Second, Limit: true, Headers: limit.Headers{Requests: limit.Resource{Limit: 50, Remaining: 42}}})
+		p.Headers(now, a, limit.Headers{Requests: limit.Resource{Limit: 60, Remaining: 1}, Input: limit.Resource{Limit: 1000, Remaining: 10}})
 		p.Succeeded(now, a)
 		written := new(State)
 		data, err := st.Encode()

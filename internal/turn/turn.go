@@ -26,7 +26,7 @@ import (
 )
 
 // Version is the layout of State. A file with a higher number is left alone by an older program.
-const Version = 1
+const Version = 2
 
 // State is all that the sessions of one user share on this machine.
 type State struct {
