@@ -92,7 +92,7 @@ func (a *Account) gone(c *Call, what int) time.Time {
 func (a *Account) overBudget(now time.Time, c *Call) (h Hold) {
 	cost, _ := a.expect(c)
 	for _, l := range a.Classes { // where nothing is known, what first calls take in the others
-		cost = limit.Costs{Input: Input: cmp.Or(cost.Input, l.First.Input), Output: Output: cmp.Or(cost.Output, l.First.Output)}
+		cost = limit.Costs{Input: cmp.Or(cost.Input, l.First.Input), Output: cmp.Or(cost.Output, l.First.Output)}
 	}
 	for what := range resources {
 		most, need := c.Rules.Budget.of(what), counts(cost, what)

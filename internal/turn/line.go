@@ -165,7 +165,7 @@ func (a *Account) Withdraw(now time.Time, k Key, event string) {
 
 // release gives the mirrored buckets back what they gave for the call.
 func (a *Account) release(c *Call) {
-	a.class(c.Class).Tokens.Take(limit.Costs{Input: Input: -c.Reserved.Input, Output: Output: -c.Reserved.Output})
+	a.class(c.Class).Tokens.Take(limit.Costs{Input: -c.Reserved.Input, Output: -c.Reserved.Output})
 	c.Reserved = limit.Costs{}
 }
 

@@ -77,7 +77,7 @@ func (s *sim) limits() (l limit.Headers) {
 	}
 	for i, of := range []*limit.Resource{&l.Requests, &l.Input} {
 		if i < len(s.buckets) {
-			*of = limit.Resource{Limit: Limit: s.buckets[i].rate * 60 * s.headers, Remaining: Remaining: max(0, math.Floor(s.buckets[i].level+1e-9))}
+			*of = limit.Resource{Limit: s.buckets[i].rate * 60 * s.headers, Remaining: max(0, math.Floor(s.buckets[i].level+1e-9))}
 		}
 	}
 	return l
