@@ -16,12 +16,7 @@ import (
 )
 
 // todo is what is larger than the house allows, and must become smaller: what is no longer too large must leave the list.
-var todo = []string{
-	"internal/turn/ceil_test.go",
-	"internal/turn/ceil_test.go scenarios",
-	"internal/turn/sim_test.go",
-	"internal/turn/turn_test.go",
-}
+var todo = []string{}
 
 // The bounds of the house. A table is a composite literal of several lines; of it one line counts.
 const (

@@ -13,6 +13,7 @@ import (
 
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 	"afteryou/internal/turn"
 )
 
@@ -82,9 +83,9 @@ func (m *machine) print(s realclaude.Session, args ...string) realclaude.Result 
 }
 
 // open starts an interactive session and waits for its prompt.
-func (m *machine) open(s realclaude.Session, args ...string) *realclaude.Terminal {
+func (m *machine) open(s realclaude.Session, args ...string) *terminal.Terminal {
 	m.t.Helper()
-	terminal, err := realclaude.Open(s, 100, 30, args...)
+	terminal, err := terminal.Open(s, 100, 30, args...)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func (m *machine) open(s realclaude.Session, args ...string) *realclaude.Termina
 }
 
 // ask types a prompt.
-func (m *machine) ask(terminal *realclaude.Terminal, prompt string) {
+func (m *machine) ask(terminal *terminal.Terminal, prompt string) {
 	m.t.Helper()
 	if err := terminal.Type(prompt); err != nil {
 		m.t.Fatal(err)
@@ -106,7 +107,7 @@ func (m *machine) ask(terminal *realclaude.Terminal, prompt string) {
 }
 
 // sees waits until a terminal shows the text.
-func (m *machine) sees(terminal *realclaude.Terminal, text string) {
+func (m *machine) sees(terminal *terminal.Terminal, text string) {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
 	defer cancel()

@@ -14,6 +14,7 @@ import (
 
 	"afteryou/hook"
 	"afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 )
 
 // A panic while a session is made ready costs its turns: it starts as it would without us.
@@ -65,7 +66,7 @@ func TestAPanicBehindTheGlassCostsItsFunctionAlone(t *testing.T) {
 			p.claudeIs("2.1.330", `echo ready
 while read -r line; do echo "got $line"; [ "$line" = bye ] && exit 7; done
 `)
-			terminal, err := realclaude.Open(realclaude.Session{Path: p.program, Env: p.env, Dir: p.home}, 80, 24, "run")
+			terminal, err := terminal.Open(realclaude.Session{Path: p.program, Env: p.env, Dir: p.home}, 80, 24, "run")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -27,7 +27,7 @@ type report struct {
 		Name     string
 		CoolDown *coolDown `json:"cool_down"`
 		Usage    *coolDown `json:"usage_limit"`
-		Rate     float64 `json:"calls_per_minute"`
+		Rate     float64   `json:"calls_per_minute"`
 		Budget   *struct {
 			Calls   float64
 			CallsOf float64 `json:"rpm"`

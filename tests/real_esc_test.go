@@ -8,13 +8,14 @@ import (
 
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 )
 
 // silent answers nothing until the client goes.
 func silent(fakeapi.Request) fakeapi.Answer { return fakeapi.Answer{Cut: fakeapi.Silent} }
 
 // escape presses Esc once the server has the call, and sends the prompt again when it is back in the input box.
-func (m *machine) escape(terminal *realclaude.Terminal, calls int, prompt string) {
+func (m *machine) escape(terminal *terminal.Terminal, calls int, prompt string) {
 	m.t.Helper()
 	m.until("the call", func(log []fakeapi.Request) bool { return len(log) == calls })
 	if err := terminal.Send([]byte("\x1b")); err != nil {

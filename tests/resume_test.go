@@ -13,6 +13,7 @@ import (
 
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 )
 
 // limitedFor answers as then does, but from the first call that begins is true of, and for as long as given, with the
@@ -105,7 +106,7 @@ func (m *machine) logged() string {
 
 // deadTurn is a session that was opened and asked, and whose call was rejected: its turn is dead. The limit lasts for 75
 // seconds from the first call that begins is true of.
-func deadTurn(t *testing.T, begins func(fakeapi.Request) bool, then fakeapi.AnswerFunc, settings []string, args ...string) (*machine, realclaude.Session, *realclaude.Terminal) {
+func deadTurn(t *testing.T, begins func(fakeapi.Request) bool, then fakeapi.AnswerFunc, settings []string, args ...string) (*machine, realclaude.Session, *terminal.Terminal) {
 	t.Helper()
 	m := newMachine(t, fakeapi.Config{Answer: limitedFor(75*time.Second, begins, then)}, append(settings, withoutNetWaits...)...)
 	s := m.session("one")
@@ -196,7 +197,7 @@ func TestRealDeadTurnIsWoken(t *testing.T) {
 }
 
 // rings wants a terminal to have been told once that its session goes on after more than a minute.
-func (m *machine) rings(terminal *realclaude.Terminal, why string) {
+func (m *machine) rings(terminal *terminal.Terminal, why string) {
 	m.t.Helper()
 	want := regexp.MustCompile("\x1b\\]9;afteryou: work goes on after [1-9]m\\d+s " + regexp.QuoteMeta(why) + "\a\a")
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {

@@ -8,6 +8,7 @@ import (
 
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 )
 
 // version makes the machine's Claude Code another one.
@@ -65,7 +66,7 @@ func TestRealOldMenuIsNotTypedTo(t *testing.T) {
 }
 
 // oldTyped is an old version that a limit has stopped, with its hooks off.
-func oldTyped(t *testing.T) (*machine, *realclaude.Terminal) {
+func oldTyped(t *testing.T) (*machine, *terminal.Terminal) {
 	t.Helper()
 	answer := limitedFor(20*time.Second, func(fakeapi.Request) bool { return true }, fakeapi.Agentic(1))
 	m := newMachine(t, fakeapi.Config{Answer: prompted(deadly(answer))}, "AFTERYOU_GATEWAY=off")
@@ -97,7 +98,7 @@ func (m *machine) typedTo(name string) {
 }
 
 // hooksOff is a session of the pinned version with its hooks off, whose turn a limit has ended.
-func hooksOff(t *testing.T, answer fakeapi.AnswerFunc, args ...string) (*machine, *realclaude.Terminal) {
+func hooksOff(t *testing.T, answer fakeapi.AnswerFunc, args ...string) (*machine, *terminal.Terminal) {
 	t.Helper()
 	m := newMachine(t, fakeapi.Config{Answer: answer}, withoutNetWaits...)
 	terminal := m.open(m.session("one"), args...)

@@ -8,13 +8,14 @@ import (
 
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 )
 
 // stoppedTogether opens three sessions of a subscription that are stopped by one usage limit, lets the person do what is
 // given at each, and waits until each has gone on, once.
-func stoppedTogether(m *machine, resets func() time.Time, person func(context.Context, *realclaude.Terminal) error, args ...string) {
+func stoppedTogether(m *machine, resets func() time.Time, person func(context.Context, *terminal.Terminal) error, args ...string) {
 	m.t.Helper()
-	var terminals []*realclaude.Terminal
+	var terminals []*terminal.Terminal
 	for _, name := range []string{"one", "two", "three"} {
 		terminals = append(terminals, m.open(m.session(name), args...))
 	}
@@ -89,7 +90,7 @@ func TestRealSessionsGoOnAfterAUsageLimit(t *testing.T) {
 	t.Parallel()
 	answer, resets := usageLimited(3, 30*time.Second, fakeapi.Agentic(1))
 	m := newMachine(t, fakeapi.Config{Answer: answer}, append([]string{realclaude.Login}, withoutNetWaits...)...)
-	stoppedTogether(m, resets, func(context.Context, *realclaude.Terminal) error { return nil })
+	stoppedTogether(m, resets, func(context.Context, *terminal.Terminal) error { return nil })
 }
 
 // The same where it does not go on by itself. It opens a menu then, which the person closes. 3 minutes after the reset one
@@ -98,7 +99,7 @@ func TestRealSessionsAreWokenOneByOneAfterAUsageLimit(t *testing.T) {
 	t.Parallel()
 	answer, resets := usageLimited(3, 30*time.Second, fakeapi.Agentic(1))
 	m := newMachine(t, fakeapi.Config{Answer: answer}, append([]string{realclaude.Login}, withoutNetWaits...)...)
-	closesMenu := func(ctx context.Context, terminal *realclaude.Terminal) error {
+	closesMenu := func(ctx context.Context, terminal *terminal.Terminal) error {
 		if err := terminal.WaitFor(ctx, "What do you want to do?"); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"afteryou/internal/fakeapi"
-	"afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 )
 
 // Real sessions on a small limit, watched on a small and on a large terminal.
@@ -21,9 +21,9 @@ func TestRealSessionsAreWatched(t *testing.T) {
 	})
 	s := m.session("watcher")
 	s.Args = []string{"status", "--watch"}
-	var watchers []*realclaude.Terminal
+	var watchers []*terminal.Terminal
 	for _, size := range [][2]int{{60, 20}, {200, 50}} {
-		w, err := realclaude.Open(s, size[0], size[1])
+		w, err := terminal.Open(s, size[0], size[1])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,12 +58,7 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 	falls.Store(false)
 	call("fourth", "claude-haiku-4-5") // of another class, where nobody has a turn
 	arrives("fourth")
-	v, err := s.store.View()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer v.Close()
-	if turns := v.State.Account(v.State.AccountID(key)).Turns("haiku-4.5"); len(turns) != 1 || turns[0].Session != "fourth" {
+	if !s.holds("fourth", "haiku-4.5") {
 		t.Error("the fourth has no turn")
 	}
 	end()
@@ -78,6 +73,18 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 	if n := strings.Count(string(data), "gateway: panic: the pool fell; in "); err != nil || n == 0 || n != strings.Count(string(data), "\n") {
 		t.Errorf("the log says %q, %v; want lines that tell of the panic", data, err)
 	}
+}
+
+// holds reports whether a session has the only turn of a class.
+func (s *stand) holds(session, class string) bool {
+	s.Helper()
+	v, err := s.store.View()
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer v.Close()
+	turns := v.State.Account(v.State.AccountID(key)).Turns(class)
+	return len(turns) == 1 && turns[0].Session == session
 }
 
 // Our own way to break off a connection is no panic to be told of.

@@ -1,4 +1,4 @@
-package realclaude
+package realclaude_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"afteryou/internal/fakeapi"
+	"afteryou/internal/terminal"
 )
 
 // In auto mode, the default since 2.1.332, the server says along with its answer whether the tool that it calls is safe;
@@ -18,7 +19,7 @@ func TestRealAutoModeRunsAToolUnasked(t *testing.T) {
 	s, _ := fresh(t, api)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	term, err := Open(s, 100, 30)
+	term, err := terminal.Open(s, 100, 30)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package realclaude
+package realclaude_test
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"afteryou/internal/fakeapi"
+	. "afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 )
 
 var update = flag.Bool("update", false, "run the real Claude Code again and write its captures anew")
@@ -198,7 +200,7 @@ func (c capture) make(t *testing.T, dir string) {
 
 // onTerminal is the situation on a terminal, and what the terminal was sent. The end of the session is left out.
 func (c capture) onTerminal(ctx context.Context, t *testing.T, s Session, api *fakeapi.Server) []byte {
-	term, err := Open(s, 100, 30)
+	term, err := terminal.Open(s, 100, 30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +264,7 @@ func (c capture) checkScreen(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	screen := NewScreen(100, 30)
+	screen := terminal.NewScreen(100, 30)
 	shows := slices.Clone(c.shows)
 	for b := range slices.Chunk(raw, 16) {
 		screen.Write(b)

@@ -1,4 +1,4 @@
-package realclaude
+package realclaude_test
 
 import (
 	"strings"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"afteryou/internal/fakeapi"
+	. "afteryou/internal/realclaude"
 )
 
 // Claude Code works on the clouds as it does on the first party: a 429, which says neither when to come again nor how the

@@ -1,4 +1,4 @@
-package realclaude
+package realclaude_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"afteryou/internal/fakeapi"
+	. "afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 )
 
 // patience is for everything that must happen some time, on any machine.
@@ -161,7 +163,7 @@ func TestRealTerminal(t *testing.T) {
 	s, _ := fresh(t, api)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	term, err := Open(s, 100, 30, "--permission-mode", "bypassPermissions")
+	term, err := terminal.Open(s, 100, 30, "--permission-mode", "bypassPermissions")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +183,7 @@ func TestRealTerminal(t *testing.T) {
 	if err := term.Resize(60, 20); err != nil {
 		t.Fatal(err)
 	}
-	if err := term.WaitUntil(ctx, "the prompt in 60 columns", Ready); err != nil {
+	if err := term.WaitUntil(ctx, "the prompt in 60 columns", terminal.Ready); err != nil {
 		t.Error(err)
 	}
 	if err := term.Type("/exit"); err != nil {
@@ -195,14 +197,14 @@ func TestRealTerminal(t *testing.T) {
 // A program that shows a prompt does not read keys yet.
 func TestTerminalIsReadyOnceKeysAreRead(t *testing.T) {
 	script := `printf '\033[?2004h\033[?2004l'; printf '────────\n> \n'; read go; printf '\033[?2004h'; cat`
-	term, err := Open(Session{Path: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: t.TempDir()}, 80, 24)
+	term, err := terminal.Open(Session{Path: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: t.TempDir()}, 80, 24)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer term.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := term.WaitUntil(ctx, "the prompt", Ready); err != nil {
+	if err := term.WaitUntil(ctx, "the prompt", terminal.Ready); err != nil {
 		t.Fatal(err)
 	}
 	ready := make(chan error, 1)
@@ -223,7 +225,7 @@ func TestTerminalIsReadyOnceKeysAreRead(t *testing.T) {
 func TestTerminalClosesWhatItStarted(t *testing.T) {
 	// A shell that ignores the hang-up, and a child that does too.
 	dir := t.TempDir()
-	term, err := Open(Session{
+	term, err := terminal.Open(Session{
 		Path: "/bin/sh", Args: []string{"-c", `trap "" HUP; sleep 1000 & echo child $!; wait`}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: dir,
 	}, 80, 24)
 	if err != nil {
@@ -234,29 +236,22 @@ func TestTerminalClosesWhatItStarted(t *testing.T) {
 	if err := term.WaitFor(ctx, "child "); err != nil {
 		t.Error(err)
 	}
-	if err := term.WaitUntil(ctx, "two processes", func(string) bool { list, err := family(term.PID()); return err == nil && len(list) >= 2 }); err != nil {
+	if err := term.WaitUntil(ctx, "two processes", func(string) bool { list, err := Family(term.PID()); return err == nil && len(list) >= 2 }); err != nil {
 		t.Error(err)
 	}
-	list, err := family(term.PID())
+	list, err := Family(term.PID())
 	if err != nil || len(list) < 2 {
 		t.Fatalf("family = %v, %v", list, err)
 	}
 	if err := term.Close(); err != nil {
 		t.Error(err)
 	}
-	for left := len(list); left > 0; {
+	for left := list; len(left) > 0; {
 		if ctx.Err() != nil {
-			t.Fatalf("%d of %v still run", left, list)
+			t.Fatalf("of %v there still run %v", list, left)
 		}
-		all, err := processes()
-		if err != nil {
+		if left, err = Left(list); err != nil {
 			t.Fatal(err)
-		}
-		left = 0
-		for _, p := range list {
-			if now, ok := all[p.pid]; ok && now.start == p.start {
-				left++
-			}
 		}
 		time.Sleep(10 * time.Millisecond) // not as proof: between two looks
 	}

@@ -1,8 +1,6 @@
 // Package realclaude installs the real Claude Code and drives it, for tests: from npm by version, in an environment
-// that holds nothing but what a test puts there, against a stand-in API, with -p or in a real pty. It does not know what
-// Claude Code's texts mean, and never skips: where the program cannot be had, the test fails.
-//
-// Its terminal emulator is its own for the reasons that package ratelimit gives.
+// that holds nothing but what a test puts there, against a stand-in API, with -p; package terminal has the real pty. It does
+// not know what Claude Code's texts mean, and never skips: where the program cannot be had, the test fails.
 package realclaude
 
 import (
@@ -148,7 +146,7 @@ func Print(ctx context.Context, s Session, args ...string) (Result, error) {
 	cmd.WaitDelay = 5 * time.Second
 	begin := time.Now()
 	err := cmd.Run()
-	r := Result{stdout.String(), stderr.String(), exitCode(cmd.ProcessState), time.Since(begin)}
+	r := Result{stdout.String(), stderr.String(), ExitCode(cmd.ProcessState), time.Since(begin)}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -159,7 +157,7 @@ func Print(ctx context.Context, s Session, args ...string) (Result, error) {
 	return r, nil
 }
 
-func exitCode(p *os.ProcessState) int {
+func ExitCode(p *os.ProcessState) int {
 	if p == nil {
 		return -1
 	}

@@ -73,7 +73,7 @@ func (l lab) measure(ctx context.Context, c cell) (r Result, caught map[string][
 	}
 
 	r = Result{Version: c.version, Situation: c.situation.name, Mode: c.mode, Hooks: c.hooks, Measured: b.began.UTC().Format(time.DateOnly)}
-	if c.mode == terminal {
+	if c.mode == interactive {
 		caught, err = b.onTerminal(ctx, &r)
 	} else {
 		caught, err = b.withPrint(ctx, &r)
@@ -167,7 +167,7 @@ func (b *bench) calls(r *Result, caught map[string][]byte) {
 	log := b.logged()
 	r.Woken = strings.Count(log, " woken ")
 	r.Typed = strings.Count(log, " goes on, typed ")
-	if b.mode != terminal {
+	if b.mode != interactive {
 		r.Rerun = strings.Count(log, "; goes on after ")
 	}
 	caught["calls"] = append(list.Bytes(), log...)

@@ -87,7 +87,7 @@ func TestTableTakesWhatWasMeasuredNow(t *testing.T) {
 
 // A version of which only one cell was measured has a row that says so.
 func TestWhatWasNotMeasuredIsSaid(t *testing.T) {
-	page, err := Table{Results: []Result{{Version: "2.1.340", Situation: "short", Mode: terminal, Hooks: true, Answered: true, Ran: 1, Hooked: true}}}.page()
+	page, err := Table{Results: []Result{{Version: "2.1.340", Situation: "short", Mode: interactive, Hooks: true, Answered: true, Ran: 1, Hooked: true}}}.page()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestNothingIsAmiss(t *testing.T) {
 		if !good || len(r.amiss()) > 0 {
 			t.Errorf("%s: %s", name, r.words())
 		}
-		if r.Answered && (r.Late < -1 || r.Mode != terminal && r.Exit != 0) {
+		if r.Answered && (r.Late < -1 || r.Mode != interactive && r.Exit != 0) {
 			t.Errorf("%s: %s, exit %d", name, r.words(), r.Exit)
 		}
 		if r.Situation == settings.name && len(r.Gates) < 2 {
@@ -131,13 +131,13 @@ func TestOutcome(t *testing.T) {
 	}{
 		{"an answer without help", Result{Answered: true, Late: 1.6, Ran: 1}, "waited natively +2 s"},
 		{"an answer before the end", Result{Answered: true, Late: -0.6, Ran: 1}, "waited natively -1 s"},
-		{"woken", Result{Answered: true, Woken: 1, Ran: 1, Prompts: 1, Mode: terminal, Hooks: true, Hooked: true}, "woken +0 s"},
-		{"typed", Result{Answered: true, Typed: 1, Ran: 1, Prompts: 1, Mode: terminal}, "typed +0 s"},
+		{"woken", Result{Answered: true, Woken: 1, Ran: 1, Prompts: 1, Mode: interactive, Hooks: true, Hooked: true}, "woken +0 s"},
+		{"typed", Result{Answered: true, Typed: 1, Ran: 1, Prompts: 1, Mode: interactive}, "typed +0 s"},
 		{"re-run twice", Result{Answered: true, Rerun: 2, Ran: 1, Prompts: 2, Mode: "text"}, "re-run +0 s"},
 		{"told", Result{UserTold: true, Ran: 1}, "told the user"},
 		{"told by a menu, which the wake-up waits for", Result{UserTold: true, Menu: true, Woken: 1, Ran: 1}, "told the user by a menu"},
 		{"neither", Result{Ran: 1}, "stuck"},
-		{"woken twice", Result{Answered: true, Woken: 2, Ran: 1, Prompts: 2, Mode: terminal}, "woken +0 s, made to go on 2 times"},
+		{"woken twice", Result{Answered: true, Woken: 2, Ran: 1, Prompts: 2, Mode: interactive}, "woken +0 s, made to go on 2 times"},
 		{"done again from the start", Result{Answered: true, Rerun: 1, Ran: 2}, "re-run +0 s, tool ran 2 times"},
 		{"hooks that did not run", Result{Answered: true, Ran: 1, Hooks: true}, "waited natively +0 s, no hook ran"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 )
 
 // How long after the limit's end a session is given, before it is taken to stay as it is.
@@ -25,7 +26,7 @@ const (
 
 // onTerminal has the person ask, and looks on.
 func (b *bench) onTerminal(ctx context.Context, r *Result) (map[string][]byte, error) {
-	term, err := realclaude.Open(b.session, 100, 30, b.args...)
+	term, err := terminal.Open(b.session, 100, 30, b.args...)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (b *bench) onTerminal(ctx context.Context, r *Result) (map[string][]byte, e
 
 // ask types the prompt. A program that is still busy with its start may take the Enter for a line break (2.0.76): the
 // person sees that and presses the key again.
-func (b *bench) ask(ctx context.Context, term *realclaude.Terminal) error {
+func (b *bench) ask(ctx context.Context, term *terminal.Terminal) error {
 	if err := term.Type(prompt); err != nil {
 		return err
 	}

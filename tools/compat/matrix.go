@@ -59,9 +59,9 @@ var situations = []situation{
 var settings = situation{name: "settings"}
 
 // modes are the ways to start Claude Code: on a terminal, or with the output formats of -p.
-var modes = []string{terminal, "text", "json", "stream-json"}
+var modes = []string{interactive, "text", "json", "stream-json"}
 
-const terminal = "terminal"
+const interactive = "terminal"
 
 // cell is one of the table.
 type cell struct {
@@ -94,7 +94,7 @@ func matrix(versions []string) []cell {
 		}
 	}
 	for _, v := range versions {
-		for _, mode := range []string{terminal, "text"} {
+		for _, mode := range []string{interactive, "text"} {
 			all = append(all, cell{v, settings, mode, true})
 		}
 	}

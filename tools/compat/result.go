@@ -68,7 +68,7 @@ func (r Result) amiss() (list []string) {
 	if r.Ran != 1 {
 		list = append(list, fmt.Sprintf("tool ran %d times", r.Ran))
 	}
-	if n := r.Woken + r.Typed; n > 1 || r.Mode == terminal && r.Prompts > max(1, n) {
+	if n := r.Woken + r.Typed; n > 1 || r.Mode == interactive && r.Prompts > max(1, n) {
 		list = append(list, fmt.Sprintf("made to go on %d times", max(n, r.Prompts)))
 	}
 	if r.Hooked != r.Hooks {

@@ -156,7 +156,7 @@ func (t Table) Legend() string {
 }
 
 // Terminal returns the table of sessions on a terminal, Print that of those with -p.
-func (t Table) Terminal(hooks bool) string { return t.grid([]string{terminal}, hooks) }
+func (t Table) Terminal(hooks bool) string { return t.grid([]string{interactive}, hooks) }
 func (t Table) Print(hooks bool) string    { return t.grid(modes[1:], hooks) }
 
 func (t Table) grid(modes []string, hooks bool) string {
@@ -227,7 +227,7 @@ func (t Table) Hooks() string {
 	var b strings.Builder
 	b.WriteString("| | gates, on a terminal | gates, with `-p` | other events |\n| --- | --- | --- | --- |\n")
 	for _, v := range t.Versions() {
-		gates := map[string]string{terminal: unmeasured, "text": unmeasured}
+		gates := map[string]string{interactive: unmeasured, "text": unmeasured}
 		var others []string
 		for _, r := range t.Results {
 			if r.Version != v || r.Situation != settings.name {
@@ -240,7 +240,7 @@ func (t Table) Hooks() string {
 				}
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", v, gates[terminal], gates["text"], strings.Join(others, ", "))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", v, gates[interactive], gates["text"], strings.Join(others, ", "))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -294,7 +294,7 @@ func captures(t Table, cells []cell, keep store) error {
 // captures returns the names of a cell's files in the store, with their names in testdata.
 func (c cell) captures() map[string]string {
 	switch c.mode {
-	case terminal:
+	case interactive:
 		return map[string]string{"pty": "pty", "jsonl": "jsonl"}
 	case "text":
 		return map[string]string{"text": "text", "jsonl": "print.jsonl"}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/creack/pty"
 
-	"afteryou/internal/realclaude"
+	"afteryou/internal/terminal"
 )
 
 func main() {
@@ -54,18 +54,18 @@ func run(args []string) error {
 func record(cols, rows int, every time.Duration, command []string) (frames []string, err error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
-	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(cols), Rows: uint16(rows)})
+	master, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(cols), Rows: uint16(rows)})
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", command[0], err)
 	}
-	defer terminal.Close()
+	defer master.Close()
 	var mu sync.Mutex
-	screen := realclaude.NewScreen(cols, rows)
+	screen := terminal.NewScreen(cols, rows)
 	ended := make(chan error, 1)
 	go func() { // until the program has ended and all it printed is read
 		buf := make([]byte, 32<<10)
 		for {
-			n, err := terminal.Read(buf)
+			n, err := master.Read(buf)
 			mu.Lock()
 			screen.Write(buf[:n])
 			mu.Unlock()

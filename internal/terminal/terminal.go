@@ -1,4 +1,6 @@
-package realclaude
+// Package terminal runs a program in a real pty, with a person in front of it, and shows what is on its screen. It is for tests
+// and tools; its emulator is its own for the reasons that package ratelimit gives.
+package terminal
 
 import (
 	"context"
@@ -13,6 +15,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"afteryou/internal/realclaude"
 )
 
 // Terminal is a program in a real pty, with a person in front of it. One goroutine reads the pty until the program and
@@ -30,7 +34,7 @@ type Terminal struct {
 }
 
 // Open starts an interactive session on a terminal of that size.
-func Open(s Session, cols, rows int, args ...string) (*Terminal, error) {
+func Open(s realclaude.Session, cols, rows int, args ...string) (*Terminal, error) {
 	cmd := exec.Command(s.Path, slices.Concat(s.Args, args)...)
 	cmd.Env, cmd.Dir = s.Env, s.Dir
 	master, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(cols), Rows: uint16(rows)})
@@ -185,7 +189,7 @@ func (t *Terminal) Resize(cols, rows int) error {
 func (t *Terminal) Wait(ctx context.Context) (int, error) {
 	select {
 	case <-t.ended:
-		return exitCode(t.cmd.ProcessState), nil
+		return realclaude.ExitCode(t.cmd.ProcessState), nil
 	case <-ctx.Done():
 		return -1, fmt.Errorf("waiting for the end of %s: %w; the screen:\n%s", t.cmd.Path, ctx.Err(), t.Screen())
 	}
@@ -194,12 +198,12 @@ func (t *Terminal) Wait(ctx context.Context) (int, error) {
 // Close ends the program as a closed terminal window does, and after five seconds everything that it started and that
 // is still there.
 func (t *Terminal) Close() error {
-	var list []process
+	var list []realclaude.Process
 	var err error
 	select {
 	case <-t.ended: // its pid may be another's by now
 	default:
-		list, err = family(t.PID()) // before its children lose their parent
+		list, err = realclaude.Family(t.PID()) // before its children lose their parent
 		t.cmd.Process.Signal(syscall.SIGHUP)
 		select {
 		case <-t.ended:
@@ -207,7 +211,7 @@ func (t *Terminal) Close() error {
 		}
 	}
 	t.master.Close() // ends the reader
-	kill(list)
+	realclaude.Kill(list)
 	<-t.ended
 	return err
 }

@@ -1,4 +1,4 @@
-package realclaude
+package terminal
 
 import (
 	"strconv"
