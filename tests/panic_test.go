@@ -71,7 +71,7 @@ func TestRealSessionGoesOnOverARuntimeThrow(t *testing.T) {
 // A waiter that panics goes on without a turn, and leaves the line.
 func TestAPanicOfAWaiterStopsNobody(t *testing.T) {
 	t.Parallel()
-	for _, site := range []string{"line.Line.Stand", "line.Line.Wait", "line.Line.due", "line.Line.plan", "lockfile.Store.listen", "turn.Session.Stopped"} {
+	for _, site := range []string{"line.Line.Stand", "line.Line.Wait", "line.Line.due", "line.Line.plan", "turn.Session.Stopped"} {
 		p := faultyPerson(t, "", "AFTERYOU_TURNS=1")
 		p.hooked(eventOf("UserPromptSubmit", "has the turn", ""))
 		p.panics(site)
@@ -82,6 +82,29 @@ func TestAPanicOfAWaiterStopsNobody(t *testing.T) {
 			t.Errorf("%s: the log says\n%s\nwant one line of it", site, p.logged())
 		}
 	}
+}
+
+// A waiter whose bell panics keeps its place, and learns all the same when its turn comes.
+func TestAPanicOfTheBellCostsNoTurn(t *testing.T) {
+	t.Parallel()
+	const site = "lockfile.Store.listen"
+	p := faultyPerson(t, site, "AFTERYOU_TURNS=1")
+	p.hooked(eventOf("UserPromptSubmit", "has the turn", ""))
+	waits, done := p.hook(eventOf("UserPromptSubmit", "waits", "")), make(chan struct{})
+	go func() {
+		defer close(done)
+		if said, err := waits.CombinedOutput(); err != nil || len(said) > 0 {
+			t.Errorf("the hook ends with %v and says %q; want silence", err, said)
+		}
+	}()
+	p.until("the bell to panic", func() bool { return p.told(site) == 1 })
+	select {
+	case <-done:
+		t.Error("it went without a turn")
+	default:
+	}
+	p.hooked(eventOf("Stop", "has the turn", ""))
+	<-done
 }
 
 // 2 is the word by which the background handler makes a session go on. A panic is not.
