@@ -102,7 +102,9 @@ func (l *Line) Stand(now time.Time, s *turn.State, places []*Place, accounts ...
 	alive := remember(lockfile.Alive)
 	lines := inLines(s, places)
 	for _, a := range accounts {
-		lines[a] = lines[a] // with nobody of ours in it, perhaps
+		if _, ok := lines[a]; !ok {
+			lines[a] = nil // nobody of ours stands there
+		}
 	}
 	l.leads, l.polls = false, 0
 	for account, ours := range lines {
