@@ -51,6 +51,7 @@ func TestTheHouseIsKept(t *testing.T) {
 // tracked are the files that are under version control, or are to be.
 func tracked(t *testing.T) (list []string) {
 	t.Helper()
+	noted()
 	out, err := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
 	if err != nil {
 		t.Skipf("not tested: this is no checkout: %v", err)
