@@ -48,12 +48,12 @@ func dispatch(args []string, in, out, errs *os.File) (int, error) {
 		return exitUsage, nil
 	}
 	name, rest := args[1], args[2:]
-	asked := name == "help" || isHelp(name)
-	if asked && len(rest) > 0 && !isHelp(rest[0]) && rest[0] != "help" {
-		asked, name, rest = false, rest[0], []string{"--help"}
+	forHelp := name == "help" || isHelp(name)
+	if forHelp && len(rest) > 0 && !isHelp(rest[0]) && rest[0] != "help" {
+		forHelp, name, rest = false, rest[0], []string{"--help"}
 	}
 	switch {
-	case asked:
+	case forHelp:
 		fmt.Fprint(out, overview(c.commands))
 		return 0, nil
 	case slices.Contains([]string{"-v", "--version", "version"}, name):
