@@ -31,6 +31,7 @@ type block struct {
 // pages are all there are.
 func pages(t *testing.T) (list []page) {
 	t.Helper()
+	noted()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -314,6 +315,7 @@ func anchor(heading string) string {
 
 func read(t *testing.T, path string) string {
 	t.Helper()
+	noted()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -259,7 +259,7 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 		}, check: "clock", grade: "note", says: "set back", cure: "nothing", by: func(s *person) {
 			s.state(func(st *turn.State) error { st.Sessions = nil; return nil })
 		}},
-		{name: "two accounts in one queue", fault: func(s *person) {
+		{name: "two accounts in one line", fault: func(s *person) {
 			s.write("one/.claude/settings.json", `{"apiKeyHelper":"pass one"}`, 0o600)
 			mkdir(s.path("two"))
 			s.state(func(st *turn.State) error {

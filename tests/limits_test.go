@@ -77,7 +77,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// What it is told to wait, the sessions of the same account wait too: the hook's pool is the same one.
+// What it is told to wait, the sessions of the same account wait too: the hook's account is the same one.
 func TestLimitsShareTheCoolDown(t *testing.T) {
 	t.Parallel()
 	api, err := fakeapi.Start(fakeapi.Config{Answer: func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(75 * time.Second) }})
@@ -165,7 +165,7 @@ func TestLimitsSayWhatIsWrong(t *testing.T) {
 	}
 }
 
-// What limits sends with the user's key is what the real Claude Code sends it as, and the pool is the one that the real
+// What limits sends with the user's key is what the real Claude Code sends it as, and the account is the one that the real
 // one's hooks name.
 func TestRealLimitsAskAsTheSessionsDo(t *testing.T) {
 	t.Parallel()

@@ -55,7 +55,7 @@ func boxOf(screen string) string {
 }
 
 // 1. A call is under way when the person presses Esc; nothing of an answer came. 2. The person sends another prompt, and so
-// twice more. 3. Nothing was rejected: so the pool has no pace, and nobody is held back.
+// twice more. 3. Nothing was rejected: so the account has no pace, and nobody is held back.
 func TestRealEscIsNoRejection(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, fakeapi.Config{Answer: silent})

@@ -17,6 +17,7 @@ var update = flag.Bool("update", false, "write what the program says into the sc
 // Besides the commands of package testscript there is "exits CODE COMMAND…".
 func TestScript(t *testing.T) {
 	t.Parallel()
+	noted()
 	testscript.Run(t, testscript.Params{
 		Dir:           "tests/testdata/script",
 		UpdateScripts: *update,

@@ -12,12 +12,9 @@ import (
 // Each claim of docs/security.md ends with the test that proves it, and that test is there.
 func TestSecurityNamesItsTests(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("docs/security.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := read(t, "docs/security.md")
 	var tests strings.Builder
-	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -28,7 +25,7 @@ func TestSecurityNamesItsTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(page), -1)
+	named := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(page, -1)
 	if len(named) < 20 {
 		t.Errorf("%d tests are named; most claims name none", len(named))
 	}
@@ -39,7 +36,7 @@ func TestSecurityNamesItsTests(t *testing.T) {
 	}
 	// The betas that it says a base URL switches off are those that are seen to be.
 	for _, beta := range switchedOff {
-		if !strings.Contains(string(page), beta) {
+		if !strings.Contains(page, beta) {
 			t.Errorf("docs/security.md lacks %s", beta)
 		}
 	}

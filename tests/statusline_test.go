@@ -18,12 +18,8 @@ import (
 // turn. 3. Another waits for it, and its status line says so behind what the person's own says.
 func TestRealStatusLine(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := regexp.MustCompile("(?s)```json\n(.*?)```").FindSubmatch(readme)
-	if line == nil || !strings.Contains(string(line[1]), "afteryou statusline -- ~/.claude/line.sh") {
+	line := regexp.MustCompile("(?s)```json\n(.*?)```").FindStringSubmatch(read(t, "README.md"))
+	if line == nil || !strings.Contains(line[1], "afteryou statusline -- ~/.claude/line.sh") {
 		t.Fatalf("the README does not tell how to set the status line: %s", line)
 	}
 	m := newMachine(t, fakeapi.Config{Answer: hangs()}, "AFTERYOU_TURNS=strict")
@@ -33,7 +29,7 @@ func TestRealStatusLine(t *testing.T) {
 
 	s := m.session("second", "PATH="+filepath.Dir(afteryou)+":"+os.Getenv("PATH"))
 	home := &person{t: t, home: filepath.Join(m.dir, "second")}
-	home.write(".claude/settings.json", string(line[1]), 0o600)
+	home.write(".claude/settings.json", line[1], 0o600)
 	home.write(".claude/line.sh", "#!/bin/sh\necho my own line\n", 0o755)
 	second := m.open(s)
 	m.sees(second, "my own line")

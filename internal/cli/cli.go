@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"afteryou/internal/typo"
 	"afteryou/wrapper"
@@ -46,24 +48,21 @@ func dispatch(args []string, in, out, errs *os.File) (int, error) {
 		return exitUsage, nil
 	}
 	name, rest := args[1], args[2:]
-	switch name {
-	case "-h", "--help", "help":
-		if len(rest) == 0 || isHelp(rest[0]) {
-			fmt.Fprint(out, overview(c.commands))
-			return 0, nil
-		}
-		name, rest = rest[0], []string{"--help"}
-	case "-v", "--version", "version":
+	forHelp := name == "help" || isHelp(name)
+	if forHelp && len(rest) > 0 && !isHelp(rest[0]) && rest[0] != "help" {
+		forHelp, name, rest = false, rest[0], []string{"--help"}
+	}
+	switch {
+	case forHelp:
+		fmt.Fprint(out, overview(c.commands))
+		return 0, nil
+	case slices.Contains([]string{"-v", "--version", "version"}, name):
 		fmt.Fprintln(out, "afteryou", version())
 		return 0, nil
 	}
 	one, ok := find(c.commands, name)
 	if !ok {
-		known := []string{"help", "version"}
-		for _, one := range c.commands {
-			known = append(known, one.name)
-		}
-		return exitUsage, typo.Unknown("command", name, known, "\nhint: afteryou --help shows what there is")
+		return exitUsage, c.unknown(name)
 	}
 	var help bool
 	var err error
@@ -78,4 +77,16 @@ func dispatch(args []string, in, out, errs *os.File) (int, error) {
 		return 0, nil
 	}
 	return one.run(c)
+}
+
+// unknown is the error for a word in the place of the command.
+func (c call) unknown(word string) error {
+	kind, known := "flag", []string{"--help", "--version"}
+	if !strings.HasPrefix(word, "-") {
+		kind, known = "command", []string{"help", "version"}
+		for _, one := range c.commands {
+			known = append(known, one.name)
+		}
+	}
+	return typo.Unknown(kind, word, known, "\nhint: afteryou --help shows what there is")
 }

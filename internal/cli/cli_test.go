@@ -36,7 +36,7 @@ func typed(t *testing.T, line string) (out, errs string, code int) {
 func TestWhatIsTypedWrongIsNamed(t *testing.T) {
 	for line, want := range map[string]string{
 		"statsu":             "unknown command \"statsu\"\nhint: did you mean \"status\"?",
-		"--hlep":             "unknown command \"--hlep\"\nhint: did you mean \"help\"?",
+		"--hlep":             "unknown flag \"--hlep\"\nhint: did you mean \"--help\"?",
 		"xyzzy":              "unknown command \"xyzzy\"\nhint: afteryou --help shows what there is",
 		"help statsu":        "unknown command \"statsu\"\nhint: did you mean \"status\"?",
 		"status -jsno":       "unknown flag \"-jsno\"\nhint: did you mean \"--json\"?",
@@ -51,7 +51,7 @@ func TestWhatIsTypedWrongIsNamed(t *testing.T) {
 		"usage --since 0s":   "--since is \"0s\"; it takes a duration from 1s, such as 24h",
 		"demo --burst 0.5":   "--burst is \"0.5\"; it takes a number from 1",
 		"demo --rpm NaN":     "--rpm is \"NaN\"; it takes a number from 0",
-		"demo --cloud azure": "cloud is vertex or bedrock, not \"azure\"",
+		"demo --cloud azure": "--cloud is \"azure\"; it takes vertex or bedrock",
 		"completion":         "completion takes the name of a shell: bash, zsh, fish",
 		"install hoks":       "install takes no argument \"hoks\"; there are hooks, alias, completions, shim, all",
 		"run --turns 0 -- x": "--turns is \"0\"; it takes \"auto\", \"strict\" or a number of calls from 1",

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/mattn/go-isatty"
@@ -21,7 +22,8 @@ func demoCommand() command {
 	server.takes = "words with commas between them, of no-headers, lying-headers, no-retry-after, unnamed-limit and at-admission"
 	server.set = func(words string) bool { return d.Server.Set(words) == nil }
 	cloud := text(&d.Cloud, "cloud", "NAME", "the API that is spoken instead: vertex or bedrock")
-	cloud.words = []string{"vertex", "bedrock"}
+	cloud.words, cloud.takes = []string{"vertex", "bedrock"}, "vertex or bedrock"
+	cloud.set = func(name string) bool { d.Cloud = name; return slices.Contains(cloud.words, name) }
 	return command{
 		name: "demo", args: "[--sessions N] [--calls N] [--rpm N] …", summary: "real sessions on one small limit, without and with afteryou",
 		about: "The server is a stand-in on this machine; no account is needed. The ideal is what the limit alone makes the work take, " +

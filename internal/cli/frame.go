@@ -113,7 +113,7 @@ func (s *scene) frame(now time.Time, width, height int) []string {
 	return f.lines[:min(len(f.lines), height)]
 }
 
-// pool writes what limits the calls of a pool.
+// pool writes what is known of one limit.
 func (f *frame) pool(p poolReport, now time.Time) {
 	f.add("")
 	f.add("%s", printable(p.Name))
@@ -138,7 +138,7 @@ func (f *frame) pool(p poolReport, now time.Time) {
 	}
 }
 
-// rows are those who do something, in the order of the pools, then who does nothing, by directory.
+// rows are those who do something, in the order of the limits, then who does nothing, by directory.
 func (s *scene) rows() (rows []frameRow) {
 	busy := make(map[string]bool)
 	put := func(what string, c callerReport) {

@@ -27,8 +27,12 @@ func (c command) help() string {
 	if len(c.options) > 0 {
 		b.WriteByte('\n')
 	}
+	width := 0
 	for _, o := range c.options {
-		fmt.Fprintf(&b, "  %-24s %s\n", o.usage(), o.tells())
+		width = max(width, len(o.usage()))
+	}
+	for _, o := range c.options {
+		fmt.Fprintf(&b, "  %-*s  %s\n", width, o.usage(), o.tells())
 	}
 	fmt.Fprintf(&b, "\nexample: %s\n", c.example)
 	return b.String()

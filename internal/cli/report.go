@@ -107,7 +107,7 @@ func reportOf(s *turn.State, now time.Time) report {
 				}
 			}
 			one.callers(s, id, class, now)
-			if class != "" || len(classesOf(a)) == 1 || !one.quiet() {
+			if class != "" || len(classesOf(a)) == 1 || !one.empty() {
 				r.Pools = append(r.Pools, one)
 			}
 		}
@@ -115,8 +115,8 @@ func reportOf(s *turn.State, now time.Time) report {
 	return r
 }
 
-// quiet reports that no session shares the limit, and nothing is known of it.
-func (one poolReport) quiet() bool {
+// empty reports that no session shares the limit, and nothing is known of it.
+func (one poolReport) empty() bool {
 	return one.Sessions+len(one.Turns)+len(one.Waiting)+len(one.Retrying) == 0 && one.CoolDown == nil && one.Usage == nil && one.Rate == 0
 }
 
@@ -189,7 +189,8 @@ func (one *poolReport) callers(s *turn.State, account, class string, now time.Ti
 }
 
 // segment says in a few words what a session waits for; nothing where it does not wait. A limit may be known in several of
-// its classes, and where calls are not told apart by them: of each kind the longest is told, once. It works on a state from which those that are gone are gone.
+// its classes, and where calls are not told apart by them: of each kind the longest is told, once. Those that are gone must
+// have left the state.
 func segment(s *turn.State, id string, now time.Time) string {
 	session := s.Sessions[id]
 	if session == nil {

@@ -207,7 +207,7 @@ func Stray(env []string) error {
 		key, _, _ := strings.Cut(e, "=")
 		name, ok := strings.CutPrefix(key, "AFTERYOU_")
 		name = strings.ToLower(name)
-		if !ok || slices.Contains(names, name) || slices.Contains([]string{"launcher", "set", "upstream", "warned", "test_cache"}, name) {
+		if !ok || slices.Contains(names, name) || slices.Contains([]string{"account", "launcher", "set", "upstream", "warned", "test_cache"}, name) {
 			continue
 		}
 		if like, ok := typo.Nearest(name, names); ok {

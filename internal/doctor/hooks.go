@@ -94,7 +94,7 @@ func (e *examination) hooks() {
 	}
 	if len(helpers) > 1 {
 		e.say("accounts", Broken, "give the projects' sessions keys in ANTHROPIC_API_KEY, or a CLAUDE_CONFIG_DIR of their own",
-			"apiKeyHelper differs between settings files: keys of two accounts share one queue (%s)", strings.Join(slices.Sorted(maps.Keys(helpers)), "; "))
+			"apiKeyHelper differs between settings files: keys of two accounts share one line (%s)", strings.Join(slices.Sorted(maps.Keys(helpers)), "; "))
 	}
 }
 

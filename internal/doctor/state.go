@@ -106,7 +106,7 @@ func (e *examination) accounts(s *turn.State) {
 				where = append(where, fmt.Sprintf("%s by %s", dir, cmp.Or(helper, "the login")))
 			}
 			e.say("accounts", Broken, "give one of them its key in ANTHROPIC_API_KEY, or a CLAUDE_CONFIG_DIR of its own",
-				"two accounts share the queue %q: sessions get their keys in %s", a.Name, strings.Join(where, ", in "))
+				"two accounts share the line %q: sessions get their keys in %s", a.Name, strings.Join(where, ", in "))
 		}
 	}
 }
