@@ -148,12 +148,11 @@ func (w *waiter) after(now time.Time, s *turn.State, a *turn.Account, gives line
 	if w.event.Name == "StopFailure" && !told(reports, w.event.key()) {
 		// The transcript is late. The event has the same words, without what stands beside them there.
 		limit, ok := ratelimit.Text(w.event.Said, now, time.Local)
-		switch {
-		case ok && limit.Wait && (limit.Kind != ratelimit.UsageWindow || !limit.ResetsAt.IsZero()):
-			a.Limited(now, "", limit.Reset(), limit.Kind.String())
-		case !ok && (w.event.Error == "rate_limit" || w.event.Error == "overloaded"):
-			a.Limited(now, "", time.Time{}, w.event.Error)
+		d := turn.Death{At: now, Limit: limit.Kind.String(), Lifts: limit.Wait, Reset: limit.Reset()}
+		if !ok && (w.event.Error == "rate_limit" || w.event.Error == "overloaded") {
+			d.Limit, d.Lifts = w.event.Error, true
 		}
+		a.Died(now, w.event.key(), d)
 	}
 	line.Admit(now, a)
 }

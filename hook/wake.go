@@ -57,9 +57,6 @@ func (h *Hook) wake(ctx context.Context, e event) (bool, error) {
 	s := &sleeper{waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}, resume.Session{
 		Store: h.Store, ID: e.Session, Transcript: e.Transcript, Pool: h.Pool, Rules: h.Rules,
 		Stopped: stopped, Deadline: stopped.At.Add(h.MaxWait), Native: true}}
-	if err := s.report(ctx); err != nil {
-		return false, err
-	}
 	err = s.dead.Wait(ctx, func(a *turn.Account) error {
 		// Asked even where the session went on meanwhile: its prompt waits in line, as blindly.
 		if err := s.ask(ctx, a); err != nil {
@@ -98,17 +95,6 @@ func (h *Hook) stopped(ctx context.Context, e event) (claude.Stopped, error) {
 type sleeper struct {
 	waiter
 	dead resume.Session
-}
-
-// report tells what stands in the transcript. Whoever did so later, when the session goes on, would tell of this limit as of
-// another one.
-func (s *sleeper) report(ctx context.Context) error {
-	var reports []observe.Report
-	if v, err := s.Store.View(); err == nil { // else what can't be read is set aside below
-		reports = observe.Read(v.State, s.event.key())
-		v.Close()
-	}
-	return s.tell(ctx, reports, func(time.Time, *turn.State, *turn.Account) {})
 }
 
 // asleep returns an error where the session is gone, or asked for a turn since its last one died.

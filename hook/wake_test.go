@@ -314,6 +314,19 @@ func TestStopFailureSaysWhichLimit(t *testing.T) {
 	}
 }
 
+// The row has more than the event's words: that waiting does not lift this limit, say.
+func TestTheRowKnowsTheLimitBetterThanTheEvent(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	path := transcript(t, prompted(time.Now()))
+	d.send(eventOf("SessionStart", "s", "transcript_path", path))
+	appendTo(t, path, died(time.Now(), tooMany, `"apiErrorStatus":429,"apiErrorCode":"enforced_spend_limit_reached",`))
+	d.send(eventOf("StopFailure", "s", "transcript_path", path, "error", "rate_limit", "last_assistant_message", tooMany))
+	if until := d.account().CoolsUntil(time.Now(), ""); !until.IsZero() {
+		t.Errorf("all cool down until %v", until)
+	}
+}
+
 // The row that tells of the limit may come so late that the sleeper is the first to read it. It tells of one limit, not of
 // another when the session goes on.
 func TestALateRowIsNoOtherLimit(t *testing.T) {

@@ -26,33 +26,22 @@ var ErrBusy = errors.New("the lock is busy")
 // ErrBusy when nobody makes progress, and when ctx ends; with a ctx that ended already it only tries. The caller must call
 // unlock. A process that dies lets go of the lock.
 func (s *Store) lock(ctx context.Context) (unlock func() error, err error) {
-	l := flock.New(filepath.Join(s.dir, "lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o600))
+	l := s.file()
 	if ok, err := l.TryLock(); ok || err != nil {
 		if err != nil {
 			return nil, fmt.Errorf("locking %s: %w", l.Path(), err)
 		}
 		return l.Close, nil
 	}
-	got, left := make(chan error), make(chan struct{})
-	defer close(left)
 	if ctx.Err() == nil {
-		guard.Go(func() { // until the lock comes, however late: then, if nobody takes it, it is let go again
-			err := l.Lock()
-			for errors.Is(err, syscall.EINTR) {
-				err = l.Lock()
-			}
-			select {
-			case got <- err:
-			case <-left:
-				l.Close()
-			}
-		}, func(text string) { s.Log("locking: %s", text) })
+		s.want(1)
+		defer s.want(-1)
 	}
 	for seen := s.stat(); ; {
 		select {
-		case err = <-got:
-			if err == nil {
-				return l.Close, nil
+		case got := <-s.got:
+			if err = got.err; err == nil {
+				return got.Close, nil
 			}
 		case <-ctx.Done():
 			err = errors.Join(ErrBusy, ctx.Err())
@@ -66,6 +55,54 @@ func (s *Store) lock(ctx context.Context) (unlock func() error, err error) {
 		}
 		return nil, fmt.Errorf("locking %s: %w", l.Path(), err)
 	}
+}
+
+func (s *Store) file() *flock.Flock {
+	return flock.New(filepath.Join(s.dir, "lock"), flock.SetFlag(os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o600))
+}
+
+// attempt is a wait in the kernel's queue that is over.
+type attempt struct {
+	*flock.Flock
+	err error
+}
+
+// want counts those of this process who want the lock. While there are any it stands in the kernel's queue, once for all: such
+// a wait takes a thread and can't be broken off, and over a holder that is stopped there would be more and more.
+func (s *Store) want(more int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.wanted += more; {
+	case s.wanted == 0:
+		select {
+		case late := <-s.got:
+			late.Close()
+		default:
+		}
+	case !s.queued:
+		s.queued = true
+		guard.Go(s.queue, func(text string) { s.Log("locking: %s", text) }) // until the lock comes, however late
+	}
+}
+
+// queue waits for the lock, and lets it go again if nobody wants it by then.
+func (s *Store) queue() {
+	l := s.file()
+	err := l.Lock()
+	for errors.Is(err, syscall.EINTR) {
+		err = l.Lock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queued = false
+	if s.wanted > 0 {
+		select {
+		case s.got <- attempt{l, err}:
+			return
+		default: // they have one that failed
+		}
+	}
+	l.Close()
 }
 
 // stat looks at what stands in the place of the state; nil: nothing.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -55,6 +56,34 @@ func TestWhoGivesUpTheWaitLeavesTheLockFree(t *testing.T) {
 	if _, err := s.Update(t.Context(), touch); err != nil {
 		t.Error(err)
 	}
+}
+
+// A wait in the kernel's queue takes a thread. However often those of a process give up over a holder that is stopped, it has
+// one; and when the lock is free, whoever wants it then gets it.
+func TestABusyLockTakesOneThread(t *testing.T) {
+	s := open(t)
+	holder := other(t, "hold", s.Dir())
+	before := runtime.NumGoroutine()
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		if _, err := s.Update(ctx, touch); !errors.Is(err, ErrBusy) {
+			t.Errorf("Update says %v, want that the lock is busy", err)
+		}
+		cancel()
+	}
+	if more := runtime.NumGoroutine() - before; more > 1 {
+		t.Errorf("%d goroutines wait for the lock", more)
+	}
+	time.AfterFunc(stalled/20, func() { holder.Process.Kill() })
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			if _, err := s.Update(t.Context(), touch); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestWhatIsOwedIsPaidOnce(t *testing.T) {

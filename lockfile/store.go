@@ -42,9 +42,13 @@ type Store struct {
 	dir  string
 	seed maphash.Seed
 
-	mu    sync.Mutex
-	bells map[*Bell]bool
-	pipe  *os.File // on which they hang; nil: there is none
+	got chan attempt // the lock, for one of those who want it; holds one
+
+	mu     sync.Mutex
+	wanted int  // by how many the lock is wanted
+	queued bool // a goroutine waits for it
+	bells  map[*Bell]bool
+	pipe   *os.File // on which they hang; nil: there is none
 }
 
 // View is one state, as it stood in the file at one moment.
@@ -115,7 +119,7 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("closing state directory to others: %w", err)
 		}
 	}
-	s := &Store{dir: dir, seed: maphash.MakeSeed()}
+	s := &Store{dir: dir, seed: maphash.MakeSeed(), got: make(chan attempt, 1)}
 	os.Mkdir(s.owedDir(), 0o700) // while there is room for it; it is there, as a rule
 	return s, nil
 }

@@ -135,10 +135,7 @@ func (p *place) limited(until time.Time, why string, sent time.Time, l limit.Hea
 	heard := p.heard(sent, l)
 	p.tell(func(now time.Time, a *turn.Account) {
 		heard(now, a)
-		a.Ended(now, p.Call.Key)
-		if !until.IsZero() {
-			a.Limited(now, p.Call.Class, until, why)
-		}
+		a.Died(now, p.Call.Key, turn.Death{At: now, Limit: why, Lifts: !until.IsZero(), Reset: until})
 	})
 }
 

@@ -158,13 +158,8 @@ func (r Report) tell(now time.Time, session *turn.Session, account *turn.Account
 				session.Stopped(row.At, row.At.Add(row.Limit.RetryIn), row.Limit.Kind.String())
 			}
 		}
-	case claude.Error:
-		account.Ended(now, r.Key)
-		if row.Limit.Kind != ratelimit.None && row.Limit.Wait {
-			account.Limited(now, r.Key.Class, row.Limit.Reset(), row.Limit.Kind.String())
-		}
-	case claude.Interrupted:
-		account.Ended(now, r.Key)
+	case claude.Error, claude.Interrupted:
+		account.Died(now, r.Key, turn.Death{At: row.At, Limit: row.Limit.Kind.String(), Lifts: row.Limit.Wait, Reset: row.Limit.Reset()})
 	case claude.Prompt:
 		if r.Key.Agent == "" { // what a subagent is told may stand there before it is let go
 			account.Prompted(r.Key)

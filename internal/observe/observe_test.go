@@ -26,6 +26,10 @@ func interrupted(at time.Time) string {
 	return fmt.Sprintf(`{"parentUuid":"p","isSidechain":false,"type":"user","message":{"role":"user","content":[{"type":"text","text":"[Request interrupted by user]"}]},"timestamp":%q}`, stamp(at))
 }
 
+func died(at time.Time) string {
+	return fmt.Sprintf(`{"type":"assistant","isApiErrorMessage":true,"apiErrorStatus":429,"timestamp":%q,"message":{"content":[{"type":"text","text":"API Error: Request rejected (429)"}]}}`, stamp(at))
+}
+
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
 // scene is a session that has the turn and writes a transcript, and nothing else tells of its rejections.
@@ -87,6 +91,30 @@ func (s *scene) rejections() (n int) {
 		}
 	}
 	return n
+}
+
+// A turn died of a limit, or was interrupted, and the session asked for another one before anybody read of it.
+func TestALateEndTakesNoLaterTurn(t *testing.T) {
+	for name, row := range map[string]func(time.Time) string{"a limit": died, "an interrupt": interrupted} {
+		s := newScene(t)
+		s.write(row(s.now.Add(time.Second)))
+		s.ask(turn.Call{Key: s.key, Event: "next"}, 3*time.Second)
+		if s.look(4 * time.Second); !s.account().Granted(s.key, "next") {
+			t.Errorf("%s: the next call has lost its turn: %+v", name, s.account().Calls)
+		}
+	}
+}
+
+// What made nobody wait when it was news makes nobody wait when it is none.
+func TestALateDeathCoolsNobodyDown(t *testing.T) {
+	s := newScene(t)
+	s.write(died(s.now.Add(time.Second)))
+	if s.look(time.Minute); !s.account().CoolsUntil(s.now.Add(time.Minute), "").IsZero() {
+		t.Errorf("all cool down: %+v", s.account().Class("").CoolDown)
+	}
+	if s.account().Holds(s.key) {
+		t.Error("the dead turn is kept")
+	}
 }
 
 func TestARowIsToldOnce(t *testing.T) {

@@ -28,13 +28,16 @@ type Death struct {
 // Ends reports whether the limit will be over by itself, at a time that is known or can be guessed.
 func (d Death) Ends() bool { return d.Lifts && (d.Limit != UsageLimit || !d.Reset.IsZero()) }
 
-// Died says that the key's turn died: it is given back, and all wait until the limit is over. To tell it again, as several
-// who see it do, changes nothing, however late: neither is a turn lost that was asked for since, nor begins a wait anew.
+// Died says that the key's turn died, by a limit or otherwise: it is given back, and all wait until the limit is over. To tell it
+// again, as several who see it do, changes nothing, however late: neither is a turn lost that was given since, nor begins a wait
+// anew. A limit without a time that nobody told of while it made anybody wait is over.
 func (a *Account) Died(now time.Time, k Key, d Death) {
-	if !a.Resumed(k, d) {
+	now, d.At = a.advance(now), happened(now, d.At)
+	if c := a.turn(k); c == nil || !c.Granted.After(d.At) {
 		a.Ended(now, k)
 	}
-	if d.Ends() && (!d.Reset.IsZero() || !d.At.Before(a.Class(k.Class).CoolDown.Until)) {
+	news := !d.At.Before(a.Class(k.Class).CoolDown.Until) && now.Sub(d.At) < blind
+	if d.Ends() && (!d.Reset.IsZero() || news) {
 		a.Limited(now, k.Class, d.Reset, d.Limit)
 	}
 }
