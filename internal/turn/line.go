@@ -156,7 +156,7 @@ func (a *Account) Place(k Key) (place int, ok bool) {
 func (a *Account) Withdraw(now time.Time, k Key, event string) {
 	now = a.advance(now)
 	a.drop(func(c *Call) bool { return c.Key == k && c.Event == event && c.Phase == Waiting })
-	if c := a.turn(k); c != nil && c.Event == event {
+	if c := a.given(k, event); c != nil {
 		a.release(c)
 		a.unsend(c)
 		c.over(now)

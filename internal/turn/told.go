@@ -181,9 +181,10 @@ func (a *Account) giveBack(now time.Time, k Key) {
 	}
 }
 
-// orphan drops an announced try that nobody will make. What the server said to it holds for everybody all the same.
+// orphan drops an announced try that nobody will make. Where others waited for it, what the server said to it holds for them
+// all the same.
 func (a *Account) orphan(now time.Time, c *Call) {
-	if r := c.Retry; r != nil && !r.long() {
+	if r := c.Retry; r != nil && r.holds(now) {
 		a.class(c.Class).until(now, r.Rejected.Add(r.said()), "")
 	}
 	c.Retry = nil
