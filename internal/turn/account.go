@@ -112,6 +112,7 @@ func (a *Account) advance(now time.Time) time.Time {
 	}
 	for _, l := range a.Classes {
 		l.Pace.Refill(now)
+		l.Tokens.Refill(now)
 	}
 	a.At = now
 	return now

@@ -25,7 +25,10 @@ func (a *Account) expect(c *Call) (cost limit.Costs, own bool) {
 // next is what the key's call after this one is expected to take.
 func (last *Call) next(first limit.Costs) (cost limit.Costs, own bool) {
 	mean := func(took, expected, first float64) float64 {
-		if took > 0 && expected > 0 && last.Own {
+		if !last.Own {
+			return cmp.Or(took, first)
+		}
+		if took > 0 && expected > 0 {
 			return math.Round((took + expected) / 2)
 		}
 		return cmp.Or(took, expected, first)

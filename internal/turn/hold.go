@@ -73,8 +73,8 @@ func (a *Account) gap(c *Call) (h Hold) {
 		return h
 	}
 	for _, other := range a.Calls {
-		if other.Session == c.Session && other.Class == c.Class && !other.Sent.IsZero() {
-			h = h.longer(Hold{other.Sent.Add(c.Rules.Gap), OwnGap})
+		if start := latest(other.Sent, other.Refused); other.Session == c.Session && other.Class == c.Class && !start.IsZero() {
+			h = h.longer(Hold{start.Add(c.Rules.Gap), OwnGap})
 		}
 	}
 	return h

@@ -132,7 +132,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 		l.Pace.Contradicted(now, sent, wait.Seconds(), c.Nth)
 	case tokens:
 		l.Pace.Level = min(1, l.Pace.Level+1)
-		c.Expected.Input = max(c.Expected.Input, l.Tokens.Lacked(wait))
+		c.Expected.Input, c.Own = max(c.Expected.Input, l.Tokens.Lacked(wait)), true
 	default:
 		l.Pace.Refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), c.Nth)
 	}

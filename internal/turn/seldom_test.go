@@ -81,6 +81,56 @@ func TestSeldom(t *testing.T) {
 				}
 			}
 		}},
+		{"a bucket that was full for a while gives what it holds, and no more", Rules{}, func(s story) {
+			s.made(-5, a, limit.Costs{Input: 2000})
+			s.class("").Tokens.Input = limit.Bucket{Rate: 100, Level: 3000, Top: 3000, At: at(-4)}
+			s.ask(20, a, "e")
+			s.admit(20, 0)
+			if level := s.class("").Tokens.Input.Level; level != 1000 || !s.class("").Tokens.Input.At.Equal(at(20)) {
+				s.Errorf("%g left at %v, want 1000", level, s.class("").Tokens.Input.At)
+			}
+		}},
+		{"a call that lacked tokens is withdrawn: the key's next is expected to take as many", Rules{}, func(s story) {
+			s.class("").Tokens.Input = limit.Bucket{Rate: 1000, Top: 9000, At: at(0)}
+			s.askFromGateway(0, a)
+			s.lacksTokens(0, a)
+			s.Withdraw(at(1), a, "e")
+			if cost, _ := s.expect(&Call{Key: a}); cost.Input < 40000 || s.Waits(a) {
+				s.Errorf("the next is expected to take %v; it waits %v", cost, s.Waits(a))
+			}
+		}},
+		{"a key that never had an answer is expected to take what first calls take by now", Rules{}, func(s story) {
+			s.pace().Window = 5
+			s.made(-5, b, limit.Costs{Input: 1000})
+			s.ask(0, a, "e")
+			s.admit(0, 0)
+			s.made(1, c, limit.Costs{Input: 2000})
+			s.rejected(3, a, .1, 10, 1)
+			s.Sent(at(11), a, at(10.1))
+			if last := s.last(a); last.Expected.Input != 1100 {
+				s.Errorf("expected %v, want 1100", last.Expected)
+			}
+		}},
+		{"the gap is kept after a call that was rejected, too", Rules{Gap: 4 * time.Second}, func(s story) {
+			s.pace().Window = 5
+			s.ask(0, a, "e")
+			s.admit(0, 0)
+			s.ask(1, agent, "e")
+			s.Retrying(at(1), a, Retry{Rejected: at(.1), In: 5 * time.Hour, Attempt: 1})
+			s.admit(1, 4.1)
+		}},
+		{"a call that was sent after the bucket was seen empty counts as one that it gave since", Rules{}, func(s story) {
+			s.pace().Window = 5
+			s.ask(0, a, "e")
+			s.ask(0, b, "e")
+			s.admit(0, 0)
+			s.rejected(.2, a, .1, 2, 1)
+			empty := s.pace().Empty[0]
+			s.Sent(at(.3), b, at(.25))
+			if got := s.pace().Empty[0]; empty.Sent != 1 || got.Sent != 0 || s.last(b).Nth != 1 {
+				s.Errorf("%d, then %d calls before it, b's is number %d; want 1, 0, 1", empty.Sent, got.Sent, s.last(b).Nth)
+			}
+		}},
 		{"a turn to wake a session lapses while another waits to wake it", Rules{}, func(s story) {
 			s.At = at(0)
 			s.Calls = []*Call{{Key: a, Event: WakeEvent}, {Key: a, Event: WakeEvent, Phase: Granted, Granted: at(0)}, {Key: b, Phase: Granted, Granted: at(0), Seen: at(0)}}

@@ -86,7 +86,9 @@ func (a *Account) sentAt(k Key, at time.Time) (found *Call) {
 
 // seen notes when a call was really sent, and that the key's calls before it were.
 func (a *Account) seen(k Key, c *Call, at time.Time) {
+	a.count(c, -1)
 	c.Sent, c.Row, c.Silent = at, at, true
+	a.count(c, 1)
 	for _, c := range a.of(k) {
 		c.Unseen = c.Unseen && c.Sent.After(at)
 	}
