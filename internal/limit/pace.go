@@ -55,7 +55,7 @@ type Pace struct {
 	Peak  float64   `json:"peak,omitempty"`  // what was too much at the last cut
 	Empty []Moment  `json:"empty,omitempty"` // the last at which the bucket was seen empty
 	Sent  int       `json:"sent,omitempty"`  // calls that were sent and not rejected
-	Since time.Time `json:"since,omitzero"`  // a minute ago or less,
+	Since time.Time `json:"since,omitzero"`  // mostly half a minute to a minute before Used,
 	Base  int       `json:"base,omitempty"`  // and Sent as it was then
 	Used  time.Time `json:"used,omitzero"`   // last call
 	Limit float64   `json:"limit,omitempty"` // calls per second, as the server's headers said
@@ -102,8 +102,11 @@ func (p *Pace) Spend(at time.Time, exact bool) {
 		}
 		p.Level = max(-1, p.Level-cost)
 	}
-	if at.Sub(p.Since) > time.Minute {
+	switch since := at.Sub(p.Since); {
+	case since > 2*time.Minute:
 		p.Since, p.Base = at, p.Sent
+	case since > time.Minute: // as if they had come evenly
+		p.Since, p.Base = p.Since.Add(since/2), p.Base+(p.Sent-p.Base)/2
 	}
 	if at.After(p.Used) {
 		p.Used = at

@@ -28,6 +28,13 @@ type Costs struct {
 	Output float64 `json:"output,omitempty"`
 }
 
+// Refill lets the buckets fill until now.
+func (t *Tokens) Refill(now time.Time) {
+	for _, b := range t.Each() {
+		*b = b.at(now)
+	}
+}
+
 // Take takes what a call costs; a negative cost gives back.
 func (t *Tokens) Take(c Costs) {
 	for i, b := range t.Each() {
@@ -80,8 +87,8 @@ func (t Tokens) Lacked(wait time.Duration) float64 {
 func (b Bucket) at(now time.Time) Bucket {
 	if b.Rate > 0 && now.After(b.At) {
 		b.Level = min(max(b.Level, b.Top), b.Level+b.Rate*now.Sub(b.At).Seconds())
+		b.At = now
 	}
-	b.At = now
 	return b
 }
 
@@ -109,7 +116,7 @@ func (b *Bucket) hear(now time.Time, r Resource, later, under, since float64) {
 	}
 	least, most := r.Remaining-round-later-under, r.Remaining+round+rate*since-under
 	if b.Rate == 0 {
-		b.Level = least
+		b.Level, b.At = least, now
 	}
 	b.Rate = rate
 	b.Top = max(b.Top, r.Remaining)

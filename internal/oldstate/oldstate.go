@@ -129,25 +129,30 @@ func (p *pool) become(a *turn.Account, class string) {
 	}
 	l := &turn.Class{Pace: p.Pace.Pace, Tokens: p.Tokens, CoolDown: p.Cool, Usage: p.Usage, First: p.Costs, Passed: p.Ahead}
 	a.Classes[class] = l
-	a.Calls = append(a.Calls, p.calls(class)...)
-	l.Pace.Sent = len(p.Pace.Log)
-	for _, c := range a.Calls {
-		if i, ok := p.Pace.Log.find(c.Sent); ok && c.Class == class {
-			c.Nth = i + 1
+	calls := p.calls(class)
+	a.Calls = append(a.Calls, calls...)
+	for _, c := range calls { // those of before the log begins are counted too
+		if _, ok := p.Pace.Log.find(c.Sent); !ok && !c.Sent.IsZero() {
+			l.Pace.Base++
+		}
+	}
+	l.Pace.Sent = l.Pace.Base + len(p.Pace.Log)
+	for _, c := range calls {
+		if i, ok := p.Pace.Log.find(c.Sent); ok {
+			c.Nth = l.Pace.Base + i + 1
 		}
 	}
 	if class != "" {
 		return
 	}
-	sent := make(map[int64]bool)
-	counted := func(t time.Time) bool { return sent[t.UnixMilli()] }
 	// Of what was spent only that there were requests is kept, beside the last call of each key.
 	a.Budget, a.Budgeted = p.Account.Budget, p.Account.Asked
+	sent := make(map[int64]bool)
 	for _, c := range a.Calls {
 		sent[c.Sent.UnixMilli()] = true
 	}
 	for _, o := range p.Account.Calls {
-		if !counted(o.At) {
+		if !sent[o.At.UnixMilli()] {
 			a.Requests = append(a.Requests, latest(o.At, o.Came))
 		}
 	}

@@ -337,3 +337,16 @@ func FuzzRead(f *testing.F) {
 		written(t, s)
 	})
 }
+
+// A turn of minutes ago, of which the log told no more, is withdrawn: what is counted then is no less than nothing.
+func TestCallsOlderThanTheLog(t *testing.T) {
+	data := `{"version":1,"pools":{"p":{"at":"2026-03-01T09:05:00Z",
+		"grants":[{"session":"a","event":"e","at":"2026-03-01T09:04:00Z","seen":"2026-03-01T09:04:00Z"}],
+		"callers":[{"session":"a","sent":"2026-03-01T09:04:00Z","owed":1}],
+		"pace":{"rate":0.5,"level":1,"at":"2026-03-01T09:05:00Z","since":"2026-03-01T09:04:30Z","used":"2026-03-01T09:04:50Z"}}}}`
+	s, _, now := arrived(t, []byte(data))
+	s.Open("p").Withdraw(now, turn.Key{Session: "a"}, "e")
+	if err := s.Check(); err != nil {
+		t.Error(err)
+	}
+}

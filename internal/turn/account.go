@@ -22,8 +22,8 @@ type Account struct {
 	Budget  Budget            `json:"budget,omitzero"` // of the last who asked with one
 	// Budgeted is when somebody last asked with a budget, to the minute; zero: nobody, and what was spent is not kept.
 	Budgeted time.Time `json:"budgeted,omitzero"`
-	// Requests are when requests came that count in the budget and took no tokens: those that were rejected, and those of before
-	// it was first asked with.
+	// Requests are when requests came that count in the budget and took no tokens: those that were rejected, and those that a
+	// program of before counted.
 	Requests []time.Time `json:"requests,omitempty"`
 	At       time.Time   `json:"at,omitzero"` // up to when all of it was brought
 
@@ -112,6 +112,7 @@ func (a *Account) advance(now time.Time) time.Time {
 	}
 	for _, l := range a.Classes {
 		l.Pace.Refill(now)
+		l.Tokens.Refill(now)
 	}
 	a.At = now
 	return now
@@ -164,7 +165,7 @@ func (a *Account) Sweep(now time.Time, alive func(Process) bool, all bool) (swep
 		return c.Phase == Waiting && (a.elsewhere(c.Waiter) && now.Sub(c.Seen) > lease || all && !(lives(c.Process, alive) && lives(c.Waiter, alive)))
 	})
 	swept = len(a.Waiting()) != waited
-	for _, c := range a.Calls {
+	for _, c := range slices.Clone(a.Calls) {
 		switch {
 		case c.Phase == Granted && !a.lapse(c).After(now) && c.Event == WakeEvent: // who did not wake up made no call
 			a.Withdraw(now, c.Key, c.Event)

@@ -58,9 +58,6 @@ func (a *Account) spends(now time.Time, c *Call) bool {
 		(c.Done.IsZero() || now.Sub(c.Done) <= minute || now.Sub(c.Sent) <= minute+onWay)
 }
 
-// open reports that the call may still be on its way, or take more.
-func (a *Account) open(c *Call) bool { return c.Done.IsZero() && a.Holds(c.Key) }
-
 // What there are budgets of.
 const (
 	calls = iota
@@ -74,9 +71,8 @@ func (b Budget) of(what int) float64 { return [...]float64{b.Calls, b.Input, b.O
 // counts is how much a call of that cost counts.
 func counts(c limit.Costs, what int) float64 { return [...]float64{1, c.Input, c.Output}[what] }
 
-// gone is from when on a call counts no more. Zero: it is under way, and nobody knows.
-func (a *Account) gone(c *Call, what int) time.Time {
-	open := a.open(c)
+// gone is from when on a call counts no more; open: it may be on its way, or take more. Zero: nobody knows.
+func (c *Call) gone(what int, open bool) time.Time {
 	switch {
 	case open && (c.Unseen || what == output):
 		return time.Time{}
@@ -91,9 +87,11 @@ func (a *Account) gone(c *Call, what int) time.Time {
 // overBudget holds a call until it fits into its budget beside what was spent.
 func (a *Account) overBudget(now time.Time, c *Call) (h Hold) {
 	cost, _ := a.expect(c)
-	for _, l := range a.Classes { // where nothing is known, what first calls take in the others
-		cost = limit.Costs{Input: cmp.Or(cost.Input, l.First.Input), Output: cmp.Or(cost.Output, l.First.Output)}
+	var first limit.Costs // the most in any class
+	for _, l := range a.Classes {
+		first = limit.Costs{Input: max(first.Input, l.First.Input), Output: max(first.Output, l.First.Output)}
 	}
+	cost = limit.Costs{Input: cmp.Or(cost.Input, first.Input), Output: cmp.Or(cost.Output, first.Output)}
 	for what := range resources {
 		most, need := c.Rules.Budget.of(what), counts(cost, what)
 		if most == 0 {
@@ -120,11 +118,18 @@ type amount struct {
 // spent returns what counts; false: what one of them takes may be anything yet.
 func (a *Account) spent(now time.Time, what int) (list []amount, known bool) {
 	known = true
+	turns := make(map[Key]bool)
 	for _, c := range a.Calls {
-		if until := a.gone(c, what); a.spends(now, c) && (until.IsZero() || until.After(now)) {
+		if c.Phase == Granted {
+			turns[c.Key] = true
+		}
+	}
+	for _, c := range a.Calls {
+		open := c.Done.IsZero() && turns[c.Key]
+		if until := c.gone(what, open); a.spends(now, c) && (until.IsZero() || until.After(now)) {
 			took := counts(c.took(), what)
 			list = append(list, amount{took, until})
-			known = known && (took > 0 || !a.open(c) && now.Sub(c.Done) >= tardy)
+			known = known && (took > 0 || !open && now.Sub(c.Done) >= tardy)
 		}
 	}
 	for _, t := range a.Requests {
@@ -142,8 +147,9 @@ func (a *Account) frees(now time.Time, what int, most float64) (at time.Time, ok
 	for _, one := range list {
 		sum += one.of
 	}
-	slices.SortFunc(list, func(a, b amount) int { return a.until.Compare(b.until) })
-	at = now
+	if at = now; sum > most+1e-9 {
+		slices.SortFunc(list, func(a, b amount) int { return a.until.Compare(b.until) })
+	}
 	for _, one := range list {
 		if sum <= most+1e-9 {
 			break
@@ -170,13 +176,7 @@ func (a *Account) Spending(now time.Time) (took, of Budget, ok bool) {
 
 // came notes that the server has the key's call that was sent last by then.
 func (a *Account) came(at time.Time, k Key) {
-	var last *Call
-	for _, c := range a.of(k) {
-		if !c.Sent.IsZero() && !c.Sent.After(at.Add(rounding)) && (last == nil || c.Sent.After(last.Sent)) {
-			last = c
-		}
-	}
-	if last != nil && last.Came.IsZero() {
-		last.Came = at
+	if c := a.sentBy(k, at); c != nil && c.Came.IsZero() {
+		c.Came = at
 	}
 }

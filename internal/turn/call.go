@@ -146,19 +146,32 @@ func (a *Account) find(fits func(*Call) bool) *Call {
 	return nil
 }
 
-// of returns the key's calls.
-func (a *Account) of(k Key) (calls []*Call) {
+// all returns the calls that fit.
+func (a *Account) all(fits func(*Call) bool) (calls []*Call) {
 	for _, c := range a.Calls {
-		if c.Key == k {
+		if fits(c) {
 			calls = append(calls, c)
 		}
 	}
 	return calls
 }
 
+// of returns the key's calls.
+func (a *Account) of(k Key) []*Call { return a.all(func(c *Call) bool { return c.Key == k }) }
+
 // turn returns the call with which the key has its turn, or nil.
 func (a *Account) turn(k Key) *Call {
 	return a.find(func(c *Call) bool { return c.Key == k && c.Phase == Granted })
+}
+
+// given returns the call with which the event has the turn that it asked for, or nil.
+func (a *Account) given(k Key, event string) *Call {
+	return a.find(func(c *Call) bool { return c.Key == k && c.Event == event && c.Phase == Granted })
+}
+
+// waiting returns the key's first call in line, or nil.
+func (a *Account) waiting(k Key) *Call {
+	return a.find(func(c *Call) bool { return c.Key == k && c.Phase == Waiting })
 }
 
 // last returns the key's call that was made last, or nil.
@@ -179,12 +192,23 @@ func (a *Account) heard(k Key) (row, refused time.Time) {
 	return row, refused
 }
 
+// sentBy returns the key's call that was sent last by a time, or nil.
+func (a *Account) sentBy(k Key, at time.Time) (last *Call) {
+	for _, c := range a.of(k) {
+		if !c.Sent.IsZero() && !c.Sent.After(at.Add(rounding)) && (last == nil || c.Sent.After(last.Sent)) {
+			last = c
+		}
+	}
+	return last
+}
+
 // add puts a call that no gate stood before, and returns it.
 func (a *Account) add(k Key, process Process) *Call {
 	c := &Call{Key: k, Phase: Over, Process: process}
 	if last := a.last(k); last != nil {
 		c.News, c.Process = last.News, cmp.Or(process, last.Process)
 	}
+	c.Expected, c.Own = a.expect(c)
 	a.Calls = append(a.Calls, c)
 	return c
 }
@@ -193,39 +217,21 @@ func (a *Account) add(k Key, process Process) *Call {
 func (a *Account) Turns(class string) []*Call { return a.in(class, Granted) }
 
 // Waiting are the calls that wait, of all classes, in the order in which they joined the line.
-func (a *Account) Waiting() (calls []*Call) {
-	for _, c := range a.Calls {
-		if c.Phase == Waiting {
-			calls = append(calls, c)
-		}
-	}
-	return calls
-}
+func (a *Account) Waiting() []*Call { return a.all(func(c *Call) bool { return c.Phase == Waiting }) }
 
 // in are the calls of a class in a phase; those that wait stand in the order in which they joined the line.
-func (a *Account) in(class string, phase Phase) (calls []*Call) {
-	for _, c := range a.Calls {
-		if c.Class == class && c.Phase == phase {
-			calls = append(calls, c)
-		}
-	}
-	return calls
+func (a *Account) in(class string, phase Phase) []*Call {
+	return a.all(func(c *Call) bool { return c.Class == class && c.Phase == phase })
 }
 
 // Holds reports whether the key has a turn, whichever event asked for it.
 func (a *Account) Holds(k Key) bool { return a.turn(k) != nil }
 
 // Granted reports whether the event has the turn that it asked for.
-func (a *Account) Granted(k Key, event string) bool {
-	return slices.ContainsFunc(a.Calls, func(c *Call) bool { return c.Key == k && c.Event == event && c.Phase == Granted })
-}
+func (a *Account) Granted(k Key, event string) bool { return a.given(k, event) != nil }
 
 // Waits reports whether the key stands in the line.
-func (a *Account) Waits(k Key) bool {
-	return slices.ContainsFunc(a.Calls, func(c *Call) bool { return c.Key == k && c.Phase == Waiting })
-}
+func (a *Account) Waits(k Key) bool { return a.waiting(k) != nil }
 
 // Knows reports whether anything was heard of calls of the key lately.
-func (a *Account) Knows(k Key) bool {
-	return slices.ContainsFunc(a.Calls, func(c *Call) bool { return c.Key == k && c.made() })
-}
+func (a *Account) Knows(k Key) bool { return a.last(k) != nil }

@@ -19,8 +19,16 @@ func (a *Account) expect(c *Call) (cost limit.Costs, own bool) {
 	if last == nil {
 		return first, false
 	}
+	return last.next(first)
+}
+
+// next is what the key's call after this one is expected to take.
+func (last *Call) next(first limit.Costs) (cost limit.Costs, own bool) {
 	mean := func(took, expected, first float64) float64 {
-		if took > 0 && expected > 0 && last.Own {
+		if !last.Own {
+			return cmp.Or(took, first)
+		}
+		if took > 0 && expected > 0 {
 			return math.Round((took + expected) / 2)
 		}
 		return cmp.Or(took, expected, first)
@@ -32,11 +40,12 @@ func (a *Account) expect(c *Call) (cost limit.Costs, own bool) {
 // Used says what the key's call that was answered at a time took; a zero is not known. Told twice it counts once.
 func (a *Account) Used(now time.Time, k Key, at time.Time, took limit.Costs) {
 	now = a.advance(now)
-	c := a.last(k)
+	at = happened(now, at)
+	last, l := a.last(k), a.class(k.Class)
+	c := cmp.Or(a.sentBy(k, at), last)
 	if c == nil || !took.Valid() {
 		return
 	}
-	l := a.class(k.Class)
 	note := func(last, first *float64, is float64) {
 		switch {
 		case is <= 0:
@@ -59,5 +68,8 @@ func (a *Account) Used(now time.Time, k Key, at time.Time, took limit.Costs) {
 		l.Tokens.Take(limit.Costs{Output: took.Output - c.Reserved.Output})
 		c.Reserved.Output = took.Output
 	}
-	a.came(happened(now, at), k)
+	if c != last && last.Took == (limit.Costs{}) && !last.Sent.IsZero() { // it went before this was told
+		last.Expected, last.Own = c.next(l.First)
+	}
+	a.came(at, k)
 }

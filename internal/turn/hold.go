@@ -73,8 +73,8 @@ func (a *Account) gap(c *Call) (h Hold) {
 		return h
 	}
 	for _, other := range a.Calls {
-		if other.Session == c.Session && other.Class == c.Class && !other.Sent.IsZero() {
-			h = h.longer(Hold{other.Sent.Add(c.Rules.Gap), OwnGap})
+		if start := latest(other.Sent, other.Refused); other.Session == c.Session && other.Class == c.Class && !start.IsZero() {
+			h = h.longer(Hold{start.Add(c.Rules.Gap), OwnGap})
 		}
 	}
 	return h
@@ -131,7 +131,7 @@ func (a *Account) onTrial(now time.Time, class string) (h Hold) {
 
 // Held returns what keeps the key's call in line, as far as it is not those before it; false: nothing does, or it does not wait.
 func (a *Account) Held(now time.Time, k Key) (h Hold, ok bool) {
-	c := a.find(func(c *Call) bool { return c.Key == k && c.Phase == Waiting })
+	c := a.waiting(k)
 	if c == nil {
 		return h, false
 	}

@@ -155,8 +155,14 @@ func (a *Account) Place(k Key) (place int, ok bool) {
 // use goes back, with what the call was to take from the limit.
 func (a *Account) Withdraw(now time.Time, k Key, event string) {
 	now = a.advance(now)
+	for _, c := range a.of(k) {
+		if c.Event == event && c.Phase == Waiting && c.made() { // what it lacked is remembered
+			c.Retry = nil
+			c.over(now)
+		}
+	}
 	a.drop(func(c *Call) bool { return c.Key == k && c.Event == event && c.Phase == Waiting })
-	if c := a.turn(k); c != nil && c.Event == event {
+	if c := a.given(k, event); c != nil {
 		a.release(c)
 		a.unsend(c)
 		c.over(now)

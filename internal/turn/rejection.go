@@ -33,22 +33,12 @@ func (a *Account) Retrying(now time.Time, k Key, r Retry) {
 		return
 	}
 	a.alive(r.Rejected, k)
-	c := a.rejected(k, r.Rejected)
-	if c == nil {
+	c := a.sentBy(k, r.Rejected)
+	if c == nil || c.Lost || r.Rejected.Sub(c.Sent) >= delivery { // another, that nobody knows of
 		c = a.add(k, r.Process)
 	}
 	a.retrying(now, c, r)
 	a.advance(now)
-}
-
-// rejected returns the call of the key that was rejected at a time, or nil: the last that was sent before.
-func (a *Account) rejected(k Key, at time.Time) (found *Call) {
-	for _, c := range a.of(k) {
-		if !c.Sent.IsZero() && !c.Lost && !c.Sent.After(at.Add(rounding)) && at.Sub(c.Sent) < delivery && (found == nil || c.Sent.After(found.Sent)) {
-			found = c
-		}
-	}
-	return found
 }
 
 // retrying is for a call that was rejected and keeps its turn.
@@ -142,7 +132,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 		l.Pace.Contradicted(now, sent, wait.Seconds(), c.Nth)
 	case tokens:
 		l.Pace.Level = min(1, l.Pace.Level+1)
-		c.Expected.Input = max(c.Expected.Input, l.Tokens.Lacked(wait))
+		c.Expected.Input, c.Own = max(c.Expected.Input, l.Tokens.Lacked(wait)), true
 	default:
 		l.Pace.Refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), c.Nth)
 	}

@@ -86,7 +86,9 @@ func (a *Account) sentAt(k Key, at time.Time) (found *Call) {
 
 // seen notes when a call was really sent, and that the key's calls before it were.
 func (a *Account) seen(k Key, c *Call, at time.Time) {
+	a.count(c, -1)
 	c.Sent, c.Row, c.Silent = at, at, true
+	a.count(c, 1)
 	for _, c := range a.of(k) {
 		c.Unseen = c.Unseen && c.Sent.After(at)
 	}
@@ -181,9 +183,10 @@ func (a *Account) giveBack(now time.Time, k Key) {
 	}
 }
 
-// orphan drops an announced try that nobody will make. What the server said to it holds for everybody all the same.
+// orphan drops an announced try that nobody will make. Where others waited for it, what the server said to it holds for them
+// all the same.
 func (a *Account) orphan(now time.Time, c *Call) {
-	if r := c.Retry; r != nil && !r.long() {
+	if r := c.Retry; r != nil && r.holds(now) {
 		a.class(c.Class).until(now, r.Rejected.Add(r.said()), "")
 	}
 	c.Retry = nil
