@@ -216,12 +216,7 @@ func (a *Account) drop(which func(*Call) bool) { a.Calls = slices.DeleteFunc(a.C
 
 // leave drops all that a session has. Its calls stay counted: the server counted them too.
 func (a *Account) leave(now time.Time, session string) {
-	for _, c := range a.Calls {
-		if c.Session == session && c.Phase != Waiting {
-			a.orphan(now, c)
-			c.over(now)
-		}
-	}
+	a.giveBack(now, a.all(func(c *Call) bool { return c.Session == session }))
 	a.drop(func(c *Call) bool { return c.Session == session && c.Phase == Waiting })
 }
 

@@ -61,7 +61,6 @@ func looksUp(t *testing.T, st *State, times ...time.Time) {
 				p.Class(class).CoolDown.Unasked(now, everybody)
 				p.CoolsUntil(now, class)
 				for _, c := range append(append(p.Turns(class), p.Line(class)...), &Call{Key: Key{"unknown", "", class}}) {
-					p.Place(c.Key)
 					p.Held(now, c.Key)
 					p.Granted(c.Key, c.Event)
 					p.Holds(c.Key)

@@ -66,10 +66,10 @@ const (
 	resources
 )
 
-func (b Budget) of(what int) float64 { return [...]float64{b.Calls, b.Input, b.Output}[what] }
+func (b Budget) each() [resources]float64 { return [...]float64{b.Calls, b.Input, b.Output} }
 
 // counts is how much a call of that cost counts.
-func counts(c limit.Costs, what int) float64 { return [...]float64{1, c.Input, c.Output}[what] }
+func counts(c limit.Costs) [resources]float64 { return [...]float64{1, c.Input, c.Output} }
 
 // gone is from when on a call counts no more; open: it may be on its way, or take more. Zero: nobody knows.
 func (c *Call) gone(what int, open bool) time.Time {
@@ -92,8 +92,8 @@ func (a *Account) overBudget(now time.Time, c *Call) (h Hold) {
 		first = limit.Costs{Input: max(first.Input, l.First.Input), Output: max(first.Output, l.First.Output)}
 	}
 	cost = limit.Costs{Input: cmp.Or(cost.Input, first.Input), Output: cmp.Or(cost.Output, first.Output)}
-	for what := range resources {
-		most, need := c.Rules.Budget.of(what), counts(cost, what)
+	for what, most := range c.Rules.Budget.each() {
+		need := counts(cost)[what]
 		if most == 0 {
 			continue
 		}
@@ -115,61 +115,49 @@ type amount struct {
 	until time.Time
 }
 
-// spent returns what counts; false: what one of them takes may be anything yet.
-func (a *Account) spent(now time.Time, what int) (list []amount, known bool) {
+// spent returns what counts, each and in all; false: what one of them takes may be anything yet.
+func (a *Account) spent(now time.Time, what int) (list []amount, sum float64, known bool) {
 	known = true
 	turns := make(map[Key]bool)
-	for _, c := range a.Calls {
-		if c.Phase == Granted {
-			turns[c.Key] = true
-		}
+	for _, c := range a.all(func(c *Call) bool { return c.Phase == Granted }) {
+		turns[c.Key] = true
 	}
 	for _, c := range a.Calls {
 		open := c.Done.IsZero() && turns[c.Key]
 		if until := c.gone(what, open); a.spends(now, c) && (until.IsZero() || until.After(now)) {
-			took := counts(c.took(), what)
-			list = append(list, amount{took, until})
+			took := counts(c.took())[what]
+			list, sum = append(list, amount{took, until}), sum+took
 			known = known && (took > 0 || !open && now.Sub(c.Done) >= tardy)
 		}
 	}
 	for _, t := range a.Requests {
 		if until := t.Add(minute); what == calls && until.After(now) {
-			list = append(list, amount{1, until})
+			list, sum = append(list, amount{1, until}), sum+1
 		}
 	}
-	return list, known
+	return list, sum, known
 }
 
 // frees is when the calls of the last minute take no more than most of something; false: nobody knows yet.
 func (a *Account) frees(now time.Time, what int, most float64) (at time.Time, ok bool) {
-	list, ok := a.spent(now, what)
-	sum := 0.0
-	for _, one := range list {
-		sum += one.of
-	}
-	if at = now; sum > most+1e-9 {
+	list, sum, known := a.spent(now, what)
+	if at = now; sum > most+1e-9 { // else there is nothing to wait for: most calls come by here
 		slices.SortFunc(list, func(a, b amount) int { return a.until.Compare(b.until) })
 	}
 	for _, one := range list {
-		if sum <= most+1e-9 {
-			break
-		}
-		if !one.until.IsZero() {
+		if sum > most+1e-9 && !one.until.IsZero() {
 			sum -= one.of
 			at = one.until
 		}
 	}
-	return at, ok && sum <= most+1e-9
+	return at, known && sum <= most+1e-9
 }
 
 // Spending returns what the calls of the last minute took, and of which budget; false: there is none.
 func (a *Account) Spending(now time.Time) (took, of Budget, ok bool) {
 	var sum [resources]float64
 	for what := range resources {
-		list, _ := a.spent(now, what)
-		for _, one := range list {
-			sum[what] += one.of
-		}
+		_, sum[what], _ = a.spent(now, what)
 	}
 	return Budget{sum[calls], sum[input], sum[output]}, a.Budget, a.Budget != Budget{}
 }

@@ -85,37 +85,6 @@ type Call struct {
 	Own bool `json:"own,omitempty"`
 }
 
-// Retry is the next try of a call that was rejected. Claude Code makes it by itself, with no hook before it.
-type Retry struct {
-	Process  Process       `json:"-"` // Claude Code, where the key has no turn
-	Rejected time.Time     `json:"rejected"`
-	In       time.Duration `json:"in"`
-	Attempt  int           `json:"attempt,omitempty"` // 1: after the call's first try
-	// Large says that it was rejected so often for want of tokens that it may never fit: it holds nobody else.
-	Large bool `json:"large,omitempty"`
-	// Named is the limit that was hit, where the server's message names one. What remains of it, it does not say.
-	Named limit.Headers `json:"-"`
-}
-
-// Due is when the call is made again.
-func (r Retry) Due() time.Time { return r.Rejected.Add(r.In) }
-
-// long reports that the wait is a usage limit's.
-func (r Retry) long() bool { return r.In > usage }
-
-// holds reports that nobody may start before it.
-func (r Retry) holds(now time.Time) bool { return !r.long() && !r.Large && r.Due().After(now) }
-
-// said is how long the server told the call to wait, as far as the announced time gives it away: Claude Code waits for
-// that long or for its own back-off, whichever is longer, and up to a quarter more (2.1.330). Zero: it was the back-off.
-func (r Retry) said() time.Duration {
-	own := min(32*time.Second, 500*time.Millisecond<<min(max(0, r.Attempt-1), 7))
-	if least := r.In * 4 / 5; least > own {
-		return least
-	}
-	return 0
-}
-
 // counted reports that the call is one of those that the pace let through.
 func (c *Call) counted() bool { return !c.Sent.IsZero() && !c.Lost }
 
@@ -123,7 +92,7 @@ func (c *Call) counted() bool { return !c.Sent.IsZero() && !c.Lost }
 func (c *Call) made() bool { return c.Phase != Waiting || c.Rejections > 0 }
 
 // latest is the last time at which anything happened to it.
-func (c *Call) latest() time.Time { return latest(latest(c.Sent, c.Refused), c.Done) }
+func (c *Call) latest() time.Time { return latest(c.Sent, c.Refused, c.Done) }
 
 // began is when a call was let go that was sent at a time: what the pace was then is what its fate tells of.
 func (c *Call) began(sent time.Time) time.Time {

@@ -126,12 +126,6 @@ func (l *Class) check() error {
 	return l.Tokens.Check()
 }
 
-// dated says whether a clock can have shown the times; zero is not known.
-func dated(times ...time.Time) bool {
-	const from, to = 0, 7258118400 // 1970 to 2199
-	return !slices.ContainsFunc(times, func(t time.Time) bool { return !t.IsZero() && (t.Unix() < from || t.Unix() >= to) })
-}
-
 func (b Budget) valid() bool {
 	return limit.Within(b.Calls, 0, plenty) && limit.Within(b.Input, 0, plenty) && limit.Within(b.Output, 0, plenty)
 }

@@ -1,9 +1,6 @@
 package turn
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Hold is what keeps a call from going: until when it is sure to, and why. The zero Hold keeps nothing.
 type Hold struct {
@@ -98,9 +95,7 @@ func (a *Account) cools(now time.Time, c *Call) (h Hold) {
 func (a *Account) announced(now time.Time, class string) (h Hold) {
 	for _, c := range a.Calls {
 		if c.Class == class && c.Retry != nil && c.Retry.holds(now) {
-			if due := c.Retry.Due(); h.Until.IsZero() || due.Before(h.Until) {
-				h = Hold{due, Announced}
-			}
+			h = Hold{earliest(h.Until, c.Retry.Due()), Announced}
 		}
 	}
 	return h
@@ -109,24 +104,21 @@ func (a *Account) announced(now time.Time, class string) (h Hold) {
 // onTrial holds all, before the first rejection, until one of the calls on trial is accepted; later, until none of those may
 // have been rejected that were sent after one that was.
 func (a *Account) onTrial(now time.Time, class string) (h Hold) {
-	l := a.Class(class)
-	var ends []time.Time
-	trials := 0
-	for _, c := range a.Calls {
-		if c.Class != class || !c.Trial {
-			continue
-		}
-		trials++
-		if l.Pace.Rate == 0 {
-			ends = append(ends, c.trialEnds(false))
-		} else if c.Doubt.After(now) {
-			ends = append(ends, c.Doubt)
-		}
-	}
-	if len(ends) == 0 || l.Pace.Rate == 0 && trials <= l.Pace.Window {
+	p := a.Class(class).Pace
+	trials := a.all(func(c *Call) bool { return c.Class == class && c.Trial })
+	if p.Rate == 0 && len(trials) <= p.Window {
 		return h
 	}
-	return Hold{slices.MinFunc(ends, time.Time.Compare), OnTrial}
+	for _, c := range trials {
+		until := c.Doubt
+		if p.Rate == 0 {
+			until = c.trialEnds(false)
+		}
+		if until.After(now) {
+			h = Hold{earliest(h.Until, until), OnTrial}
+		}
+	}
+	return h
 }
 
 // Held returns what keeps the key's call in line, as far as it is not those before it; false: nothing does, or it does not wait.
@@ -146,8 +138,8 @@ func (a *Account) Held(now time.Time, k Key) (h Hold, ok bool) {
 // CoolsUntil is until when nobody of a class may start, for whoever shows it: the later of the cool-down and of the announced
 // tries; zero: anybody may.
 func (a *Account) CoolsUntil(now time.Time, class string) (until time.Time) {
-	if l := a.Class(class); l.CoolDown.Until.After(now) {
-		until = l.CoolDown.Until
+	if end := a.Class(class).CoolDown.Until; end.After(now) {
+		until = end
 	}
 	for _, c := range a.Calls {
 		if c.Class == class && c.Retry != nil && c.Retry.holds(now) {

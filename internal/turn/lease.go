@@ -25,9 +25,7 @@ func (a *Account) lapse(c *Call) time.Time {
 func (a *Account) lapses(now time.Time, class string) (first time.Time) {
 	for _, c := range a.Calls {
 		if c.Class == class && c.Phase == Granted {
-			if at := a.lapse(c); first.IsZero() || at.Before(first) {
-				first = at
-			}
+			first = earliest(first, a.lapse(c))
 		}
 	}
 	if !first.After(now) { // nobody swept: say so at once, but do not make the caller spin

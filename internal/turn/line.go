@@ -29,7 +29,7 @@ func (a *Account) Ask(now time.Time, c Call) {
 	if a.takeOver(now, c) {
 		return
 	}
-	a.giveBack(now, c.Key)
+	a.giveBack(now, a.of(c.Key))
 	c.Phase, c.Asked, c.Seen = Waiting, now, now
 	a.Calls = append(a.Calls, &c)
 }
@@ -42,9 +42,7 @@ func (a *Account) Admit(now time.Time, alive func(Process) bool) (next time.Time
 		for {
 			c, until := a.next(now, class)
 			if c == nil {
-				if !until.IsZero() && (next.IsZero() || until.Before(next)) {
-					next = until
-				}
+				next = earliest(next, until)
 				break
 			}
 			if lives(c.Process, alive) && lives(c.Waiter, alive) {
@@ -85,9 +83,7 @@ func (a *Account) next(now time.Time, class string) (c *Call, until time.Time) {
 			return nil, ceil(h.Until)
 		}
 		short = short || own.Why == OverBudget
-		if until.IsZero() || own.Until.Before(until) {
-			until = own.Until
-		}
+		until = earliest(until, own.Until)
 	}
 	return nil, ceil(until)
 }
@@ -143,12 +139,6 @@ func (a *Account) Line(class string) (line []*Call) {
 		line = append(line, c)
 	}
 	return line
-}
-
-// Place returns where the key stands in the line of its class; 1 is the first.
-func (a *Account) Place(k Key) (place int, ok bool) {
-	i := slices.IndexFunc(a.Line(k.Class), func(c *Call) bool { return c.Key == k })
-	return i + 1, i >= 0
 }
 
 // Withdraw takes back what the event asked for: the waiter gave up (Esc, SIGTERM). A turn that it was just given and did not

@@ -18,11 +18,8 @@ func TestTurns(t *testing.T) {
 			s.admit(2, 122)
 			s.holds("b/e")
 			s.queue("a/e c/e")
-			if place, ok := s.Place(c); place != 2 || !ok {
-				s.Errorf("Place(c) = %d, %v, want 2, true", place, ok)
-			}
-			if place, ok := s.Place(b); place != 0 || ok {
-				s.Errorf("Place(b) = %d, %v, want 0, false", place, ok)
+			if got := names(s.Line("")); got != "a/e c/e" {
+				s.Errorf("the line is %q", got)
 			}
 			s.Succeeded(at(3), b)
 			s.admit(3, 123)

@@ -20,10 +20,43 @@ const (
 	// large is how many rejections in a row for want of tokens show that it is not for want of turns: a prompt that is larger
 	// than the limit fits never, and is tried 300 times (2.1.330).
 	large = 4
-	// A call that comes back again and again waits as Claude Code would make it wait (2.1.330): 0.5 s doubling to 32 s.
-	backOff     = 500 * time.Millisecond
-	backOffMost = 32 * time.Second
 )
+
+// backOff returns how long Claude Code waits after so many rejections of a call where nobody says how long (2.1.330). The gateway
+// waits as long.
+func backOff(times int) time.Duration {
+	return min(32*time.Second, 500*time.Millisecond<<min(max(0, times-1), 7))
+}
+
+// Retry is the next try of a call that was rejected. Claude Code makes it by itself, with no hook before it.
+type Retry struct {
+	Process  Process       `json:"-"` // Claude Code, where the key has no turn
+	Rejected time.Time     `json:"rejected"`
+	In       time.Duration `json:"in"`
+	Attempt  int           `json:"attempt,omitempty"` // 1: after the call's first try
+	// Large says that it was rejected so often for want of tokens that it may never fit: it holds nobody else.
+	Large bool `json:"large,omitempty"`
+	// Named is the limit that was hit, where the server's message names one. What remains of it, it does not say.
+	Named limit.Headers `json:"-"`
+}
+
+// Due is when the call is made again.
+func (r Retry) Due() time.Time { return r.Rejected.Add(r.In) }
+
+// long reports that the wait is a usage limit's.
+func (r Retry) long() bool { return r.In > usage }
+
+// holds reports that nobody may start before it.
+func (r Retry) holds(now time.Time) bool { return !r.long() && !r.Large && r.Due().After(now) }
+
+// said is how long the server told the call to wait, as far as the announced time gives it away: Claude Code waits for
+// that long or for its own back-off, whichever is longer, and up to a quarter more (2.1.330). Zero: it was the back-off.
+func (r Retry) said() time.Duration {
+	if least := r.In * 4 / 5; least > backOff(r.Attempt) {
+		return least
+	}
+	return 0
+}
 
 // Retrying says that a call of the key was rejected and when Claude Code tries again. Told twice, it counts once.
 func (a *Account) Retrying(now time.Time, k Key, r Retry) {
@@ -69,6 +102,46 @@ func (a *Account) retrying(now time.Time, c *Call, r Retry) {
 	default:
 		l.Pace.Refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1 && began.After(l.Pace.Cut), c.Nth)
 	}
+}
+
+// named takes in the limit that the message of a 429 names, and reports whether it is one of tokens: that says nothing
+// about the pace. What remained is known too: less than the call takes, by what comes in until its next try.
+//
+// A limit of tokens is of no use where nobody knows what calls take.
+func (a *Account) named(now time.Time, c *Call, sent time.Time, r Retry) (tokens bool) {
+	h, wait := r.Named, r.said().Seconds()
+	if r.long() {
+		return false
+	}
+	l := a.class(c.Class)
+	if h.Input.Limit > 0 && c.Own && c.Expected.Input > 0 {
+		c.Expected.Input = max(c.Expected.Input, min(limit.MostLimit, h.Input.Limit/60*wait))
+	}
+	for i, b := range l.Tokens.Each() {
+		switch r, need := h.Tokens()[i], c.Expected.Each()[i]; {
+		case need == 0:
+			*r = limit.Resource{}
+		case r.Limit > 0:
+			r.Remaining = max(1, need-r.Limit/60*wait) // 0 would be taken for rounded
+			b.Top = max(b.Top, need)                   // which it will get
+			tokens = true
+		}
+	}
+	if h == (limit.Headers{}) {
+		return false
+	}
+	was := l.Pace.Limit
+	a.headers(now, c, sent, h)
+	if h.Requests.Limit > 0 {
+		l.Pace.Name(now, was)
+	}
+	if tokens && r.Attempt < large { // it has its turn, and takes them with its next try
+		l.Tokens.Take(c.Expected)
+		if c.Phase == Granted {
+			c.Reserved = c.Expected
+		}
+	}
+	return tokens
 }
 
 // refuse takes a call that was rejected at a time off the pace. In the budget it stays as a request that took no tokens.
@@ -122,7 +195,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	began := c.began(sent)
 	wait := max(0, r.In)
 	if wait <= usage {
-		wait = max(wait, min(backOffMost, backOff<<min(times-1, 10)))
+		wait = max(wait, backOff(times))
 	}
 	a.refuse(now, c)
 	a.comeBack(now, c, times)

@@ -94,12 +94,8 @@ func mustJSON(v any) string {
 	return string(data)
 }
 
-// states are of the layout before this one, and of this: calls in each phase, and what is known of limits.
+// states have calls in each phase, and what is known of limits.
 var states = []string{
-	`{"version":1,"pools":{"p":{"queue":[{"session":"a"}],"at":"2026-03-01T09:00:00Z","pace":{"rate":0.5,"level":1,"log":[1772355600000,5,5],"tries":[{"session":"a","at":"2026-03-01T09:00:00Z"}]}}}}`,
-	`{"pools":{"p":{"at":"2026-03-01T09:00:00Z","retries":[{"session":"a","rejected":"2026-03-01T09:00:00Z","in":5000000000}]}}}`,
-	`{"pools":{"p":{"at":"2100-01-01T00:00:00Z","retries":[{"session":"a","rejected":"2000-01-01T00:00:00Z","in":1}]}}}`,
-	`{"pools":{"p":{"at":"2026-03-01T09:00:00Z","pace":{"window":1},"costs":{"input":1e9},"tokens":{"input":{"rate":1,"top":1e9,"at":"2026-03-01T09:00:00Z"}}}}}`,
 	`{"version":2,"accounts":{"p":{"at":"2026-03-01T09:00:00Z","calls":[{"session":"a","asked":"2026-03-01T09:00:00Z"},{"session":"a","phase":2,"trial":true,"sent":"2026-03-01T09:00:00Z"}],` +
 		`"classes":{"":{"pace":{"rate":0.5,"level":1,"log":[1772355600000,5,5]}}}}}}`,
 	`{"accounts":{"p":{"at":"2026-03-01T09:00:00Z","calls":[{"session":"a","phase":1,"retry":{"rejected":"2026-03-01T09:00:00Z","in":5000000000}}]}}}`,

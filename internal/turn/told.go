@@ -1,7 +1,6 @@
 package turn
 
 import (
-	"slices"
 	"time"
 
 	"afteryou/internal/limit"
@@ -56,7 +55,11 @@ func (a *Account) Sent(now time.Time, k Key, at time.Time) {
 	if c := a.turn(k); c != nil && c.News == ByNext && c.Silent {
 		a.retrying(now, c, Retry{Rejected: c.Sent, In: at.Sub(c.Sent), Attempt: 1})
 	}
-	a.seen(k, a.sentAt(k, at), at)
+	c := a.sentAt(k, at)
+	c.Row, c.Silent = at, true
+	for _, c := range a.of(k) {
+		c.Unseen = c.Unseen && c.Sent.After(at)
+	}
 	a.advance(now)
 }
 
@@ -71,6 +74,9 @@ func (a *Account) sentAt(k Key, at time.Time) (found *Call) {
 		// The server took its token when the call came, not when it was let go: until then a full bucket gained nothing.
 		p := &a.class(k.Class).Pace
 		p.Level = max(-1, p.Level-p.Rate*max(0, at.Sub(found.Sent).Seconds()))
+		a.count(found, -1)
+		found.Sent = at
+		a.count(found, 1)
 		return found
 	}
 	found = a.find(func(c *Call) bool {
@@ -84,29 +90,16 @@ func (a *Account) sentAt(k Key, at time.Time) (found *Call) {
 	return found
 }
 
-// seen notes when a call was really sent, and that the key's calls before it were.
-func (a *Account) seen(k Key, c *Call, at time.Time) {
-	a.count(c, -1)
-	c.Sent, c.Row, c.Silent = at, at, true
-	a.count(c, 1)
-	for _, c := range a.of(k) {
-		c.Unseen = c.Unseen && c.Sent.After(at)
-	}
-}
-
 // Answered says that the key's call was answered at a time, by the row of an answer with an id, and what it took; zero is not
 // known. Of a version that writes no rows of requests this tells that the call was made. Told twice, it counts once.
 func (a *Account) Answered(now time.Time, k Key, at time.Time, id string, took limit.Costs) {
 	now = a.advance(now)
 	at = happened(now, at)
-	a.Heard(k)
-	calls := a.of(k)
 	row, refused := a.heard(k)
-	if row.IsZero() && at.After(refused) && !slices.ContainsFunc(calls, func(c *Call) bool { return c.Answer == id }) {
+	if row.IsZero() && at.After(refused) && a.find(func(c *Call) bool { return c.Key == k && c.Answer == id }) == nil {
 		c := a.turn(k)
 		if c == nil {
 			c = a.sentAt(k, at)
-			c.Sent = at
 		}
 		c.Answer = id
 		for _, c := range a.of(k) {
@@ -141,10 +134,11 @@ func (a *Account) Accepted(now time.Time, k Key) {
 // Succeeded says that the key's call was answered: the turn is given back, and the call counts as accepted.
 func (a *Account) Succeeded(now time.Time, k Key) {
 	now = a.advance(now)
-	for _, c := range a.of(k) {
+	calls := a.of(k)
+	for _, c := range calls {
 		c.Retry = nil
 	}
-	a.giveBack(now, k)
+	a.giveBack(now, calls)
 	a.confirmAll(now, k)
 	if l := a.class(k.Class); l.CoolDown.Times > 0 && !l.CoolDown.Until.After(now) {
 		l.CoolDown = CoolDown{}
@@ -155,8 +149,9 @@ func (a *Account) Succeeded(now time.Time, k Key) {
 // Claude Code tries no more, and whether the server accepted the call nobody knows.
 func (a *Account) Ended(now time.Time, k Key) {
 	now = a.advance(now)
-	a.giveBack(now, k)
-	for _, c := range a.of(k) {
+	calls := a.of(k)
+	a.giveBack(now, calls)
+	for _, c := range calls {
 		if c.Trial {
 			a.count(c, -1)
 			c.Trial, c.Lost = false, true
@@ -173,9 +168,9 @@ func (a *Account) alive(at time.Time, k Key) {
 	}
 }
 
-// giveBack ends the key's turn and the tries that it announced.
-func (a *Account) giveBack(now time.Time, k Key) {
-	for _, c := range a.of(k) {
+// giveBack ends the calls' turns and the tries that they announced.
+func (a *Account) giveBack(now time.Time, calls []*Call) {
+	for _, c := range calls {
 		if c.Phase != Waiting {
 			a.orphan(now, c)
 			c.over(now)
@@ -201,12 +196,4 @@ func (c *Call) over(now time.Time) {
 	if c.Came.IsZero() {
 		c.Came = now
 	}
-}
-
-// happened is a time that was told: not known or to come, it is now.
-func happened(now, at time.Time) time.Time {
-	if at = stamp(at); at.IsZero() || at.After(now) {
-		return now
-	}
-	return at
 }

@@ -75,10 +75,3 @@ func (a *Account) takeOver(now time.Time, c Call) bool {
 	}
 	return true
 }
-
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
