@@ -163,6 +163,7 @@ func (s *stand) settles(held, waiting int) {
 
 // One after the other, in the order of asking; other classes of models do not wait, nor does what is no call.
 func TestOneRequestOneTurn(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var order []string
 	free := make(chan struct{})
@@ -202,6 +203,7 @@ func TestOneRequestOneTurn(t *testing.T) {
 
 // Who leaves the line is not sent.
 func TestClientsMayLeaveTheLine(t *testing.T) {
+	t.Parallel()
 	free := make(chan struct{})
 	var mu sync.Mutex
 	n := 0

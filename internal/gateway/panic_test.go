@@ -15,6 +15,7 @@ import (
 // A panic over the state lets go all who wait, without turns; calls that come while it lasts pass, and once it is over
 // turns are taken again.
 func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
+	t.Parallel()
 	var falls atomic.Bool
 	arrived := make(chan string, 10)
 	free := make(chan struct{})
@@ -89,6 +90,7 @@ func (s *stand) holds(session, class string) bool {
 
 // Our own way to break off a connection is no panic to be told of.
 func TestABrokenConnectionIsNoPanic(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	if status, _, err := s.do(s.call(s.gateway.URL(), "a", `{}`)); err == nil {
 		t.Errorf("the client is answered %d", status)
