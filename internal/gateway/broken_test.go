@@ -68,23 +68,15 @@ func TestTurnsOfBrokenCallsAreFree(t *testing.T) {
 	}, func(c *Config) { c.Rules = turn.Rules{Most: 1} })
 	end := sync.OnceFunc(func() { close(hang) })
 	t.Cleanup(end)
-	arrives := func() {
-		t.Helper()
-		select {
-		case <-arrived:
-		case <-time.After(patience):
-			t.Fatal("the call does not arrive")
-		}
-	}
 	for _, name := range []string{"silent", "stuck", "reset", "lost"} {
 		client := *s.client
 		if name == "silent" || name == "stuck" {
 			client.Timeout = 200 * time.Millisecond
 		}
 		direct := breaks(client.Do(s.call(s.server.URL, name, `{}`)))
-		arrives()
+		receive(t, arrived)
 		through := breaks(client.Do(s.call(s.gateway.URL(), name, `{}`)))
-		arrives()
+		receive(t, arrived)
 		if direct != through || strings.HasSuffix(direct, "no error") {
 			t.Errorf("%s: the client sees %q, directly %q", name, through, direct)
 		}

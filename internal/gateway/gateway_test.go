@@ -61,6 +61,17 @@ func certificate(t *testing.T, server *httptest.Server) string {
 	return path
 }
 
+// receive is what comes over c, within patience.
+func receive[T any](t *testing.T, c <-chan T) (got T) {
+	t.Helper()
+	select {
+	case got = <-c:
+	case <-time.After(patience):
+		t.Fatal("nothing arrives")
+	}
+	return got
+}
+
 // env is an environment.
 func env(list ...string) func(string) string {
 	return func(name string) string {

@@ -17,8 +17,7 @@ import (
 func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 	t.Parallel()
 	var falls atomic.Bool
-	arrived := make(chan string, 10)
-	free := make(chan struct{})
+	arrived, free := make(chan string, 10), make(chan struct{})
 	s := newStand(t, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- r.Header.Get("X-Claude-Code-Session-Id")
 		<-free
@@ -32,7 +31,7 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 		}
 	})
 	end := sync.OnceFunc(func() { close(free) })
-	t.Cleanup(end)
+	defer end()
 	var calls sync.WaitGroup
 	call := func(name, model string) {
 		calls.Go(func() {
@@ -43,7 +42,7 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 	}
 	arrives := func(name string) {
 		t.Helper()
-		if got := <-arrived; got != name {
+		if got := receive(t, arrived); got != name {
 			t.Fatalf("%s arrives, want %s", got, name)
 		}
 	}
