@@ -22,7 +22,7 @@ func (s *sleeper) ask(ctx context.Context, a *turn.Account) error {
 		return nil
 	}
 	mine := false
-	err := s.tell(ctx, nil, func(now time.Time, _ *turn.State, a *turn.Account) { mine = a.Inquire(now, "", s.self, lockfile.Alive) })
+	err := s.tell(ctx, func(now time.Time, _ *turn.State, a *turn.Account) { mine = a.Inquire(now, "", s.self, lockfile.Alive) })
 	if err != nil || !mine {
 		return nil
 	}
@@ -31,7 +31,7 @@ func (s *sleeper) ask(ctx context.Context, a *turn.Account) error {
 		return nil // the session ends, and another may ask
 	}
 	answered := wrong == nil && said.Kind == ratelimit.None
-	s.tell(ctx, nil, func(now time.Time, _ *turn.State, a *turn.Account) {
+	s.tell(ctx, func(now time.Time, _ *turn.State, a *turn.Account) {
 		until := said.Reset()
 		if until.IsZero() && said.Wait && said.RetryIn > 0 {
 			until = now.Add(said.RetryIn)

@@ -122,7 +122,11 @@ func TestWakeBlindly(t *testing.T) {
 					return tt.ask(ctx, model)
 				}
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			most := 2500 * time.Millisecond
+			if tt.woken {
+				most = patience
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), most)
 			defer cancel()
 			if woken := d.stops(ctx, "s", ask, tt.rows...); woken != tt.woken {
 				t.Errorf("woken: %v, want %v; log:\n%s", woken, tt.woken, d.log())
@@ -149,7 +153,7 @@ func TestNobodyIsWokenInQuietHours(t *testing.T) {
 	end := now.Truncate(time.Minute).Add(3 * time.Minute)
 	d.rules.Quiet = turn.Quiet{From: minute(now.Add(-time.Minute)), To: minute(end)}
 	d.cool(now.Add(time.Second))
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 	defer cancel()
 	if d.stops(ctx, "s", nil, died(now, tooMany, `"apiErrorStatus":429,`)) {
 		t.Error("woken in the quiet hours")

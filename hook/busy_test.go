@@ -1,6 +1,8 @@
 package hook
 
 import (
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,6 +80,20 @@ func TestAWaiterLeavesTheLineOverABusyLock(t *testing.T) {
 	free()
 	d.send(eventOf("SessionStart", "c"))
 	d.queue()
+}
+
+// Told to end in the moment in which its turn comes, a hook leaves that to the next: its prompt is back in the input box.
+func TestWhoIsToldToEndTakesNoTurn(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.send(eventOf("SessionStart", "a"))
+	ctx, cancel := context.WithCancel(t.Context())
+	h := d.hook()
+	h.Pool = func() (string, string) { cancel(); return "the limit", "secret" }
+	h.Run(ctx, strings.NewReader(eventOf("UserPromptSubmit", "a")), io.Discard)
+	if turns := d.turns(); len(turns) > 0 {
+		t.Errorf("turns are %+v, want none", turns)
+	}
 }
 
 // The place is kept while the lock is not to be had, for as long as that takes.

@@ -137,6 +137,7 @@ func (d *desk) queue(sessions ...string) {
 }
 
 func TestTurnsGoRoundInOrder(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.send(eventOf("UserPromptSubmit", "a"))
 	b := d.ask(eventOf("UserPromptSubmit", "b"))
@@ -159,6 +160,7 @@ func TestTurnsGoRoundInOrder(t *testing.T) {
 }
 
 func TestTheSameEventTwiceIsOneTurn(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.send(eventOf("UserPromptSubmit", "a"))
 	d.send(eventOf("UserPromptSubmit", "a"))
@@ -176,6 +178,7 @@ func TestTheSameEventTwiceIsOneTurn(t *testing.T) {
 // byte (seen on 2.1.118 and 2.1.186; later ones name each prompt). What tells them apart is the first one's row: it is
 // written when all its hooks have ended.
 func TestTheSamePromptSentAgainIsAnotherCall(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.rules = turn.Rules{Budget: turn.Budget{Calls: 1}}
 	transcript := filepath.Join(t.TempDir(), "a.jsonl")
@@ -202,6 +205,7 @@ func TestTheSamePromptSentAgainIsAnotherCall(t *testing.T) {
 
 // Up to 2.1.117 the gate after the tools runs once for each of them.
 func TestSeveralToolsOfOneAnswerAreOneTurn(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.send(eventOf("PostToolUse", "a", "tool_use_id", "1"))
 	d.send(eventOf("PostToolUse", "a", "tool_use_id", "2"))
@@ -211,6 +215,7 @@ func TestSeveralToolsOfOneAnswerAreOneTurn(t *testing.T) {
 }
 
 func TestAnInterruptedWaiterLeavesTheLine(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.send(eventOf("UserPromptSubmit", "a"))
 	b := d.ask(eventOf("UserPromptSubmit", "b"))
@@ -221,6 +226,7 @@ func TestAnInterruptedWaiterLeavesTheLine(t *testing.T) {
 }
 
 func TestAWaitHasABound(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.send(eventOf("UserPromptSubmit", "a"))
 	h := d.hook()
@@ -233,6 +239,7 @@ func TestAWaitHasABound(t *testing.T) {
 }
 
 func TestASubagentWaitsForItsOwnTurn(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.send(eventOf("UserPromptSubmit", "a"))
 	sub := d.ask(eventOf("SubagentStart", "a", "agent_id", "s"))
@@ -246,6 +253,7 @@ func TestASubagentWaitsForItsOwnTurn(t *testing.T) {
 }
 
 func TestACompactionTakesOneTurnAndCountsItsCalls(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.send(eventOf("PreCompact", "a"))
 	d.send(eventOf("SubagentStop", "a", "agent_id", "x"))
@@ -258,6 +266,7 @@ func TestACompactionTakesOneTurnAndCountsItsCalls(t *testing.T) {
 }
 
 func TestALimitThatEndedATurnCoolsAllDown(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.send(eventOf("UserPromptSubmit", "a"))
 	d.send(eventOf("StopFailure", "a", "error", "rate_limit"))
@@ -268,6 +277,7 @@ func TestALimitThatEndedATurnCoolsAllDown(t *testing.T) {
 
 // The transcript's rows are those of 2.1.330, shortened.
 func TestARetryInTheTranscriptHoldsTheOthers(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.rules = turn.Rules{}
 	transcript := filepath.Join(t.TempDir(), "a.jsonl")
@@ -291,6 +301,7 @@ func TestARetryInTheTranscriptHoldsTheOthers(t *testing.T) {
 }
 
 func TestWhateverIsWrongTheSessionGoesOn(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	for _, in := range []string{"", "{", "[]", "null", `{"hook_event_name":"Stop"}`, eventOf("Never heard of", "a"), `{"hook_event_name":3}`} {
 		var out bytes.Buffer

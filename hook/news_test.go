@@ -54,6 +54,7 @@ type wait struct {
 }
 
 func TestThePersonIsToldAfterALongWait(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	for _, tt := range []wait{
@@ -121,6 +122,7 @@ func (d *desk) session(id string) turn.Session {
 
 // Who leaves the line by Esc does not wait any more.
 func TestWhoLeavesTheLineWaitsNoMore(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.send(eventOf("UserPromptSubmit", "holder"))
 	w := d.ask(eventOf("UserPromptSubmit", "s"))

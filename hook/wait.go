@@ -32,23 +32,15 @@ type waiter struct {
 func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.Report) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.MaxWait)
 	defer cancel()
-	stand := line.New(w.Store, v)
+	stand := w.stand(v, &reports)
 	defer stand.Close()
-	stand.Look = func(s *turn.State, all bool) bool {
-		keys, a := observe.Callers(s, w.account), s.Account(w.account)
-		if !all {
-			keys = slices.DeleteFunc(keys, func(k turn.Key) bool { return !a.Holds(k) })
-		}
-		reports = observe.Read(s, keys...)
-		return len(reports) > 0
-	}
 	stop := context.CancelFunc(func() {})
 	defer func() { stop() }()
 	place := &line.Place{Account: func(s *turn.State) *turn.Account { return s.Account(w.account) }}
 	asked := false
 	defer func() {
-		if asked && !place.Granted {
-			err = w.withdraw(err)
+		if asked && (!place.Granted || errors.Is(ctx.Err(), context.Canceled)) {
+			err = w.withdraw(cmp.Or(err, ctx.Err()))
 		}
 	}()
 	for first := true; !place.Granted; first = false {
@@ -88,6 +80,20 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 		}
 	}
 	return nil
+}
+
+// stand is the line to stand in, from what the view knows. Whoever leads it reads the transcripts, for reports to be told.
+func (w *waiter) stand(v *lockfile.View, reports *[]observe.Report) *line.Line {
+	l := line.New(w.Store, v)
+	l.Look = func(s *turn.State, all bool) bool {
+		keys, a := observe.Callers(s, w.account), s.Account(w.account)
+		if !all {
+			keys = slices.DeleteFunc(keys, func(k turn.Key) bool { return !a.Holds(k) })
+		}
+		*reports = observe.Read(s, keys...)
+		return len(*reports) > 0
+	}
+	return l
 }
 
 // call is the session's, for whose turn an event asks. That it is rejected stands in the transcript with -p, and on the screen
@@ -165,14 +171,6 @@ func told(reports []observe.Report, k turn.Key) bool {
 		}
 	}
 	return false
-}
-
-// update is one change of the state, with all that belongs to each of ours.
-func (w *waiter) update(ctx context.Context, reports []observe.Report, change func(time.Time, *turn.State, *turn.Account)) (*lockfile.View, error) {
-	return line.Change(ctx, w.Store, nil, w.change(reports, func(now time.Time, s *turn.State, a *turn.Account) {
-		line.Admit(now, a)
-		change(now, s, a)
-	}))
 }
 
 // change sees to the session and tells the reports, before f does its part.

@@ -17,12 +17,8 @@ import (
 	"afteryou/lockfile"
 )
 
-const (
-	// wakePoll is how often a sleeper in line looks whether its turn has come.
-	wakePoll = time.Second
-	// settle is how long the row that tells of the error may take to get into the transcript.
-	settle = 5 * time.Second
-)
+// settle is how long the row that tells of the error may take to get into the transcript.
+const settle = 5 * time.Second
 
 // Wake serves StopFailure in the background (asyncRewake): it sleeps until the limit that ended the turn is over, and
 // then says what to tell the model, if the session must be made to go on. It must not where the session went on
@@ -111,48 +107,49 @@ func (s *sleeper) asleep(a *turn.Account) error {
 // standInLine blocks until the session's turn to be woken has come, which is then counted. An error says why it must not be
 // woken.
 func (s *sleeper) standInLine(ctx context.Context) error {
+	var reports []observe.Report
+	stand := s.stand(nil, &reports)
+	defer stand.Close()
+	place := &line.Place{Account: func(state *turn.State) *turn.Account { return state.Account(s.account) }}
 	for {
 		err := s.dead.WentOn() // whoever goes on after this look asks for a turn
 		if err != nil {
 			return err
 		}
-		var ok bool
-		failed := s.tell(ctx, nil, func(now time.Time, state *turn.State, a *turn.Account) {
-			ok, err = a.Wake(now, state.Sessions[s.event.Session], s.call(state, turn.WakeEvent), s.dead.Death(), s.Rules, lockfile.Alive)
+		var ok, waits bool
+		failed := resume.Insist(ctx, func() error {
+			return stand.Change(ctx, s.change(reports, func(now time.Time, state *turn.State, a *turn.Account) {
+				place.Call = s.call(state, turn.WakeEvent)
+				ok, err = a.Wake(now, state.Sessions[s.event.Session], place.Call, s.dead.Death(), s.Rules, lockfile.Alive)
+				if waits = !ok && err == nil && !s.Rules.Quiet.Holds(now); waits {
+					stand.Stand(now, state, []*line.Place{place})
+				}
+			}))
 		})
-		if ok || err != nil || failed != nil {
+		switch reports = nil; {
+		case ok || err != nil || failed != nil:
 			return cmp.Or(failed, err)
+		case waits:
+			err = stand.Wait(ctx, []*line.Place{place})
+		default:
+			err = resume.Sleep(ctx, s.Store, func(now time.Time, state *turn.State) (time.Time, error) {
+				return s.Rules.Quiet.After(now), s.asleep(state.Account(s.account))
+			})
 		}
-		if err = resume.Sleep(ctx, s.Store, s.next); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// next returns when there may be something to do for the sleeper in line. What would change is tried on its copy of the
-// state.
-func (s *sleeper) next(now time.Time, state *turn.State) (time.Time, error) {
-	a, k := state.Account(s.account), s.event.key()
-	if err := s.asleep(a); err != nil {
-		return now, err
-	}
-	if s.Rules.Quiet.Holds(now) {
-		return s.Rules.Quiet.After(now), nil
-	}
-	a.Sweep(now, lockfile.Alive, false)
-	if a.Admit(now, lockfile.Alive); !a.Waits(k) || !now.Before(a.Fades(k)) {
-		return now, nil
-	}
-	return now.Add(wakePoll), nil
-}
-
-// tell tells the reports and makes one change of the state.
-func (s *sleeper) tell(ctx context.Context, reports []observe.Report, f func(time.Time, *turn.State, *turn.Account)) error {
+// tell makes one change of the state.
+func (s *sleeper) tell(ctx context.Context, f func(time.Time, *turn.State, *turn.Account)) error {
 	return resume.Insist(ctx, func() error {
-		v, err := s.update(ctx, reports, f)
-		if err == nil {
-			v.Close()
-		}
+		v, err := line.Change(ctx, s.Store, nil, s.change(nil, func(now time.Time, state *turn.State, a *turn.Account) {
+			line.Admit(now, a)
+			f(now, state, a)
+		}))
+		v.Close()
 		return err
 	})
 }

@@ -135,6 +135,7 @@ func TestWake(t *testing.T) {
 }
 
 func TestWakeIsForInteractiveSessions(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	d.cool(time.Now().Add(time.Second))
 	event := eventOf("StopFailure", "s", "transcript_path", transcript(t, died(time.Now(), tooMany, "")))
@@ -182,6 +183,7 @@ func TestWakeAsOftenAsTheRulesSay(t *testing.T) {
 
 // Behind a gateway, which gives the turns, nobody stands in line to be woken, and the session stays known as the gateway's.
 func TestWakeBehindAGateway(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	const url = "http://127.0.0.1:4711/secret"
 	env := []string{"CLAUDE_CODE_ENTRYPOINT=cli", "ANTHROPIC_BASE_URL=" + url, GatewayEnv + "=" + url + " https://api"}
@@ -219,7 +221,7 @@ func TestWakeOneByOne(t *testing.T) {
 	select {
 	case second := <-woken:
 		t.Fatalf("%s is woken with %s", second, first)
-	case <-time.After(3 * wakePoll):
+	case <-time.After(time.Second):
 	}
 	d.send(eventOf("UserPromptSubmit", first))
 	d.send(eventOf("Stop", first))
@@ -286,6 +288,7 @@ func (d *desk) prompt(session string) {
 
 // The words of the event count where the transcript is late: a usage limit is no blind cool-down for everybody.
 func TestStopFailureSaysWhichLimit(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		said, err string
 		cool      bool
@@ -330,6 +333,7 @@ func TestTheRowKnowsTheLimitBetterThanTheEvent(t *testing.T) {
 // The row that tells of the limit may come so late that the sleeper is the first to read it. It tells of one limit, not of
 // another when the session goes on.
 func TestALateRowIsNoOtherLimit(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	path := transcript(t, prompted(time.Now()))
 	d.send(eventOf("SessionStart", "s", "transcript_path", path))

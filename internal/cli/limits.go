@@ -16,6 +16,7 @@ import (
 	"afteryou/hook"
 	"afteryou/internal/claude"
 	"afteryou/internal/limit"
+	"afteryou/internal/line"
 	"afteryou/internal/probe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
@@ -123,19 +124,16 @@ func share(ctx context.Context, account, secret string, a probe.Answer, until ti
 	if err != nil {
 		return err
 	}
-	v, err := store.Update(ctx, func(s *turn.State) error {
+	v, err := line.Change(ctx, store, nil, func(now time.Time, s *turn.State) {
 		shared := s.Open(s.AccountID(secret))
 		shared.Name = account
 		for _, class := range []string{"", limit.Class(a.Model)} {
 			if class == "" || shared.Classes[class] != nil {
-				shared.Limited(time.Now(), class, until, a.Limit.Kind.String())
+				shared.Limited(now, class, until, a.Limit.Kind.String())
 			}
 		}
-		return nil
 	})
-	if v != nil {
-		v.Close()
-	}
+	v.Close()
 	return err
 }
 

@@ -42,6 +42,7 @@ func breaks(resp *http.Response, err error) string {
 
 // A client that goes, an upstream that never answers: the turn is free.
 func TestTurnsOfBrokenCallsAreFree(t *testing.T) {
+	t.Parallel()
 	hang := make(chan struct{})
 	arrived := make(chan struct{}, 10)
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
@@ -73,9 +74,9 @@ func TestTurnsOfBrokenCallsAreFree(t *testing.T) {
 			client.Timeout = 200 * time.Millisecond
 		}
 		direct := breaks(client.Do(s.call(s.server.URL, name, `{}`)))
-		<-arrived
+		receive(t, arrived)
 		through := breaks(client.Do(s.call(s.gateway.URL(), name, `{}`)))
-		<-arrived
+		receive(t, arrived)
 		if direct != through || strings.HasSuffix(direct, "no error") {
 			t.Errorf("%s: the client sees %q, directly %q", name, through, direct)
 		}
@@ -95,6 +96,7 @@ func TestTurnsOfBrokenCallsAreFree(t *testing.T) {
 // What is no HTTP answer reaches the client as none, the turn is free, and our log says why. Directly the client would
 // have had no answer either; the reason it would have been told is one of its connection, and that one is ours.
 func TestUpstreamsThatFail(t *testing.T) {
+	t.Parallel()
 	listen := func(serve func(net.Conn)) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -151,6 +153,7 @@ func TestUpstreamsThatFail(t *testing.T) {
 
 // Who goes while its rejected call is held back, first in line, is not sent again: the next one is.
 func TestClientsMayLeaveWhileHeldBack(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var order []string
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {

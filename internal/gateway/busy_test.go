@@ -30,6 +30,7 @@ func (s *stand) busy() (free func()) {
 // gateway gave up. 4. The lock is free, and all is told: the turn is given back, by the gateway itself or, where it is closed
 // meanwhile, by whoever changes the state next.
 func TestTurnsAreGivenBackOverABusyLock(t *testing.T) {
+	t.Parallel()
 	for name, closed := range map[string]bool{"by the gateway": false, "after its end": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

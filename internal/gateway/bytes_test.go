@@ -180,6 +180,7 @@ func (e exchange) request(t *testing.T, base string, body []byte) *http.Request 
 // HTTP/1.1 or HTTP/2. Compared is what HTTP means by them: names of headers have no case and no order, and how a body
 // is cut into chunks says nothing.
 func TestBytesAreTheSame(t *testing.T) {
+	t.Parallel()
 	all := oddRequests()
 	maps.Copy(all, oddAnswers())
 	for name, c := range all {
@@ -239,6 +240,7 @@ func (s *stand) bodies() []string {
 
 // What comes is passed on as it comes: the second event is sent only when the client has read the first.
 func TestEveryEventIsPassedOnAtOnce(t *testing.T) {
+	t.Parallel()
 	next := make(chan bool)
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -272,6 +274,7 @@ func TestEveryEventIsPassedOnAtOnce(t *testing.T) {
 
 // A client that goes in the middle of an answer is gone for the upstream too, after the same bytes.
 func TestAnAnswerNobodyReadsIsBrokenOff(t *testing.T) {
+	t.Parallel()
 	for name, newStand := range map[string]func(*testing.T, http.HandlerFunc, ...func(*Config)) *stand{"HTTP/1.1": newStand, "HTTP/2": newTLSStand} {
 		t.Run(name, func(t *testing.T) {
 			gone := make(chan error)
@@ -306,6 +309,7 @@ func TestAnAnswerNobodyReadsIsBrokenOff(t *testing.T) {
 
 // A client that goes in the middle of its request: nothing was sent, and no turn was asked for.
 func TestARequestCutShortIsNotSent(t *testing.T) {
+	t.Parallel()
 	var reached atomic.Bool
 	s := newStand(t, func(http.ResponseWriter, *http.Request) { reached.Store(true) })
 	conn, err := net.Dial("tcp", s.gateway.host)

@@ -61,6 +61,17 @@ func certificate(t *testing.T, server *httptest.Server) string {
 	return path
 }
 
+// receive is what comes over c, within patience.
+func receive[T any](t *testing.T, c <-chan T) (got T) {
+	t.Helper()
+	select {
+	case got = <-c:
+	case <-time.After(patience):
+		t.Fatal("nothing arrives")
+	}
+	return got
+}
+
 // env is an environment.
 func env(list ...string) func(string) string {
 	return func(name string) string {
@@ -163,6 +174,7 @@ func (s *stand) settles(held, waiting int) {
 
 // One after the other, in the order of asking; other classes of models do not wait, nor does what is no call.
 func TestOneRequestOneTurn(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var order []string
 	free := make(chan struct{})
@@ -202,6 +214,7 @@ func TestOneRequestOneTurn(t *testing.T) {
 
 // Who leaves the line is not sent.
 func TestClientsMayLeaveTheLine(t *testing.T) {
+	t.Parallel()
 	free := make(chan struct{})
 	var mu sync.Mutex
 	n := 0

@@ -156,6 +156,7 @@ func TestTheWaitIsShared(t *testing.T) {
 
 // What waiting does not lift, or not soon enough, Claude Code is told at once, as the server said it.
 func TestSomeRejectionsArePassedOn(t *testing.T) {
+	t.Parallel()
 	const body = `{"type":"error","error":{"type":"rate_limit_error","message":"Limited."}}`
 	for name, c := range map[string]struct {
 		header http.Header
@@ -267,6 +268,7 @@ func TestWhatCantBeHeldIsToldHowLongToWait(t *testing.T) {
 
 // A call whose turn does not come in time goes without one.
 func TestALongLineEnds(t *testing.T) {
+	t.Parallel()
 	free := make(chan struct{})
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Claude-Code-Session-Id") == "first" {
@@ -286,6 +288,7 @@ func TestALongLineEnds(t *testing.T) {
 
 // A state that can't be used is our trouble: calls and rejections pass as if we were not there.
 func TestABrokenStateOpensTheGateway(t *testing.T) {
+	t.Parallel()
 	for name, spoil := range map[string]func(dir string) error{
 		"newer": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"version":99}`), 0o600)
@@ -319,6 +322,7 @@ func TestABrokenStateOpensTheGateway(t *testing.T) {
 // 1. One call has the turn, another waits. 2. Somebody writes garbage. 3. It is set aside at once, and nobody has the turn
 // any more: the other gets it.
 func TestGarbageSendsNoCallOutOfTheLine(t *testing.T) {
+	t.Parallel()
 	hold := make(chan struct{})
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Claude-Code-Session-Id") == "first" {

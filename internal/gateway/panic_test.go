@@ -15,9 +15,9 @@ import (
 // A panic over the state lets go all who wait, without turns; calls that come while it lasts pass, and once it is over
 // turns are taken again.
 func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
+	t.Parallel()
 	var falls atomic.Bool
-	arrived := make(chan string, 10)
-	free := make(chan struct{})
+	arrived, free := make(chan string, 10), make(chan struct{})
 	s := newStand(t, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- r.Header.Get("X-Claude-Code-Session-Id")
 		<-free
@@ -31,7 +31,7 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 		}
 	})
 	end := sync.OnceFunc(func() { close(free) })
-	t.Cleanup(end)
+	defer end()
 	var calls sync.WaitGroup
 	call := func(name, model string) {
 		calls.Go(func() {
@@ -42,7 +42,7 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 	}
 	arrives := func(name string) {
 		t.Helper()
-		if got := <-arrived; got != name {
+		if got := receive(t, arrived); got != name {
 			t.Fatalf("%s arrives, want %s", got, name)
 		}
 	}
@@ -89,6 +89,7 @@ func (s *stand) holds(session, class string) bool {
 
 // Our own way to break off a connection is no panic to be told of.
 func TestABrokenConnectionIsNoPanic(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	if status, _, err := s.do(s.call(s.gateway.URL(), "a", `{}`)); err == nil {
 		t.Errorf("the client is answered %d", status)

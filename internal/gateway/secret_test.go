@@ -38,6 +38,7 @@ func ask(t *testing.T, host, request string) (status, answer string) {
 
 // Whatever a stranger does, the answer is the same 404, to the byte, and nothing reaches the upstream.
 func TestStrangersAreRefused(t *testing.T) {
+	t.Parallel()
 	var reached atomic.Bool
 	s := newStand(t, func(http.ResponseWriter, *http.Request) { reached.Store(true) })
 	own := s.gateway.host
@@ -87,6 +88,7 @@ func TestStrangersAreRefused(t *testing.T) {
 
 // Whatever goes wrong, no file and no error says a key, the gateway's path or what was asked.
 func TestKeysAreNowhere(t *testing.T) {
+	t.Parallel()
 	const said = "what-was-asked"
 	var status atomic.Int64
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {

@@ -17,7 +17,7 @@ import (
 // call is let go when what it will take is there, as its session's last ones told, and next to none is rejected.
 func TestTokensAreSharedByWhatCallsTake(t *testing.T) {
 	t.Parallel()
-	const sessions, calls, perMinute, burst = 5, 8, 240000, 4000
+	const sessions, calls, perMinute, burst = 5, 6, 240000, 4000
 	cost := func(r fakeapi.Request) fakeapi.Usage {
 		return fakeapi.Usage{Input: 400 * int(1+r.Session[0]-'0'), CacheRead: 50000, Output: 20} // 400 to 2000
 	}

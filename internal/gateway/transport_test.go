@@ -27,6 +27,7 @@ import (
 
 // An upstream with a certificate of the user's own authority is reached as Claude Code would reach it, by HTTP/2.
 func TestHTTP2AndCertificatesOfTheUser(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }))
 	server.EnableHTTP2 = true
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
@@ -81,6 +82,7 @@ func keyPair(t *testing.T) (certFile, keyFile string, cert *x509.Certificate) {
 
 // An upstream that wants to know who asks is shown the certificate that Claude Code would show.
 func TestTheClientCertificateOfTheUser(t *testing.T) {
+	t.Parallel()
 	certFile, keyFile, cert := keyPair(t)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.TLS.PeerCertificates[0].SerialNumber.String())
@@ -130,6 +132,7 @@ func newProxy(t *testing.T, to string) *proxy {
 
 // The upstream is reached through the proxy that Claude Code would use (seen on 2.1.330), by names that only it knows.
 func TestProxiesOfTheUser(t *testing.T) {
+	t.Parallel()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) })
 	plain, secure := httptest.NewServer(handler), httptest.NewTLSServer(handler)
 	t.Cleanup(plain.Close)
@@ -194,6 +197,7 @@ func TestProxiesOfTheUser(t *testing.T) {
 }
 
 func TestAProxyThatIsNoURLIsNotQuoted(t *testing.T) {
+	t.Parallel()
 	const password = "pass-word"
 	if _, err := upstream.Transport(env("HTTPS_PROXY=http://user:" + password + "@[::1")); err == nil || strings.Contains(err.Error(), password) {
 		t.Errorf("a proxy that is no URL: %v", err)

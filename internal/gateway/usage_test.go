@@ -11,6 +11,7 @@ import (
 
 // The server's headers set the pace at the first answer, per class of models, by whatever binds.
 func TestHeadersSetThePace(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Anthropic-Ratelimit-Requests-Limit", "60")
 		w.Header().Set("Anthropic-Ratelimit-Requests-Remaining", "59")
@@ -36,6 +37,7 @@ func TestHeadersSetThePace(t *testing.T) {
 }
 
 func TestModelOf(t *testing.T) {
+	t.Parallel()
 	for body, want := range map[string]string{
 		`{"model":"a"}`: "a", `{"x":{"model":"b"},"y":[1,{"model":"c"}],"model":"a"}`: "a", `{"x":{"model":"b"}}`: "",
 		`{"model":1}`: "", `[`: "", ``: "", `{"model":"a`: "", `{"model":"a",{{`: "a",

@@ -6,6 +6,7 @@ import (
 
 	"afteryou/internal/claude"
 	"afteryou/internal/guard"
+	"afteryou/internal/line"
 	"afteryou/internal/observe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
@@ -93,8 +94,7 @@ func (w *watcher) share(seen time.Time, limit ratelimit.Limit) error {
 		reports = observe.Read(v.State, k)
 		v.Close()
 	}
-	v, err := w.store.Update(context.Background(), func(s *turn.State) error {
-		now := time.Now()
+	v, err := line.Change(context.Background(), w.store, nil, func(now time.Time, s *turn.State) {
 		k, account := w.key(s)
 		for _, r := range reports {
 			r.Apply(now, s)
@@ -103,11 +103,8 @@ func (w *watcher) share(seen time.Time, limit ratelimit.Limit) error {
 		if session := s.Sessions[k.Session]; session != nil {
 			session.Stopped(seen, seen.Add(limit.RetryIn), limit.Kind.String())
 		}
-		return nil
 	})
-	if v != nil {
-		v.Close()
-	}
+	v.Close()
 	return err
 }
 

@@ -127,7 +127,7 @@ func (l *Line) Stand(now time.Time, s *turn.State, places []*Place, accounts ...
 func (l *Line) plan(now time.Time, account *turn.Account, ours []*Place, next time.Time) {
 	first := -1
 	for _, p := range ours {
-		if n, ok := rank(account, p.Call.Key); ok && (first < 0 || n < first) {
+		if n := rank(account, p.Call); n >= 0 && (first < 0 || n < first) {
 			first = n
 		}
 		if mixed(account, p.Call) {
@@ -149,7 +149,7 @@ func (l *Line) plan(now time.Time, account *turn.Account, ours []*Place, next ti
 // makes; or until ctx ends. It may return early. While nothing happens nothing is written: what there is to do is tried on
 // a copy of the state.
 func (l *Line) Wait(ctx context.Context, places []*Place) error {
-	for {
+	for ctx.Err() == nil {
 		if l.view == nil {
 			v, err := l.Store.View()
 			if err != nil {
@@ -162,10 +162,7 @@ func (l *Line) Wait(ctx context.Context, places []*Place) error {
 			return err
 		}
 		rung := l.sleep(ctx, places)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !l.Store.Replaced(l.view) {
+		if ctx.Err() != nil || !l.Store.Replaced(l.view) {
 			continue
 		}
 		v, err := l.Store.View()
@@ -182,6 +179,7 @@ func (l *Line) Wait(ctx context.Context, places []*Place) error {
 			}
 		}
 	}
+	return ctx.Err()
 }
 
 // arrange plans anew on a view that is new: the leader looks at once at what there is to do, the others when he did not.
@@ -246,21 +244,23 @@ func (l *Line) due(now time.Time, places []*Place) (bool, error) {
 	for _, p := range places {
 		account := p.Account(s)
 		switch p.Granted = account.Granted(p.Call.Key, p.Call.Event); {
-		case p.Granted, account.SetBack(now), !account.Waits(p.Call.Key), !now.Before(account.Fades(p.Call.Key)):
+		case p.Granted, account.SetBack(now), rank(account, p.Call) < 0, !now.Before(account.Fades(p.Call.Key)):
 			done = true // has the turn, or must ask again
 		case !now.Before(p.act):
 			lines[account] = append(lines[account], p)
 		}
 	}
 	if done {
-		return true, nil
+		return true, gone(places, remember(lockfile.Alive))
 	}
 	all := !now.Before(l.tend)
-	if l.leads && (l.Store.Owes() || l.Look != nil && l.Look(s, all)) {
-		return true, nil
-	}
 	if all {
 		l.tend = now.Add(tendEvery)
+	}
+	if l.leads || len(lines) > 0 {
+		if l.Look != nil && l.Look(s, all) || all && l.Store.Owes() {
+			return true, nil
+		}
 	}
 	for account, ours := range lines {
 		if due, err := l.tries(now, account, ours); due || err != nil {
@@ -273,16 +273,14 @@ func (l *Line) due(now time.Time, places []*Place) (bool, error) {
 // tries is due for one line in which there may be something to do by now.
 func (l *Line) tries(now time.Time, account *turn.Account, ours []*Place) (bool, error) {
 	alive := remember(lockfile.Alive)
-	for _, p := range ours {
-		if t := p.Call; t.Process != t.Waiter && !alive(t.Process) {
-			return false, ErrGone
-		}
+	if err := gone(ours, alive); err != nil {
+		return false, err
 	}
 	if l.all = !leaderLives(account, alive); l.all {
 		return true, nil
 	}
 	l.played = true
-	if first, _ := rank(account, ours[0].Call.Key); first == 0 {
+	if rank(account, ours[0].Call) == 0 {
 		census := !now.Before(l.census)
 		if census {
 			l.census = now.Add(censusEvery)
@@ -299,6 +297,16 @@ func (l *Line) tries(now time.Time, account *turn.Account, ours []*Place) (bool,
 	}
 	l.plan(now, account, ours, next)
 	return false, nil
+}
+
+// gone returns ErrGone where a place waits for a process that is gone.
+func gone(places []*Place, alive func(turn.Process) bool) error {
+	for _, p := range places {
+		if c := p.Call; !p.Granted && c.Process != c.Waiter && !alive(c.Process) {
+			return ErrGone
+		}
+	}
+	return nil
 }
 
 // remember asks alive only once about each process.

@@ -55,11 +55,10 @@ func (before standing) concerns(now standing) (list []turn.Process) {
 	return list
 }
 
-// rank is how many stand before the key in the order of asking; ok is false where it stands in no line. The first one leads
-// the line, whoever's turn is next.
-func rank(a *turn.Account, k turn.Key) (n int, ok bool) {
-	n = slices.IndexFunc(a.Waiting(), func(c *turn.Call) bool { return c.Key == k })
-	return n, n >= 0
+// rank is how many stand before the call in the order of asking; -1: it stands in no line. The first one leads the line,
+// whoever's turn is next.
+func rank(a *turn.Account, call turn.Call) int {
+	return slices.IndexFunc(a.Waiting(), func(c *turn.Call) bool { return c.Key == call.Key && c.Event == call.Event })
 }
 
 // leaderLives says whether the process that leads the account's line is there.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/line"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
@@ -61,7 +62,8 @@ func (s Session) Wait(ctx context.Context, look func(*turn.Account) error) error
 		return a
 	}
 	d := s.Death()
-	if _, err := update(ctx, s.Store, func(state *turn.State) { account(state).Died(time.Now(), turn.Key{Session: s.ID}, d) }); err != nil {
+	v, err := change(ctx, s.Store, func(now time.Time, state *turn.State) { account(state).Died(now, turn.Key{Session: s.ID}, d) })
+	if v.Close(); err != nil {
 		return err
 	}
 	var announced time.Time
@@ -79,26 +81,32 @@ func (s Session) Wait(ctx context.Context, look func(*turn.Account) error) error
 		if err == nil && due.Sub(announced).Abs() > time.Second {
 			announced = due
 			s.Store.Log("session %s stopped by a %s; goes on after %s", s.ID, d.Limit, due.Format("Jan 2 15:04:05"))
-			update(ctx, s.Store, func(state *turn.State) { // who can't write it down waits all the same
+			v, _ := change(ctx, s.Store, func(_ time.Time, state *turn.State) { // who can't write it down waits all the same
 				if one := state.Sessions[s.ID]; one != nil {
 					one.Stopped(d.At, due, d.Limit)
 				}
 			})
+			v.Close()
 		}
 		return due, err
 	})
 }
 
 // Sleep blocks until the time that due tells, by the clock on the wall, or until ctx ends or due returns an error. It asks
-// due anew every second, with a copy of the state as it is then.
+// due anew every second, with a copy of the state as it is then, which due must not change.
 func Sleep(ctx context.Context, store *lockfile.Store, due func(now time.Time, s *turn.State) (time.Time, error)) error {
+	var v *lockfile.View
+	defer func() { v.Close() }()
 	for ctx.Err() == nil {
-		s, err := read(ctx, store)
-		if err != nil {
-			return err
-		}
 		now := time.Now()
-		at, err := due(now, s)
+		if v == nil || store.Replaced(v) || setBack(now, v.State) {
+			v.Close()
+			var err error
+			if v, err = read(ctx, store); err != nil {
+				return err
+			}
+		}
+		at, err := due(now, v.State)
 		if err != nil || !now.Before(at) {
 			return err
 		}
@@ -110,38 +118,38 @@ func Sleep(ctx context.Context, store *lockfile.Store, due func(now time.Time, s
 	return ctx.Err()
 }
 
-// read returns the state as it is now. One that can't be used is set aside. That a clock was put back is written down, for
-// until somebody does no time passes in the state.
-func read(ctx context.Context, store *lockfile.Store) (*turn.State, error) {
-	v, err := store.View()
-	if err == nil {
-		v.Close()
-		if !v.State.Guessed() {
-			return v.State, nil
+// setBack reports that the clock was put back since the state was read.
+func setBack(now time.Time, s *turn.State) bool {
+	for _, a := range s.Accounts {
+		if a.SetBack(now) {
+			return true
 		}
 	}
-	s, failed := update(ctx, store, func(*turn.State) {})
-	if failed != nil && err == nil {
-		return v.State, nil // the next one writes it down
-	}
-	return s, failed
+	return false
 }
 
-// update makes one change of the state and returns what it is then. That a corrupt one was set aside is logged.
-func update(ctx context.Context, store *lockfile.Store, change func(*turn.State)) (state *turn.State, err error) {
+// read returns the state as it is now. One that can't be used is set aside. That a clock was put back is written down, for
+// until somebody does no time passes in the state.
+func read(ctx context.Context, store *lockfile.Store) (*lockfile.View, error) {
+	v, err := store.View()
+	if err == nil && !v.State.Guessed() {
+		return v, nil
+	}
+	written, failed := change(ctx, store, func(time.Time, *turn.State) {})
+	if failed != nil && err == nil {
+		return v, nil // the next one writes it down
+	}
+	v.Close()
+	return written, failed
+}
+
+// change makes one change of the state and returns what it is then.
+func change(ctx context.Context, store *lockfile.Store, f func(now time.Time, s *turn.State)) (v *lockfile.View, err error) {
 	err = Insist(ctx, func() error {
-		v, err := store.Update(ctx, func(s *turn.State) error { change(s); return nil })
-		if corrupt := (*lockfile.CorruptError)(nil); errors.As(err, &corrupt) {
-			store.Log("%v", corrupt)
-			err = nil
-		}
-		if err == nil {
-			v.Close()
-			state = v.State
-		}
+		v, err = line.Change(ctx, store, nil, f)
 		return err
 	})
-	return state, err
+	return v, err
 }
 
 // Insist calls f, which changes the state, again while the lock is too busy, for half a minute: nobody waits for us.

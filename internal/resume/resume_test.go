@@ -47,7 +47,7 @@ func TestSleepSetsTheStateRight(t *testing.T) {
 			return os.WriteFile(filepath.Join(s.Dir(), "state.json"), []byte("garbage"), 0o600)
 		},
 		"a clock put back by hours": func(s *lockfile.Store) error {
-			_, err := update(t.Context(), s, func(s *turn.State) { s.Open("p").At = time.Now().Add(3 * time.Hour).Round(time.Millisecond) })
+			_, err := change(t.Context(), s, func(now time.Time, s *turn.State) { s.Open("p").At = now.Add(3 * time.Hour).Round(time.Millisecond) })
 			return err
 		},
 	} {
@@ -72,19 +72,33 @@ func TestSleepSetsTheStateRight(t *testing.T) {
 	}
 }
 
+// Nobody reads the state to learn that nothing changed in it.
+func TestSleepReadsWhatIsNewAlone(t *testing.T) {
+	t.Parallel()
+	var seen []*turn.State
+	end := time.Now().Add(every + every/5)
+	err := Sleep(t.Context(), store(t), func(_ time.Time, s *turn.State) (time.Time, error) {
+		seen = append(seen, s)
+		return end, nil
+	})
+	if err != nil || len(seen) < 2 || seen[0] != seen[1] {
+		t.Errorf("Sleep: %v after %d looks, want several at one copy of the state", err, len(seen))
+	}
+}
+
 // A limit that others meet again while a session waits makes it wait longer; status shows until when.
 func TestWaitFollowsTheCoolDown(t *testing.T) {
 	const secret = "secret"
 	t.Parallel()
 	s := store(t)
 	begin := time.Now()
-	limited := func(until time.Time) func(*turn.State) {
-		return func(state *turn.State) {
+	limited := func(until time.Time) func(time.Time, *turn.State) {
+		return func(_ time.Time, state *turn.State) {
 			state.Open(state.AccountID(secret)).Limited(time.Now(), "", until, "rate limit")
 			state.Sessions = map[string]*turn.Session{"s": {}}
 		}
 	}
-	if _, err := update(t.Context(), s, limited(begin.Add(time.Second))); err != nil {
+	if _, err := change(t.Context(), s, limited(begin.Add(time.Second))); err != nil {
 		t.Fatal(err)
 	}
 	looks := 0
@@ -96,7 +110,7 @@ func TestWaitFollowsTheCoolDown(t *testing.T) {
 		Stopped: claude.Stopped{At: begin, Limit: ratelimit.Limit{Kind: ratelimit.Requests, Wait: true}}}
 	err := one.Wait(t.Context(), func(*turn.Account) error {
 		if looks++; looks == 1 {
-			_, err := update(t.Context(), s, limited(begin.Add(3*time.Second)))
+			_, err := change(t.Context(), s, limited(begin.Add(3*time.Second)))
 			return err
 		}
 		return nil
@@ -130,7 +144,7 @@ func TestABusyLockIsWaitedFor(t *testing.T) {
 	})
 	<-locked
 	time.AfterFunc(3*time.Second, func() { close(free) })
-	if _, err := update(t.Context(), s, func(*turn.State) {}); err != nil {
-		t.Errorf("update: %v", err)
+	if _, err := change(t.Context(), s, func(time.Time, *turn.State) {}); err != nil {
+		t.Errorf("change: %v", err)
 	}
 }
