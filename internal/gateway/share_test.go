@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"afteryou/internal/fakeapi"
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
 
@@ -73,4 +75,54 @@ func TestTokensAreSharedByWhatCallsTake(t *testing.T) {
 	if n := len(api.Rejections()); len(api.Answers()) != sessions*calls || n > 2*sessions {
 		t.Errorf("%d answers and %d rejections, want %d and %d at most", len(api.Answers()), n, sessions*calls, 2*sessions)
 	}
+}
+
+// 1. A call is held back for as long as it can be, and goes without a turn. 2. The session's next call gets one. 3. The end of
+// the first takes no turn from the next.
+func TestACallWithoutATurnTakesNoOthers(t *testing.T) {
+	t.Parallel()
+	arrived, calls, answers := make(chan struct{}, 3), atomic.Int32{}, []chan struct{}{make(chan struct{}), make(chan struct{}), make(chan struct{})}
+	s := newStand(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer := answers[calls.Add(1)-1]
+		arrived <- struct{}{}
+		<-answer
+		w.WriteHeader(http.StatusOK)
+	}, func(c *Config) { c.Hold = 300 * time.Millisecond })
+	cools := func(until time.Time) {
+		v, err := s.store.Update(t.Context(), func(state *turn.State) error {
+			a := state.Open(state.AccountID(key))
+			a.Limited(time.Now(), "any", until, "a test")
+			a.Class("any").CoolDown.Until = until
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Close()
+	}
+	cools(time.Now().Add(time.Minute))
+	done := make(chan struct{}, 2)
+	call := func(session string) {
+		if status, _, err := s.do(s.call(s.gateway.URL(), session, `{}`)); status != 200 || err != nil {
+			t.Errorf("%s: %d, %v", session, status, err)
+		}
+		done <- struct{}{}
+	}
+	go call("a")
+	receive(t, arrived)
+	cools(time.Now())
+	go call("a")
+	receive(t, arrived)
+	s.settles(1, 0)
+	close(answers[0])
+	receive(t, done)
+	go call("b") // what is told of the first is told before
+	close(answers[2])
+	receive(t, done)
+	if held, _ := s.turns(); held == 0 {
+		t.Error("the next call has lost its turn")
+	}
+	close(answers[1])
+	receive(t, done)
+	s.settles(0, 0)
 }

@@ -12,6 +12,7 @@ package line
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"afteryou/internal/turn"
@@ -125,21 +126,16 @@ func (l *Line) Stand(now time.Time, s *turn.State, places []*Place, accounts ...
 // place of ours stands. It goes by the monotonic clock of now: should the wall clock be put back, next may be hours away, and
 // is asked for anew soon.
 func (l *Line) plan(now time.Time, account *turn.Account, ours []*Place, next time.Time) {
-	first := -1
-	for _, p := range ours {
-		if n := rank(account, p.Call); n >= 0 && (first < 0 || n < first) {
-			first = n
-		}
-		if mixed(account, p.Call) {
-			l.polls = farEvery
-		}
+	first := foremost(account, ours)
+	l.leads = l.leads || first == 0
+	if slices.ContainsFunc(ours, func(p *Place) bool { return mixed(account, p.Call) }) {
+		l.polls = farEvery
 	}
 	lag := time.Duration(max(first, 0)) * stepIn
 	at := now.Add(tendEvery + lag)
 	if due := now.Add(next.Sub(now) + lag); !next.IsZero() && due.Before(at) {
 		at = due
 	}
-	l.leads = l.leads || first == 0
 	for _, p := range ours {
 		p.act = at
 	}
@@ -244,7 +240,7 @@ func (l *Line) due(now time.Time, places []*Place) (bool, error) {
 	for _, p := range places {
 		account := p.Account(s)
 		switch p.Granted = account.Granted(p.Call.Key, p.Call.Event); {
-		case p.Granted, account.SetBack(now), rank(account, p.Call) < 0, !now.Before(account.Fades(p.Call.Key)):
+		case p.Granted, account.SetBack(now), foremost(account, []*Place{p}) < 0, !now.Before(account.Fades(p.Call.Key)):
 			done = true // has the turn, or must ask again
 		case !now.Before(p.act):
 			lines[account] = append(lines[account], p)
@@ -280,7 +276,7 @@ func (l *Line) tries(now time.Time, account *turn.Account, ours []*Place) (bool,
 		return true, nil
 	}
 	l.played = true
-	if rank(account, ours[0].Call) == 0 {
+	if foremost(account, ours) == 0 {
 		census := !now.Before(l.census)
 		if census {
 			l.census = now.Add(censusEvery)

@@ -55,10 +55,12 @@ func (before standing) concerns(now standing) (list []turn.Process) {
 	return list
 }
 
-// rank is how many stand before the call in the order of asking; -1: it stands in no line. The first one leads the line,
-// whoever's turn is next.
-func rank(a *turn.Account, call turn.Call) int {
-	return slices.IndexFunc(a.Waiting(), func(c *turn.Call) bool { return c.Key == call.Key && c.Event == call.Event })
+// foremost is how many stand before the first of the places in the order of asking; -1: none stands in the line. Whoever is
+// the first of all leads it, whoever's turn is next.
+func foremost(a *turn.Account, places []*Place) int {
+	return slices.IndexFunc(a.Waiting(), func(c *turn.Call) bool {
+		return slices.ContainsFunc(places, func(p *Place) bool { return c.Key == p.Call.Key && c.Event == p.Call.Event })
+	})
 }
 
 // leaderLives says whether the process that leads the account's line is there.

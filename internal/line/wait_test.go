@@ -61,6 +61,44 @@ func TestTheSweptWhoseSessionIsGoneStayAway(t *testing.T) {
 	}
 }
 
+// 1. Two places of ours stand in line, the first of all among them. 2. Who has the turn dies. 3. Whichever of ours is looked at
+// first, its turn is free.
+func TestTheLeaderClearsAwayTheDeadFromAnyPlace(t *testing.T) {
+	t.Parallel()
+	store := open(t)
+	account, place := crowd(t, store, 2)
+	holder := exec.Command("sleep", "1000")
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	l, places := New(store, nil), []*Place{place(2), place(1)}
+	defer l.Close()
+	stand := func() {
+		t.Helper()
+		if err := l.Change(t.Context(), func(now time.Time, s *turn.State) { l.Stand(now, s, places) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := Change(t.Context(), store, nil, func(_ time.Time, s *turn.State) {
+		s.Open(account).Turns("")[0].Process = lockfile.Identify(holder.Process.Pid)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	stand()
+	holder.Process.Kill()
+	holder.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for !places[1].Granted {
+		if err := l.Wait(ctx, places); err != nil {
+			t.Fatal(err)
+		}
+		stand()
+	}
+}
+
 // A place that waits to wake a session is the session's own once it asks.
 func TestAPlaceThatIsTakenOverIsNoneAnyMore(t *testing.T) {
 	t.Parallel()
