@@ -15,10 +15,12 @@ import (
 // Results is all that was measured on one machine with one afteryou, as docs/benchmarks/results.json keeps it. What the
 // documentation says is rendered from it and nothing else.
 type Results struct {
-	Size     string     `json:"size"`
-	On       Machine    `json:"on"`
-	Sharing  []Shared   `json:"sharing"`
-	Overhead []Overhead `json:"overhead"`
+	Size string  `json:"size"`
+	On   Machine `json:"on"`
+	// OverheadOn is where and with which afteryou Overhead was measured, if otherwise.
+	OverheadOn *Machine   `json:"overhead_on,omitempty"`
+	Sharing    []Shared   `json:"sharing"`
+	Overhead   []Overhead `json:"overhead"`
 }
 
 // Shared is one run of one scenario in one way.
