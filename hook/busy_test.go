@@ -96,7 +96,27 @@ func TestWhoIsToldToEndTakesNoTurn(t *testing.T) {
 	}
 }
 
-// The place is kept while the lock is not to be had, for as long as that takes.
+// Over a lock that is never free again nobody waits for hours.
+func TestAWaiterGivesUpOverALockThatStaysBusy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it gives up after half a minute")
+	}
+	t.Parallel()
+	d := newDesk(t)
+	d.send(eventOf("UserPromptSubmit", "a"))
+	b := d.ask(eventOf("UserPromptSubmit", "b"))
+	d.queue("b")
+	free := d.busy()
+	d.send(eventOf("Stop", "a"))
+	d.granted(b) // goes without a turn
+	free()
+	d.send(eventOf("SessionStart", "c"))
+	if d.queue(); len(d.turns()) > 0 {
+		t.Errorf("turns are left: %+v", d.turns())
+	}
+}
+
+// The place is kept while the lock is not to be had for a while.
 func TestABusyLockSendsNobodyOutOfTheLine(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -28,6 +28,10 @@ type waiter struct {
 	alive   func(turn.Process) bool // who was alive before the lock was taken; nil: nobody asked
 }
 
+// mostBusy is how often in a row a place is kept though the lock is not to be had, 2 s each time: whoever holds it for longer is
+// stopped, and nobody gets a turn.
+const mostBusy = 15
+
 // wait stands in line until the turn comes, the time is up, the session is gone or ctx ends. It closes v.
 func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.Report) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.MaxWait)
@@ -37,7 +41,7 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 	stop := context.CancelFunc(func() {})
 	defer func() { stop() }()
 	place := &line.Place{Account: func(s *turn.State) *turn.Account { return s.Account(w.account) }}
-	asked := false
+	asked, busy := false, 0
 	defer func() {
 		if asked && (!place.Granted || errors.Is(ctx.Err(), context.Canceled)) {
 			err = w.withdraw(cmp.Or(err, ctx.Err()))
@@ -62,12 +66,14 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 		if !byHand.stop.Since.IsZero() && failed == nil {
 			w.Store.Log("session %s goes on %v after its %s, by hand", w.event.Session, byHand.waited.Round(time.Second), byHand.stop.Why)
 		}
-		asked = asked || failed == nil
+		if busy++; failed == nil {
+			asked, busy = true, 0
+		}
 		place.Granted = place.Granted && failed == nil
 		switch {
 		case place.Granted:
 			return nil
-		case failed != nil && (first || ctx.Err() != nil || !errors.Is(failed, lockfile.ErrBusy)): // else the place is kept all the same
+		case failed != nil && (first || busy == mostBusy || ctx.Err() != nil || !errors.Is(failed, lockfile.ErrBusy)): // else the place is kept
 			return cmp.Or(ctx.Err(), failed)
 		case first:
 			// Esc ends a hook that waits by SIGTERM (2.1.330). One that need not wait does without handlers: they cost it

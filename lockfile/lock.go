@@ -105,8 +105,15 @@ func (s *Store) queue() {
 	l.Close()
 }
 
-// stat looks at what stands in the place of the state; nil: nothing.
+// stat looks at what stands in the place of the state; nil: nothing. It opens the file where it can: who shares it with another
+// machine is told of the present only then (NFS).
 func (s *Store) stat() os.FileInfo {
+	if f, err := os.OpenFile(s.path(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0); err == nil {
+		defer f.Close()
+		if fi, err := f.Stat(); err == nil {
+			return fi
+		}
+	}
 	fi, err := os.Lstat(s.path())
 	if err != nil {
 		return nil

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -119,6 +121,30 @@ func TestWhatIsOwedIsPaidOnce(t *testing.T) {
 	}
 	if got := name(t, s); got != "[one poison one two]" {
 		t.Errorf("the state is %s", got)
+	}
+}
+
+// Only what is a directory is read for what is owed: opening a named pipe would wait for a writer.
+func TestAPipeInThePlaceOfWhatIsOwedBlocksNobody(t *testing.T) {
+	s := open(t)
+	if err := errors.Join(os.Remove(s.owedDir()), syscall.Mkfifo(s.owedDir(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		_, err := s.Settle(t.Context(), nil, func(*turn.State, string) {}, func(*turn.State) {})
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it blocks")
+	}
+	if err := s.Owe("x"); err == nil {
+		t.Error("something is owed to a pipe")
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"afteryou/internal/turn"
@@ -35,31 +37,34 @@ func (s *Store) Owe(what string) error {
 }
 
 // Owes says whether anything is owed.
-func (s *Store) Owes() bool {
-	dir, err := os.Open(s.owedDir())
+func (s *Store) Owes() bool { return len(s.owed(1)) > 0 }
+
+// owed returns the names of what is owed, most of them at most; of what is no directory none.
+func (s *Store) owed(most int) (names []string) {
+	dir, err := os.OpenFile(s.owedDir(), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
-		return false
+		return nil
 	}
 	defer dir.Close()
-	names, _ := dir.Readdirnames(1)
-	return len(names) > 0
+	names, _ = dir.Readdirnames(most) // as far as they can be read
+	return names
 }
 
 // pay tells pay what is owed, the oldest first, and returns by which names it is forgotten. The lock must be held.
 func (s *Store) pay(state *turn.State, pay func(*turn.State, string)) (names []string) {
-	entries, _ := os.ReadDir(s.owedDir()) // without it nothing is owed
-	for _, e := range entries[:min(len(entries), mostOwed)] {
-		names = append(names, e.Name())
-		paid := false
-		defer func() {
-			if !paid {
-				s.settled(e.Name()) // or it would panic for everybody
-			}
-		}()
-		_, what, _ := strings.Cut(e.Name(), " ")
+	names = s.owed(mostOwed)
+	slices.Sort(names)
+	paying := ""
+	defer func() {
+		if paying != "" {
+			s.settled(paying) // or it would panic for everybody
+		}
+	}()
+	for _, paying = range names {
+		_, what, _ := strings.Cut(paying, " ")
 		pay(state, what)
-		paid = true
 	}
+	paying = ""
 	return names
 }
 

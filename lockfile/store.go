@@ -146,7 +146,7 @@ func (s *Store) View() (*View, error) {
 }
 
 // Replaced says whether the state is another by now than that of the view, which must be open. It costs one look at the
-// file's name.
+// file.
 func (s *Store) Replaced(v *View) bool {
 	now := s.stat()
 	if v.info == nil || now == nil {

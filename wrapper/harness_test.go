@@ -273,3 +273,12 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
+
+// Run starts the program as Start does, blocks until it has ended, and returns how.
+func Run(cmd Command, o Options) (Status, error) {
+	s, err := Start(cmd, o)
+	if err != nil {
+		return Status{}, err
+	}
+	return s.Wait()
+}

@@ -95,15 +95,6 @@ func (s Status) Die() {
 	time.Sleep(time.Second)         // another thread may be the one that gets it
 }
 
-// Run starts the program as Start does, blocks until it has ended, and returns how.
-func Run(cmd Command, o Options) (Status, error) {
-	s, err := Start(cmd, o)
-	if err != nil {
-		return Status{}, err
-	}
-	return s.Wait()
-}
-
 // Exec replaces this process by the program: no pty, no copies, bytes untouched. It returns only where that fails, with the
 // reason.
 func Exec(cmd Command) error {

@@ -11,8 +11,6 @@ const (
 	Interactive             // a session on a terminal
 )
 
-func (k Kind) String() string { return [...]string{"other", "print", "interactive"}[k] }
-
 // arity says which values may follow a flag.
 type arity int
 

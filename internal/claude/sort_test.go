@@ -163,3 +163,9 @@ func checkFlags(t *testing.T, options string) (found int) {
 	}
 	return found
 }
+
+func (k Kind) String() string { return [...]string{"other", "print", "interactive"}[k] }
+
+func (k RowKind) String() string {
+	return [...]string{Request: "request", Retry: "retry", Answer: "answer", Error: "error", Interrupted: "interrupted", Prompt: "prompt"}[k]
+}

@@ -33,10 +33,6 @@ const (
 	Prompt
 )
 
-func (k RowKind) String() string {
-	return [...]string{Request: "request", Retry: "retry", Answer: "answer", Error: "error", Interrupted: "interrupted", Prompt: "prompt"}[k]
-}
-
 // Usage is the cost of an answer in tokens. Only Input and CacheWrite count against the limit on input tokens.
 type Usage struct{ Input, CacheWrite, CacheRead, Output int }
 

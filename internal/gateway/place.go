@@ -155,8 +155,18 @@ func (p *place) answered() {
 	p.tell(func(now time.Time, a *turn.Account) { a.Succeeded(now, p.Call.Key) })
 }
 
-// leave gives back what the place has left: the turn, or the place in line.
+// leave gives back what the place has left, and its name: whoever comes next by that is told of later.
 func (p *place) leave() {
+	p.giveBack()
+	p.gate.mu.Lock()
+	defer p.gate.mu.Unlock()
+	if p.gate.live[p.Call.Key] == p {
+		delete(p.gate.live, p.Call.Key)
+	}
+}
+
+// giveBack gives back what the place has left: the turn, or the place in line.
+func (p *place) giveBack() {
 	if p.gone.Swap(true) {
 		return
 	}
@@ -165,9 +175,6 @@ func (p *place) leave() {
 		do = func(now time.Time, a *turn.Account) { a.Ended(now, p.Call.Key) }
 	}
 	p.tell(do)
-	p.gate.mu.Lock()
-	delete(p.gate.live, p.Call.Key) // whoever comes next by that name is told of later
-	p.gate.mu.Unlock()
 }
 
 // free gives back the place in line and the turn, used or not.

@@ -77,7 +77,7 @@ func (t *turns) send(r *http.Request, p *place, request *body, deadline time.Tim
 			return held, nil
 		}
 		if turnless {
-			p.tell(p.free) // and keeps its name: what is told of it is of no other call
+			p.giveBack() // and keeps its name: what is told of it is of no other call
 		}
 		out := r.Clone(r.Context())
 		if r.Body != nil {

@@ -16,13 +16,20 @@ import (
 // whose place is gone, or who lead a line from now on. A corrupt state is set aside by it, which is a line in the log and no
 // error. f may be called twice, and all that counts is the last time.
 func Change(ctx context.Context, store *lockfile.Store, v *lockfile.View, f func(now time.Time, s *turn.State)) (*lockfile.View, error) {
+	return change(ctx, store, v, "", f)
+}
+
+// change is [Change] that does not pay what f tells itself.
+func change(ctx context.Context, store *lockfile.Store, v *lockfile.View, told string, f func(now time.Time, s *turn.State)) (*lockfile.View, error) {
 	var before, after standing
 	paid := false
 	v, err := store.Settle(ctx, v, func(s *turn.State, owed string) {
 		if !paid {
 			before, paid = whoStands(s), true
 		}
-		pay(time.Now(), s, owed)
+		if owed != told {
+			pay(time.Now(), s, owed)
+		}
 	}, func(s *turn.State) {
 		if !paid {
 			before = whoStands(s)
@@ -103,7 +110,10 @@ func pay(now time.Time, s *turn.State, owed string) {
 }
 
 // Owe keeps what is given back for whoever changes the state next; the leader of a line looks for it.
-func Owe(store *lockfile.Store, g GiveBack) error {
+func Owe(store *lockfile.Store, g GiveBack) error { return store.Owe(g.owed()) }
+
+// owed is what is owed, in words that a file's name may hold, with the time from when on it is.
+func (g GiveBack) owed() string {
 	v := url.Values{"how": {string(g.How)}, "account": {g.Account}, "of": {g.Key.Session}, "at": {strconv.FormatInt(time.Now().UnixMilli(), 36)},
 		"by": {string(lockfile.Self().Host)}}
 	if g.Key.Agent != "" {
@@ -115,7 +125,7 @@ func Owe(store *lockfile.Store, g GiveBack) error {
 	if g.How == Withdrawn {
 		v.Set("event", g.Event)
 	}
-	return store.Owe(v.Encode())
+	return v.Encode()
 }
 
 // Idle says whether f changes nothing in the account of the view but that time passes. The view's state is used up by it.
@@ -138,9 +148,10 @@ func Tell(ctx context.Context, store *lockfile.Store, v *lockfile.View, g GiveBa
 		v.Close()
 		return nil
 	}
-	owed := Owe(store, g)
+	what := g.owed()
+	owed := store.Owe(what)
 	if errors.Is(err, lockfile.ErrBusy) && (owed != nil || ctx.Err() == nil) {
-		v, err = Change(context.WithoutCancel(ctx), store, nil, f)
+		v, err = change(context.WithoutCancel(ctx), store, nil, what, f)
 		v.Close()
 	} else if errors.Is(err, lockfile.ErrBusy) {
 		return nil

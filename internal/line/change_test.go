@@ -3,8 +3,10 @@ package line
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,6 +50,34 @@ func crowd(t testing.TB, store *lockfile.Store, n int) (account string, place fu
 	}
 	v.Close()
 	return account, place
+}
+
+// 1. A session has the turn of a compaction. 2. The lock is busy while a call of it ends that nobody announced, and what that
+// call gives back is owed. 3. The lock is free. 4. It is told once, and not as a second call.
+func TestWhatIsOwedIsNotToldAgain(t *testing.T) {
+	t.Parallel()
+	store := open(t)
+	account, place := crowd(t, store, 0)
+	lock, err := os.OpenFile(filepath.Join(store.Dir(), "lock"), os.O_RDWR, 0)
+	if err == nil {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { lock.Close() })
+	g := GiveBack{Account: account, Key: turn.Key{Session: place(0).Call.Session, Agent: "x"}, How: Subagent}
+	if err := Tell(t.Context(), store, nil, g, g.Apply); err != nil {
+		t.Fatal(err)
+	}
+	v, err := store.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if a := v.State.Account(account); len(a.Turns("")) != 0 || len(a.Calls) != 1 || store.Owes() {
+		t.Errorf("calls are %+v, something is owed: %v; want one, which is over", a.Calls, store.Owes())
+	}
 }
 
 // BenchmarkHandOn measures what one turn that is given on costs in a line of so many: reading the state, the change and its

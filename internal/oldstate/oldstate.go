@@ -123,7 +123,7 @@ func Read(data []byte) (*turn.State, error) {
 
 // become makes the pool a class of the account.
 func (p *pool) become(a *turn.Account, class string) {
-	a.Name, a.At = cmp.Or(a.Name, strings.TrimSuffix(p.Name, ", "+class)), latest(a.At, p.At)
+	a.Name, a.At = cmp.Or(a.Name, strings.TrimSuffix(p.Name, ", "+class)), turn.Latest(a.At, p.At)
 	if a.Classes == nil {
 		a.Classes = make(map[string]*turn.Class)
 	}
@@ -153,7 +153,7 @@ func (p *pool) become(a *turn.Account, class string) {
 	}
 	for _, o := range p.Account.Calls {
 		if !sent[o.At.UnixMilli()] {
-			a.Requests = append(a.Requests, latest(o.At, o.Came))
+			a.Requests = append(a.Requests, turn.Latest(o.At, o.Came))
 		}
 	}
 	slices.SortFunc(a.Requests, time.Time.Compare)
@@ -186,7 +186,7 @@ func (p *pool) calls(class string) (calls []*turn.Call) {
 	}
 	for _, o := range p.Callers {
 		c := last(o.Key, o.Mute)
-		c.Row, c.Refused, c.Done, c.Expected, c.Took, c.Reserved = o.Row, o.Rejected, latest(o.Sent, o.Rejected), o.Costs, o.Took, o.Taken
+		c.Row, c.Refused, c.Done, c.Expected, c.Took, c.Reserved = o.Row, o.Rejected, turn.Latest(o.Sent, o.Rejected), o.Costs, o.Took, o.Taken
 		c.Own = c.Expected != limit.Costs{}
 		// What is not in the log, though it goes back so far, was rejected or not made.
 		if _, logged := p.Pace.Log.find(o.Sent); logged || o.Sent.After(o.Rejected) && o.Sent.Before(p.Pace.Since) {
@@ -211,11 +211,4 @@ func (p *pool) calls(class string) (calls []*turn.Call) {
 		c.Granted, c.Seen, c.Done, c.Rejections, c.Reserved, c.Woken, c.Put = g.At, g.Call.Seen, time.Time{}, g.Rejected, g.Taken, g.Woken, g.Put
 	}
 	return calls
-}
-
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

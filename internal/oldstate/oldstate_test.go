@@ -87,7 +87,7 @@ func arrived(t *testing.T, data []byte) (s *turn.State, old recording, now time.
 		t.Fatal(err)
 	}
 	for _, p := range old.Pools {
-		now = latest(now, p.At)
+		now = turn.Latest(now, p.At)
 	}
 	s.Arrive(now, "")
 	if err := s.Check(); err != nil {
@@ -232,7 +232,7 @@ func goesOn(t *testing.T, s *turn.State, id, class string, now time.Time) {
 				a.Succeeded(at, c.Key)
 			}
 		}
-		if at = latest(at.Add(time.Millisecond), next); at.Sub(now) > 10*time.Minute {
+		if at = turn.Latest(at.Add(time.Millisecond), next); at.Sub(now) > 10*time.Minute {
 			t.Fatalf("%s: the new session waits until %v, from %v on", id, at, now)
 		}
 		a.Sweep(at, everybody, true)
@@ -325,7 +325,7 @@ func FuzzRead(f *testing.F) {
 		}
 		now := time.Unix(1772355600, 0) // at least: what has no time yet is written at one all the same
 		for _, a := range s.Accounts {
-			now = latest(now, a.At)
+			now = turn.Latest(now, a.At)
 		}
 		s.Arrive(now, "")
 		for _, a := range s.Accounts {

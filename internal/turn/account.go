@@ -90,7 +90,7 @@ func (a *Account) class(name string) *Class {
 // advance brings the account up to now, in the order in which things happened, and returns the time to go on with: never
 // before the time that it was brought to already. A clock that was put back is [State.Arrive]'s.
 func (a *Account) advance(now time.Time) time.Time {
-	now = latest(stamp(now), a.At)
+	now = Latest(stamp(now), a.At)
 	for name, l := range a.Classes {
 		if !slices.ContainsFunc(a.Calls, func(c *Call) bool { return c.Class == name && c.Phase == Waiting }) {
 			l.fade(now)
@@ -202,7 +202,7 @@ func (a *Account) settle(now time.Time) {
 	}
 	for _, c := range a.Calls {
 		if last := lasts[c.Key]; c.made() && last != c {
-			last.Row, last.Refused, last.Answer = latest(last.Row, c.Row), latest(last.Refused, c.Refused), cmp.Or(last.Answer, c.Answer)
+			last.Row, last.Refused, last.Answer = Latest(last.Row, c.Row), Latest(last.Refused, c.Refused), cmp.Or(last.Answer, c.Answer)
 		}
 	}
 	a.drop(func(c *Call) bool {

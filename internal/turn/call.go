@@ -92,7 +92,7 @@ func (c *Call) counted() bool { return !c.Sent.IsZero() && !c.Lost }
 func (c *Call) made() bool { return c.Phase != Waiting || c.Rejections > 0 }
 
 // latest is the last time at which anything happened to it.
-func (c *Call) latest() time.Time { return latest(c.Sent, c.Refused, c.Done) }
+func (c *Call) latest() time.Time { return Latest(c.Sent, c.Refused, c.Done) }
 
 // began is when a call was let go that was sent at a time: what the pace was then is what its fate tells of.
 func (c *Call) began(sent time.Time) time.Time {
@@ -156,7 +156,7 @@ func (a *Account) last(k Key) (last *Call) {
 // heard returns the times of the key's last request that a row told of, and of its last rejection.
 func (a *Account) heard(k Key) (row, refused time.Time) {
 	for _, c := range a.of(k) {
-		row, refused = latest(row, c.Row), latest(refused, c.Refused)
+		row, refused = Latest(row, c.Row), Latest(refused, c.Refused)
 	}
 	return row, refused
 }

@@ -40,8 +40,8 @@ func happened(now, at time.Time) time.Time {
 	return at
 }
 
-// latest returns the last of the times.
-func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
+// Latest returns the last of some times.
+func Latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // earliest returns the first of two times; zero is none.
 func earliest(a, b time.Time) time.Time {

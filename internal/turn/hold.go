@@ -70,7 +70,7 @@ func (a *Account) gap(c *Call) (h Hold) {
 		return h
 	}
 	for _, other := range a.Calls {
-		if start := latest(other.Sent, other.Refused); other.Session == c.Session && other.Class == c.Class && !start.IsZero() {
+		if start := Latest(other.Sent, other.Refused); other.Session == c.Session && other.Class == c.Class && !start.IsZero() {
 			h = h.longer(Hold{start.Add(c.Rules.Gap), OwnGap})
 		}
 	}
@@ -127,7 +127,7 @@ func (a *Account) Held(now time.Time, k Key) (h Hold, ok bool) {
 	if c == nil {
 		return h, false
 	}
-	now = latest(stamp(now), a.At)
+	now = Latest(stamp(now), a.At)
 	h = a.heldAlone(now, c)
 	if !h.Until.After(now) {
 		h = a.heldWithAll(now, c)
@@ -143,7 +143,7 @@ func (a *Account) CoolsUntil(now time.Time, class string) (until time.Time) {
 	}
 	for _, c := range a.Calls {
 		if c.Class == class && c.Retry != nil && c.Retry.holds(now) {
-			until = latest(until, c.Retry.Due())
+			until = Latest(until, c.Retry.Due())
 		}
 	}
 	return until

@@ -15,7 +15,7 @@ func (a *Account) lapse(c *Call) time.Time {
 	at := c.Seen
 	for _, other := range a.of(c.Key) {
 		if r := other.Retry; r != nil && !r.long() {
-			at = latest(at, r.Due())
+			at = Latest(at, r.Due())
 		}
 	}
 	return at.Add(lease)

@@ -47,7 +47,7 @@ func (s *State) Arrive(now time.Time, here Host) {
 	var last time.Time
 	for _, a := range s.Accounts {
 		a.here = here
-		last = latest(last, a.At)
+		last = Latest(last, a.At)
 	}
 	if !last.IsZero() {
 		if lead := last.Sub(stamp(now).Add(s.ahead)); lead > skew || lead < -skew && lead > -lease && s.meets(here) {
@@ -166,7 +166,7 @@ func (s *State) Local(of Process, at time.Time) time.Time {
 // move moves a time that is given.
 func move(t *time.Time, d time.Duration) {
 	if !t.IsZero() {
-		*t = latest(t.Add(d), time.Unix(0, 0).UTC()) // a clock shows none before
+		*t = Latest(t.Add(d), time.Unix(0, 0).UTC()) // a clock shows none before
 	}
 }
 

@@ -134,7 +134,7 @@ func FuzzState(f *testing.F) {
 			alone = next
 			p.Sweep(alone, everybody, true)
 		}
-		now = latest(now, p.At)
+		now = Latest(now, p.At)
 		p.Ask(now, Call{Key: a, Event: "e"})
 		if next := p.Admit(now, everybody); !next.IsZero() && !next.After(now) {
 			t.Errorf("Admit: come back at %v, which is not after %v", next, now)

@@ -45,9 +45,9 @@ func (a *Account) Died(now time.Time, k Key, d Death) {
 // Due returns when the session may be made to go on, now or later: when the limit of its class is over as far as is known, but not
 // in the user's quiet hours. An error says why it stays stopped.
 func (d Death) Due(now time.Time, l *Class, r Rules) (time.Time, error) {
-	due := latest(l.CoolDown.Until, d.Reset)
+	due := Latest(l.CoolDown.Until, d.Reset)
 	if l.Usage.Why == d.Limit { // so long that others are not held back for it
-		due = latest(due, l.Usage.Until)
+		due = Latest(due, l.Usage.Until)
 	}
 	switch {
 	case !d.Lifts:
@@ -65,7 +65,7 @@ func (d Death) Due(now time.Time, l *Class, r Rules) (time.Time, error) {
 	if due.After(d.Deadline) {
 		return due, fmt.Errorf("its %s lasts until %s, longer than max_wait", d.Limit, due.Format("Jan 2 15:04:05"))
 	}
-	return r.Quiet.After(latest(due, now.Local())), nil
+	return r.Quiet.After(Latest(due, now.Local())), nil
 }
 
 // Stop is how a limit, or the line, holds a session up.

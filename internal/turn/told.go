@@ -164,7 +164,7 @@ func (a *Account) SeenAlive(now time.Time, k Key) { a.alive(a.advance(now), k) }
 
 func (a *Account) alive(at time.Time, k Key) {
 	if c := a.turn(k); c != nil {
-		c.Seen = latest(c.Seen, at)
+		c.Seen = Latest(c.Seen, at)
 	}
 }
 

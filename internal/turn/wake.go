@@ -52,9 +52,9 @@ func (a *Account) waking(class string) (until time.Time) {
 		switch {
 		case c.Class != class || !c.Woken || c.Phase != Granted:
 		case c.Event == WakeEvent:
-			until = latest(until, a.lapse(c))
+			until = Latest(until, a.lapse(c))
 		case c.Trial:
-			until = latest(until, c.Sent.Add(trial))
+			until = Latest(until, c.Sent.Add(trial))
 		}
 	}
 	return until
