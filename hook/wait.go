@@ -41,9 +41,9 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 	stop := context.CancelFunc(func() {})
 	defer func() { stop() }()
 	place := &line.Place{Account: func(s *turn.State) *turn.Account { return s.Account(w.account) }}
-	asked, busy := false, 0
+	inLine, busy := false, 0
 	defer func() {
-		if asked && (!place.Granted || errors.Is(ctx.Err(), context.Canceled)) {
+		if inLine && (!place.Granted || errors.Is(ctx.Err(), context.Canceled)) {
 			err = w.withdraw(cmp.Or(err, ctx.Err()))
 		}
 	}()
@@ -67,7 +67,7 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 			w.Store.Log("session %s goes on %v after its %s, by hand", w.event.Session, byHand.waited.Round(time.Second), byHand.stop.Why)
 		}
 		if busy++; failed == nil {
-			asked, busy = true, 0
+			inLine, busy = true, 0
 		}
 		place.Granted = place.Granted && failed == nil
 		switch {
@@ -157,7 +157,7 @@ func (w *waiter) after(now time.Time, s *turn.State, a *turn.Account, gives line
 	if gives != "" {
 		line.GiveBack{Account: w.account, Key: w.event.key(), How: gives}.Apply(now, s)
 	}
-	if w.event.Name == "StopFailure" && !told(reports, w.event.key()) {
+	if w.event.Name == "StopFailure" && !rowSays(reports, w.event.key()) {
 		// The transcript is late. The event has the same words, without what stands beside them there.
 		limit, ok := ratelimit.Text(w.event.Said, now, time.Local)
 		d := turn.Death{At: now, Limit: limit.Kind.String(), Lifts: limit.Wait, Reset: limit.Reset()}
@@ -169,8 +169,8 @@ func (w *waiter) after(now time.Time, s *turn.State, a *turn.Account, gives line
 	line.Admit(now, a)
 }
 
-// told says whether the transcript has told already which limit ended the turn of k.
-func told(reports []observe.Report, k turn.Key) bool {
+// rowSays reports whether the transcript has told already which limit ended the turn of k.
+func rowSays(reports []observe.Report, k turn.Key) bool {
 	for _, r := range reports {
 		if _, ok := r.Limited(); ok && r.Key == k {
 			return true

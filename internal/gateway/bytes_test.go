@@ -367,8 +367,8 @@ func TestParallelStreams(t *testing.T) {
 	wg.Wait()
 	s.settles(0, 0)
 	s.gateway.gate.mu.Lock()
-	if l := s.gateway.gate; len(l.live)+len(l.waiting)+len(l.untold) != 0 {
-		t.Errorf("left in the line: %d live, %d waiting, %d to tell", len(l.live), len(l.waiting), len(l.untold))
+	if l := s.gateway.gate; len(l.live)+len(l.waiting)+len(l.pending) != 0 {
+		t.Errorf("left in the line: %d live, %d waiting, %d to tell", len(l.live), len(l.waiting), len(l.pending))
 	}
 	s.gateway.gate.mu.Unlock()
 	if left := s.bodies(); len(left) > 0 {

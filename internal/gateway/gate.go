@@ -16,8 +16,8 @@ import (
 const (
 	// retry is how soon it is tried again to tell the state what it could not be told.
 	retry = time.Second
-	// mostUntold bounds for how many things that is. The oldest go first: the lease of their turns is over.
-	mostUntold = 10_000
+	// mostPending bounds for how many things that is. The oldest go first: the lease of their turns is over.
+	mostPending = 10_000
 )
 
 // gate is where the gateway's calls wait for their turns and tell what became of them.
@@ -29,7 +29,7 @@ type gate struct {
 	done chan struct{}
 
 	mu        sync.Mutex
-	untold    []change
+	pending   []change
 	waiting   map[*place]bool // true: asked for already
 	live      map[turn.Key]*place
 	interrupt func() // ends the goroutine's sleep
@@ -66,7 +66,7 @@ func (g *gate) close() {
 	g.mu.Lock()
 	if !g.closed {
 		for _, p := range g.live {
-			g.untold = append(g.untold, change{of: p, do: p.free})
+			g.pending = append(g.pending, change{of: p, do: p.free})
 		}
 		g.closed = true
 	}
@@ -82,8 +82,8 @@ func (g *gate) run() {
 	for closed := false; !closed; {
 		ctx, cancel := context.WithCancel(context.Background())
 		g.mu.Lock()
-		todo := g.untold
-		g.untold, g.interrupt, closed = nil, cancel, g.closed
+		todo := g.pending
+		g.pending, g.interrupt, closed = nil, cancel, g.closed
 		need := len(todo) > 0 || g.due
 		var waiting []*place
 		for p, asked := range g.waiting {
@@ -93,15 +93,15 @@ func (g *gate) run() {
 		}
 		g.mu.Unlock()
 
-		told := false
+		written := false
 		// What panics, panics by the state or by what is told of it: it is as good as a state that can't be used.
 		fine := guard.Run(func() {
-			if told = !need || g.update(todo, waiting); told && !closed {
+			if written = !need || g.update(todo, waiting); written && !closed {
 				g.sleep(ctx, g.grant(waiting))
 			}
 		}, func(text string) {
 			g.unusable(text, waiting)
-			if !told { // what there was to tell made it panic, perhaps
+			if !written { // what there was to tell made it panic, perhaps
 				g.owe(slices.DeleteFunc(todo, func(c change) bool { return !closed && !c.of.gone.Load() }))
 				g.due = g.Store.Owes()
 			}
@@ -109,8 +109,8 @@ func (g *gate) run() {
 		switch {
 		case closed:
 			g.fail(waiting, errClosed)
-			g.owe(g.untold)
-		case !fine || !told:
+			g.owe(g.pending)
+		case !fine || !written:
 			select {
 			case <-ctx.Done():
 			case <-time.After(retry):
@@ -131,7 +131,7 @@ func (g *gate) account(s *turn.State) (id string, a *turn.Account) {
 
 // update tells what is to be told, asks for those who wait and lets go who may, in one change of the state. What can't be told
 // is kept, and it returns false.
-func (g *gate) update(todo []change, waiting []*place) (told bool) {
+func (g *gate) update(todo []change, waiting []*place) (written bool) {
 	alive := func(turn.Process) bool { return true }
 	if v, err := g.Store.View(); !g.begun && err == nil {
 		alive = line.Census(v.State)
@@ -162,14 +162,14 @@ func (g *gate) update(todo []change, waiting []*place) (told bool) {
 func (g *gate) keep(todo ...change) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.untold = append(todo, g.untold...)
-	g.untold = g.untold[max(0, len(g.untold)-mostUntold):]
+	g.pending = append(todo, g.pending...)
+	g.pending = g.pending[max(0, len(g.pending)-mostPending):]
 }
 
 // owe hands over what is left to be given back: to whoever changes the state next.
-func (g *gate) owe(untold []change) {
+func (g *gate) owe(pending []change) {
 	owed := make(map[*place]bool)
-	for _, c := range untold {
+	for _, c := range pending {
 		if id := c.of.account; id != "" && !owed[c.of] { // else it never had a place
 			owed[c.of] = true
 			for _, how := range []line.How{line.Withdrawn, line.Ended} {

@@ -93,7 +93,7 @@ func (p *place) tell(do func(now time.Time, a *turn.Account)) {
 	if g.closed {
 		return
 	}
-	g.untold = append(g.untold, change{of: p, do: do})
+	g.pending = append(g.pending, change{of: p, do: do})
 	g.interrupt()
 }
 

@@ -236,7 +236,7 @@ func (l *Line) sleep(ctx context.Context, places []*Place) (rung bool) {
 func (l *Line) due(now time.Time, places []*Place) (bool, error) {
 	s := l.view.State
 	lines := make(map[*turn.Account][]*Place)
-	done := false
+	done, looks := false, l.leads
 	for _, p := range places {
 		account := p.Account(s)
 		switch p.Granted = account.Granted(p.Call.Key, p.Call.Event); {
@@ -244,6 +244,7 @@ func (l *Line) due(now time.Time, places []*Place) (bool, error) {
 			done = true // has the turn, or must ask again
 		case !now.Before(p.act):
 			lines[account] = append(lines[account], p)
+			looks = looks || foremost(account, []*Place{p}) == 1 // the leader may be stopped
 		}
 	}
 	if done {
@@ -253,7 +254,7 @@ func (l *Line) due(now time.Time, places []*Place) (bool, error) {
 	if all {
 		l.tend = now.Add(tendEvery)
 	}
-	if l.leads || len(lines) > 0 {
+	if looks {
 		if l.Look != nil && l.Look(s, all) || all && l.Store.Owes() {
 			return true, nil
 		}
