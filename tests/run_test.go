@@ -122,8 +122,8 @@ func TestRealFlagsThatWeDoNotKnow(t *testing.T) {
 	terminal := m.open(m.session("terminal"), "--workload", "batch", "--permission-mode", "bypassPermissions")
 	m.ask(terminal, "hello")
 	m.sees(terminal, "● done")
-	if calls, _ := m.counted(); calls != 4 {
-		t.Errorf("the state counts %d calls, want 4", calls)
+	if calls, _ := m.counted(); calls < 4 || calls != len(m.api.Log()) { // Claude Code may make one of its own beside
+		t.Errorf("the state counts %d calls, want the %d that came", calls, len(m.api.Log()))
 	}
 }
 
