@@ -211,18 +211,23 @@ func mkdir(dir string) string {
 	return dir
 }
 
-// counted reads how many calls the state counts in the one limit there is, and how many turns are held.
-func (m *machine) counted() (calls, turns int) {
+// state reads the state as its file has it now.
+func (m *machine) state() (s turn.State) {
 	m.t.Helper()
 	data, err := os.ReadFile(filepath.Join(m.stateDir(), "state.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	var s turn.State
-	if err := json.Unmarshal(data, &s); err != nil {
-		m.t.Fatal(err)
-	}
-	for _, a := range s.Accounts {
+	return s
+}
+
+// counted reads how many calls the state counts in the one limit there is, and how many turns are held.
+func (m *machine) counted() (calls, turns int) {
+	m.t.Helper()
+	for _, a := range m.state().Accounts {
 		for _, l := range a.Classes {
 			calls += l.Pace.Sent
 		}

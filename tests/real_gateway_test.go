@@ -3,7 +3,6 @@ package tests
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -169,15 +168,7 @@ var figures = regexp.MustCompile(`127\.0\.0\.1:\d+|req_\w+|\d+ ms`)
 // free wants nobody to have a turn or to wait for one.
 func (m *machine) free() {
 	m.t.Helper()
-	data, err := os.ReadFile(filepath.Join(m.stateDir(), "state.json"))
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	var s turn.State
-	if err := json.Unmarshal(data, &s); err != nil {
-		m.t.Fatal(err)
-	}
-	for id, a := range s.Accounts {
+	for id, a := range m.state().Accounts {
 		for _, c := range a.Calls {
 			if c.Phase != turn.Over {
 				m.t.Errorf("in %s %+v has a turn or waits", id, c)

@@ -26,7 +26,6 @@ import (
 	"time"
 
 	"afteryou/internal/fakeapi"
-	"afteryou/internal/turn"
 )
 
 // internet is a proxy behind which api.anthropic.com is the fake server, with a certificate of an authority of its own.
@@ -175,16 +174,8 @@ func TestRealGatewayBeforeTheAPI(t *testing.T) {
 		t.Errorf("with settings the call comes by %s", c.proto)
 	}
 	// It was the gateway, and not a session that found its own way.
-	data, err := os.ReadFile(filepath.Join(m.stateDir(), "state.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s turn.State
-	if err := json.Unmarshal(data, &s); err != nil {
-		t.Fatal(err)
-	}
-	classes := 0
-	for _, a := range s.Accounts {
+	state, classes := m.state(), 0
+	for _, a := range state.Accounts {
 		for class := range a.Classes {
 			if class != "" {
 				classes++
@@ -192,6 +183,6 @@ func TestRealGatewayBeforeTheAPI(t *testing.T) {
 		}
 	}
 	if classes == 0 {
-		t.Errorf("no limit of a class of models is known, as a gateway would: %s", data)
+		t.Errorf("no limit of a class of models is known, as a gateway would: %+v", state)
 	}
 }

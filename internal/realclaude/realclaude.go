@@ -4,6 +4,7 @@
 package realclaude
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -174,10 +175,7 @@ func Transcripts(home string) ([]string, error) {
 
 // Transcript finds the transcript of a session; with an empty session, the only one there is.
 func Transcript(home, session string) (string, error) {
-	if session == "" {
-		session = "*"
-	}
-	pattern := filepath.Join(home, ".claude", "projects", "*", session+".jsonl")
+	pattern := filepath.Join(home, ".claude", "projects", "*", cmp.Or(session, "*")+".jsonl")
 	found, err := filepath.Glob(pattern)
 	if err != nil {
 		return "", err

@@ -214,6 +214,9 @@ func (a *Account) settle(now time.Time) {
 // drop takes calls out.
 func (a *Account) drop(which func(*Call) bool) { a.Calls = slices.DeleteFunc(a.Calls, which) }
 
+// remove takes one call out.
+func (a *Account) remove(c *Call) { a.drop(func(o *Call) bool { return o == c }) }
+
 // leave drops all that a session has. Its calls stay counted: the server counted them too.
 func (a *Account) leave(now time.Time, session string) {
 	a.giveBack(now, a.all(func(c *Call) bool { return c.Session == session }))

@@ -48,7 +48,7 @@ func (a *Account) Admit(now time.Time, alive func(Process) bool) (next time.Time
 			if lives(c.Process, alive) && lives(c.Waiter, alive) {
 				a.admit(now, c)
 			} else {
-				a.drop(func(o *Call) bool { return o == c })
+				a.remove(c)
 			}
 		}
 	}
@@ -135,7 +135,7 @@ func (a *Account) Line(class string) (line []*Call) {
 	for len(rest.Calls) > 0 {
 		c := rest.order(class)[0]
 		rest.passed(c)
-		rest.drop(func(o *Call) bool { return o == c })
+		rest.remove(c)
 		line = append(line, c)
 	}
 	return line

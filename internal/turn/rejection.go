@@ -225,7 +225,7 @@ func (a *Account) comeBack(now time.Time, c *Call, times int) {
 	a.release(c)
 	c.Phase, c.Rejections = Waiting, times
 	c.Asked, c.Granted, c.Seen = c.Granted, time.Time{}, now
-	a.drop(func(o *Call) bool { return o == c })
+	a.remove(c)
 	a.Calls = slices.Insert(a.Calls, 0, c)
 }
 

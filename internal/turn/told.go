@@ -15,7 +15,7 @@ func (a *Account) send(c *Call, at time.Time) {
 	c.Came, c.Doubt, c.Silent, c.Lost = time.Time{}, time.Time{}, false, false
 	a.class(c.Class).Pace.Spend(at, c.News == AtOnce)
 	a.count(c, 1)
-	a.drop(func(o *Call) bool { return o == c })
+	a.remove(c)
 	a.Calls = append(a.Calls, c)
 }
 
