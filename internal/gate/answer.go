@@ -30,7 +30,8 @@ type Answer struct {
 	Once     bool      // it can't be sent again
 }
 
-// Judge tells all what an answer says of limits, and returns what becomes of the call.
+// Judge tells all what an answer says of limits, and returns what becomes of the call. Of one that is not sent again at once
+// [Place.Death] says why.
 func (p *Place) Judge(a Answer) Verdict {
 	now := time.Now()
 	var headers limit.Headers
@@ -57,7 +58,8 @@ func (p *Place) Judge(a Answer) Verdict {
 	if l.Wait && l.RetryIn > 0 {
 		until = now.Add(l.RetryIn)
 	}
-	p.died(until, l.Kind.String(), a.Sent, headers)
+	p.Death = turn.Death{At: now, Limit: l.Kind.String(), Lifts: !until.IsZero(), Reset: until}
+	p.died(a.Sent, headers)
 	if waits && !a.Once {
 		return Later
 	}

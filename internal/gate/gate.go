@@ -159,6 +159,19 @@ func (g *Gate) account(s *turn.State) (id string, a *turn.Account) {
 	return id, a
 }
 
+// Look shows f a copy of the account, if there is one to be read; else nobody waits.
+func (g *Gate) Look(f func(now time.Time, a *turn.Account)) {
+	v, err := g.Store.View()
+	if err != nil {
+		return
+	}
+	defer v.Close()
+	guard.Run(func() {
+		_, a := g.account(v.State)
+		f(time.Now(), a)
+	}, g.Log)
+}
+
 // update tells what is to be told, asks for those who wait and lets go who may, in one change of the state. What can't be told
 // is kept, and it returns false.
 func (g *Gate) update(todo []change, waiting []*Place) (written bool) {

@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
 
-	"afteryou/internal/guard"
 	"afteryou/internal/limit"
 	"afteryou/internal/line"
 	"afteryou/internal/turn"
@@ -17,6 +18,7 @@ import (
 // Place is one call to the model. Its methods return at once, except Wait; what they tell is told in their order.
 type Place struct {
 	line.Place
+	Death   turn.Death // by which limit it died
 	gate    *Gate
 	goes    chan error // holds one
 	sent    bool
@@ -71,23 +73,31 @@ func (p *Place) Wait(ctx context.Context) error {
 
 // Cooling is how long nobody may start.
 func (p *Place) Cooling() (left time.Duration) {
-	p.look(func(now time.Time, _ *turn.State, a *turn.Account) {
-		left = max(0, a.CoolsUntil(now, p.Call.Class).Sub(now))
-	})
+	p.gate.Look(func(now time.Time, a *turn.Account) { left = max(0, a.CoolsUntil(now, p.Call.Class).Sub(now)) })
 	return left
 }
 
-// look shows f a copy of the state, if there is one to be read.
-func (p *Place) look(f func(now time.Time, s *turn.State, a *turn.Account)) {
-	v, err := p.gate.Store.View()
-	if err != nil {
-		return // then nobody waits
+// Held says for a person where the call stands in line, and how long a limit holds all.
+func (p *Place) Held() (text string) {
+	p.gate.Look(func(now time.Time, a *turn.Account) {
+		line := a.Line(p.Call.Class)
+		text = "sending"
+		if i := slices.IndexFunc(line, func(c *turn.Call) bool { return c.Key == p.Call.Key }); i >= 0 {
+			text = fmt.Sprintf("turn %d of %d", i+1, len(line))
+		}
+		if until := a.CoolsUntil(now, p.Call.Class); !until.IsZero() {
+			text += ", limit " + Left(until.Sub(now))
+		}
+	})
+	return text
+}
+
+// Left is how long something lasts, for a person.
+func Left(d time.Duration) string {
+	if d >= 10*time.Minute {
+		return "until " + time.Now().Add(d).Format("Mon 15:04")
 	}
-	defer v.Close()
-	guard.Run(func() {
-		_, a := p.gate.account(v.State)
-		f(time.Now(), v.State, a)
-	}, p.gate.Log)
+	return fmt.Sprintf("%d s", int(math.Ceil(max(0, d.Seconds()))))
 }
 
 // tell hands over what is to be told of the place.
@@ -136,11 +146,11 @@ func (p *Place) rejected(r turn.Rejection, sent time.Time) {
 }
 
 // died: the call was rejected, and Claude Code is told so.
-func (p *Place) died(until time.Time, why string, sent time.Time, l limit.Headers) {
-	heard := p.heard(sent, l)
+func (p *Place) died(sent time.Time, l limit.Headers) {
+	heard, d := p.heard(sent, l), p.Death
 	p.tell(func(now time.Time, a *turn.Account) {
 		heard(now, a)
-		a.Died(now, p.Call.Key, turn.Death{At: now, Limit: why, Lifts: !until.IsZero(), Reset: until})
+		a.Died(now, p.Call.Key, d)
 	})
 }
 
