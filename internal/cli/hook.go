@@ -105,9 +105,14 @@ func servesModule(c call, h *hook.Hook) {
 	debug.SetGCPercent(50) // it lives for long, and does little
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
-	h.Store.Sweep()
-	err := partner.Serve(ctx, partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool,
-		Claude: lockfile.Identify(os.Getppid())}, c.out)
+	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid())}
+	var err error
+	if len(c.args) > 1 && c.args[1] == "once" {
+		err = partner.Once(ctx, config, c.in, c.out)
+	} else {
+		h.Store.Sweep()
+		err = partner.Serve(ctx, config, c.out)
+	}
 	if err != nil {
 		h.Store.Log("module: %v", err)
 	}

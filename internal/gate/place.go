@@ -26,8 +26,9 @@ type Place struct {
 	account string // gate's goroutine; empty: nothing of it was told yet
 }
 
-// Join makes a place for a call, of which the caller gives the key and what it knows of its size and rank. It gets a name of its
-// own: the session's, the agent's, and a number where they have several calls at once. Whoever joins leaves.
+// Join makes a place for a call, of which the caller gives the key, what it knows of its size and rank, and, where another process
+// joins too, its event. It gets a name of its own: the session's, the agent's, and a number where they have several calls at
+// once. Whoever joins leaves.
 func (g *Gate) Join(c turn.Call) *Place {
 	c.Session = cmp.Or(c.Session, g.self.String())
 	g.mu.Lock()
@@ -37,7 +38,7 @@ func (g *Gate) Join(c turn.Call) *Place {
 		c.Agent = agent + "#" + strconv.Itoa(n)
 	}
 	g.events++
-	c.Event = fmt.Sprintf("%s-%d-%d", g.Name, g.self.PID, g.events)
+	c.Event = cmp.Or(c.Event, fmt.Sprintf("%s-%d-%d", g.Name, g.self.PID, g.events))
 	c.Process, c.Waiter, c.Rules, c.Print, c.News = g.Process, g.self, g.Rules, g.Print, turn.AtOnce
 	p := &Place{gate: g, goes: make(chan error, 1)}
 	p.Call = c
@@ -177,6 +178,12 @@ func (p *Place) Leave() {
 	if p.gate.live[p.Call.Key] == p {
 		delete(p.gate.live, p.Call.Key)
 	}
+}
+
+// Detach leaves what the place has to another process, which joins with the same key and event: the turn stays.
+func (p *Place) Detach() {
+	p.gone.Store(true)
+	p.Leave()
 }
 
 // GiveBack gives back what the place has left, the turn or the place in line, and keeps its name: what is told of it from now on

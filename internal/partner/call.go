@@ -3,6 +3,7 @@ package partner
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ type message struct {
 	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
 
 	// answer: how it was answered.
+	Sent    float64           `json:"sent"`    // when it was sent, in milliseconds since 1970
 	Status  int               `json:"status"` // 0: the connection was lost
 	Headers map[string]string `json:"headers"`
 
@@ -110,7 +112,9 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 	c := p.calls[m.ID]
 	switch {
 	case word == "ask" && c == nil:
-		return p.hold(ctx, m.ID, p.join(m))
+		c = p.join(m)
+		p.wait(c)
+		return p.hold(ctx, m.ID, c)
 	case word == "ask":
 		return p.hold(ctx, m.ID, c)
 	case word == "answer" && c != nil:
@@ -147,9 +151,8 @@ func (p *partner) join(m message) *call {
 		wait = min(wait, patience)
 	}
 	c := &call{side: m.Kind != "", deadline: time.Now().Add(wait)}
-	c.place = p.gate.Join(turn.Call{Key: k})
+	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID)})
 	p.calls[m.ID] = c
-	p.wait(c)
 	return c
 }
 
@@ -214,9 +217,13 @@ func (p *partner) answered(c *call, m message) gate.Verdict {
 	if m.Status == 0 {
 		return p.lost(c, m)
 	}
+	sent := c.sent
+	if at := time.UnixMilli(int64(m.Sent)); at.After(sent) && at.Before(time.Now()) {
+		sent = at
+	}
 	header := func(name string) string { return m.Headers[strings.ToLower(name)] }
 	verdict := p.mayRest(c, m, c.place.Judge(gate.Answer{Status: m.Status, Header: header, Body: func() ([]byte, error) { return nil, nil },
-		Sent: c.sent, Deadline: c.deadline, Once: c.turnless}))
+		Sent: sent, Deadline: c.deadline, Once: c.turnless}))
 	switch {
 	case verdict == gate.Again:
 		p.wait(c)

@@ -81,9 +81,7 @@ func Serve(ctx context.Context, c Config, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	p := &partner{Config: c, unattended: claude.Unattended(c.Getenv), calls: make(map[string]*call), sessions: make(map[string]session),
-		left: make(map[string]bool), dead: make(map[loop]death)}
-	p.gate = gate.New(gate.Config{Name: "module", Store: c.Store, Rules: c.Rules, Print: p.unattended, Pool: c.Pool, Process: c.Claude, Register: p.register})
+	p := newPartner(c)
 	defer p.gate.Close()
 	server := &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0), ReadTimeout: time.Minute}
 	defer server.Close()
@@ -93,6 +91,14 @@ func Serve(ctx context.Context, c Config, out io.Writer) error {
 	}
 	p.watch(ctx)
 	return nil
+}
+
+// newPartner makes a partner, whose gate the caller must close.
+func newPartner(c Config) *partner {
+	p := &partner{Config: c, unattended: claude.Unattended(c.Getenv), calls: make(map[string]*call), sessions: make(map[string]session),
+		left: make(map[string]bool), dead: make(map[loop]death)}
+	p.gate = gate.New(gate.Config{Name: "module", Store: c.Store, Rules: c.Rules, Print: p.unattended, Pool: c.Pool, Process: c.Claude, Register: p.register})
+	return p
 }
 
 // listen makes the socket, in a directory of its own beside the state, or, where the path would be too long or the file system

@@ -10,12 +10,13 @@ const GO = { go: true, verdict: 'pass' }
 
 let partner = null // a promise of where it listens; of null where there is nothing to ask; null: it must be started
 let lost = 0 // how often in a row it could not be asked
-let exact = null // whether http.fetch shows requests; null: none was seen, and no answer without one
+let exact = true // whether http.fetch shows requests, as far as is known
+let seen = false // it showed one
 let serial = 0 // of requests
 let known = '' // the session that the partner was told of
 const held = new Map() // what the spinner says of each request that waits
-const tickets = new Map() // by loop ('' is the main one): its next request, which has had its turn
-const resting = new Set() // loops whose rejection was handed on, since it lasts longer than Claude Code waits
+const resting = new Set() // loops ('' is the main one) whose rejection was handed on, since it lasts longer than Claude Code waits
+let compacting = false
 
 const loopOf = (e) => e.agentId ?? ''
 
@@ -29,25 +30,43 @@ async function start($) {
     if (value.stream === 'stdout') text += value.text
   }
   void (async () => { while (!(await child.next()).done); })().catch(() => {})
-  return JSON.parse(text)
+  return { ...JSON.parse(text), end: () => child.return?.() }
 }
 
-// say tells the partner something and returns its answer. Where it can't be asked another is started, once.
+// within is what is asked for, if it comes within ms. Such a wait costs a hook none of its time (2.1.332).
+async function within($, ms, asked) {
+  const timer = new AbortController()
+  const late = $.clock.sleep(ms, { signal: timer.signal }).then(() => { throw new Error('no answer') })
+  late.catch(() => {})
+  try { return await Promise.race([asked, late]) } finally { timer.abort() }
+}
+
+// say tells the partner something and returns its answer. Where it can't be asked another is started, once; then a process for
+// this word alone is asked, and where that does not answer either the request goes.
 async function say($, word, what, signal) {
+  const body = JSON.stringify({ word, ...what })
   for (let tries = 0; tries < 2 && lost < 4; tries++) {
     const asked = (partner ??= start($))
     try {
-      const at = await asked
+      const at = await within($, 3000, asked)
       if (at === null) return GO
-      const { ok, text } = await $.http.fetch(`http://afteryou/${word}`, { method: 'POST', body: JSON.stringify(what), socketPath: at.socket })
+      const { ok, text } = await within($, 12000, $.http.fetch(`http://afteryou/${word}`, { method: 'POST', body, socketPath: at.socket }))
       if (ok) return (lost = 0), JSON.parse(text)
     } catch (x) {
       if (signal?.aborted) throw x
     }
     lost++
-    if (partner === asked) partner = null
+    if (partner !== asked) continue
+    partner = null
+    asked.then((at) => at?.end()).catch(() => {})
   }
-  return GO
+  try {
+    const { stdout } = await $.process.run([`${$.plugin.root}/hook.sh`, 'mod', 'once'], { stdin: body, timeoutMs: 590_000 })
+    return JSON.parse(stdout)
+  } catch (x) {
+    if (signal?.aborted) throw x
+    return GO
+  }
 }
 
 function show($, id, text) {
@@ -75,7 +94,16 @@ async function request($, agent, kind, model, size, patience) {
   const what = { id: `${++serial}`, session, agent, kind, model, size, patience }
   if (session === known) return what
   known = session
-  return { ...what, dir: await $.session.cwd(), transcript: (await $.session.info()).transcriptPath, gate: exact === false ? 'steps' : 'module' }
+  return { ...what, dir: await $.session.cwd(), transcript: await transcript($).catch(() => ''), gate: exact ? 'module' : 'steps' }
+}
+
+async function transcript($) { return (await $.session.info()).transcriptPath } // not before 2.1.330
+
+// seesRequests is whether http.fetch shows requests, by what can be known before there is one.
+async function seesRequests($) {
+  const [major, minor, patch] = (await $.session.version()).version.split(/[.-]/).map(Number)
+  if (major * 1e6 + minor * 1e3 + patch < 2_001_321) return false
+  return !Object.keys(await $.settings.read({ source: 'policy' })).length // an organization's guard hides it
 }
 
 // kindOf tells the requests of turns ('') from those beside, by their form alone (2.1.321, 2.1.332).
@@ -87,12 +115,13 @@ function kindOf({ tools, max_tokens: most, tool_choice: choice, output_config: o
   const forked = !agent && messages.length > 1 && !marked(messages.at(-1)) && messages.some(marked)
   return forked ? (compacting ? 'compact' : 'suggest') : ''
 }
-let compacting = false
 
 export const register = (on) => {
   on('session.start', async ($, e, next) => {
     const started = next(e)
+    const sees = seesRequests($).catch(() => true)
     const at = await (partner ??= start($)).catch(() => null)
+    exact = await sees
     if (at) await $.env.set('AFTERYOU_MOD', String(at.pid)) // command hooks see it, and leave the turns to us
     return started
   }).catch(($, e, next) => next(e))
@@ -104,20 +133,18 @@ export const register = (on) => {
 
   on('http.fetch', async ($, e, next) => {
     if (next.origin.plugin !== 'engine' || !CALL.test(e.url)) return next(e)
-    exact = true
+    exact = seen = true
     const headers = e.init?.headers ?? {}
     const agent = headers['x-claude-code-agent-id'] ?? ''
     const body = typeof e.init?.body === 'string' ? e.init.body : ''
     const parsed = JSON.parse(body || '{}')
     const kind = kindOf(parsed, agent)
-    let what = kind === '' ? tickets.get(agent) : undefined
-    if (what) tickets.delete(agent)
-    else {
-      const model = parsed.model ?? decodeURIComponent(/\/models?\/([^/:]+)/.exec(e.url)?.[1] ?? '')
-      what = await request($, agent, kind, model, body.length, Number(headers['x-stainless-timeout'] ?? 0))
-      await hold($, 'ask', what, next.signal)
-    }
+    const model = parsed.model ?? decodeURIComponent(/\/models?\/([^/:]+)/.exec(e.url)?.[1] ?? '')
+    const what = await request($, agent, kind, model, body.length, Number(headers['x-stainless-timeout'] ?? 0))
+    let { go } = await hold($, 'ask', what, next.signal)
     for (;;) {
+      if (!go) await hold($, 'ask', what, next.signal)
+      const sent = Date.now()
       let status = 0, told = {}, answer, broken
       try {
         answer = await next(e)
@@ -125,9 +152,15 @@ export const register = (on) => {
         told = answer.value?.headers ?? answer.headers ?? {}
       } catch (x) { broken = x }
       if (next.signal.aborted) { if (broken) throw broken; return answer }
-      const { verdict } = await say($, 'answer', { ...what, status, headers: told }, next.signal)
-      if (verdict === 'again') { await hold($, 'ask', what, next.signal); continue }
-      if (kind === '') verdict === 'later' ? resting.add(agent) : resting.delete(agent)
+      const answered = say($, 'answer', { ...what, sent, status, headers: told }, next.signal)
+      if (status && status < 400) { // nobody waits for what is said to it
+        answered.catch(() => {})
+        if (kind === '') resting.delete(agent)
+        return answer
+      }
+      const a = await answered
+      if (a.verdict === 'again') { go = a.go; continue }
+      if (kind === '') a.verdict === 'later' ? resting.add(agent) : resting.delete(agent)
       if (broken) throw broken
       return answer
     }
@@ -140,7 +173,6 @@ export const register = (on) => {
         try {
           const what = await request($, agent, '', e.model, 0, 0)
           await hold($, 'ask', what, next.signal)
-          tickets.set(agent, what)
         } catch { return yield* next(e) }
       }
       const stream = next(e), kept = []
@@ -149,7 +181,7 @@ export const register = (on) => {
         for (;;) {
           const { value, done } = await stream.next()
           if (done) { r = value; break }
-          if (exact === null) exact = false
+          if (!seen) exact = false // an answer, and no request was shown
           if (value.kind === 'engine' && resting.has(agent)) kept.push(value)
           else { yield* kept.splice(0); yield value }
         }
@@ -167,8 +199,10 @@ export const register = (on) => {
     }
   }).catch(async function* ($, e, next) { return yield* next(e) })
 
+  on('classic.PreCompact', ($, e, next) => { compacting = true; return next(e) }).catch(($, e, next) => next(e))
+  on('classic.PostCompact', ($, e, next) => { compacting = false; return next(e) }).catch(($, e, next) => next(e))
+
   on('turn.complete', async ($, e, next) => {
-    tickets.delete(loopOf(e))
     if (e.reason !== 'answer') await over($, 'gone', loopOf(e)).catch(() => {})
     return next(e)
   }).catch(($, e, next) => next(e))
