@@ -86,7 +86,11 @@ func (p *Place) Held() (text string) {
 		if i := slices.IndexFunc(line, func(c *turn.Call) bool { return c.Key == p.Call.Key }); i >= 0 {
 			text = fmt.Sprintf("turn %d of %d", i+1, len(line))
 		}
-		if until := a.CoolsUntil(now, p.Call.Class); !until.IsZero() {
+		until := a.CoolsUntil(now, p.Call.Class)
+		if h, held := a.Held(now, p.Call.Key); held && len(line) > 0 && line[0].Key == p.Call.Key {
+			until = turn.Latest(until, h.Until)
+		}
+		if !until.IsZero() {
 			text += ", limit " + Left(until.Sub(now))
 		}
 	})

@@ -6,6 +6,7 @@
 // own are passed over, and each hook has a handler that lets Claude Code go on.
 
 const CALL = /\/v1\/messages(\?|$)|:(streamR|r)awPredict$|\/invoke(-with-response-stream)?$/
+const AFTERWARDS = new Set(['used', 'gone', 'bye']) // what is said of a request or a session that is over
 const GO = { go: true, verdict: 'pass' }
 
 let partner = null // a promise of where it listens; of null where there is nothing to ask; null: it must be started
@@ -55,6 +56,7 @@ async function say($, word, what, signal) {
     } catch (x) {
       if (signal?.aborted) throw x
     }
+    if (AFTERWARDS.has(word)) return GO // at the end of Claude Code its partner ends too
     lost++
     if (partner !== asked) continue
     partner = null
