@@ -42,7 +42,7 @@ type message struct {
 	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
 
 	// answer: how it was answered.
-	Sent    float64           `json:"sent"`    // when it was sent, in milliseconds since 1970
+	Sent    float64           `json:"sent"`   // when it was sent, in milliseconds since 1970
 	Status  int               `json:"status"` // 0: the connection was lost
 	Headers map[string]string `json:"headers"`
 
