@@ -105,7 +105,7 @@ func servesModule(c call, h *hook.Hook) {
 	debug.SetGCPercent(50) // it lives for long, and does little
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
-	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid())}
+	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()), Notify: h.Notify}
 	var err error
 	if len(c.args) > 1 && c.args[1] == "once" {
 		err = partner.Once(ctx, config, c.in, c.out)

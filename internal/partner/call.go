@@ -56,12 +56,14 @@ type reply struct {
 	Go      bool         `json:"go,omitempty"`
 	Line    string       `json:"line,omitempty"` // what holds it, for the spinner
 	Verdict gate.Verdict `json:"verdict,omitempty"`
+	Notify  string       `json:"notify,omitempty"` // what the person is told
 }
 
 // call is one request.
 type call struct {
 	place    *gate.Place
 	side     bool
+	since    time.Time // when it was first asked for
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the wait is over
 	deadline time.Time
@@ -150,7 +152,7 @@ func (p *partner) join(m message) *call {
 	if patience := time.Duration(margin * m.Patience * float64(time.Second)); patience > 0 {
 		wait = min(wait, patience)
 	}
-	c := &call{side: m.Kind != "", deadline: time.Now().Add(wait)}
+	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait)}
 	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID)})
 	p.calls[m.ID] = c
 	return c
@@ -208,8 +210,9 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 	case goes:
 		c.cancel()
 		c.sent, c.alive = c.polled, c.polled
+		return reply{Go: true, Notify: p.news(c.place.Call.Session, c.place.Call.Agent, c.since)}
 	}
-	return reply{Go: goes, Line: text}
+	return reply{Line: text}
 }
 
 // answered tells how the request was answered, and says what becomes of it.

@@ -36,6 +36,7 @@ type Config struct {
 	// Pool names the limit that the calls share: a name to show, and the secret that its id is made from.
 	Pool   func() (name, secret string)
 	Claude turn.Process
+	Notify bool // whether the person is told that a session goes on after a long wait
 }
 
 const (

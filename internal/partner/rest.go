@@ -63,5 +63,10 @@ func (p *partner) rest(ctx context.Context, m message) reply {
 	if err != nil {
 		p.gate.Log("session " + m.Session + " stays stopped: " + err.Error())
 	}
-	return reply{Go: err == nil && ctx.Err() == nil, Verdict: gate.Pass}
+	if err != nil || ctx.Err() != nil {
+		return reply{Verdict: gate.Pass}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return reply{Go: true, Notify: p.news(m.Session, m.Agent, d.At)}
 }

@@ -71,6 +71,8 @@ async function say($, word, what, signal) {
   }
 }
 
+async function tell($, text) { await $.ui.notify(text, { title: 'afteryou' }) } // not in every version
+
 function show($, id, text) {
   if (held.get(id) === text) return
   text === undefined ? held.delete(id) : held.set(id, text)
@@ -82,6 +84,7 @@ async function hold($, word, what, signal) {
   try {
     for (;;) {
       const a = await say($, word, what, signal)
+      if (a.notify) void tell($, a.notify).catch(() => {})
       if (a.go || a.verdict) return a
       show($, what.id, a.line)
     }
