@@ -45,6 +45,7 @@ type Call struct {
 	Waiter  Process `json:"waiter,omitzero"` // who waits for the turn: a hook, or the gateway
 	Rules   Rules   `json:"rules,omitzero"`
 	News    News    `json:"news,omitempty"`
+	Rank    Rank    `json:"rank,omitempty"`
 	Print   bool    `json:"print,omitempty"` // nobody sits before the session (-p)
 	Model   string  `json:"model,omitempty"` // the class of the session's model, where the key has none; "": not known
 
