@@ -126,7 +126,6 @@ func (a *Account) unsend(c *Call) {
 	if c.Unseen {
 		a.count(c, -1)
 		c.Sent, c.Trial, c.Unseen = time.Time{}, false, false
-		p := &a.class(c.Class).Pace
-		p.Level = min(1, p.Level+1)
+		a.class(c.Class).Pace.Give(1)
 	}
 }

@@ -14,6 +14,7 @@ import (
 func (s *sim) remember() {
 	p := s.pace()
 	p.Rate, p.Limit, p.Level = s.rpm/60, s.rpm/60, 1
+	p.Holds(int(s.burst), -limit.Slop)
 	p.At, p.Used, p.Cut = at(-30), at(-30), at(-30)
 }
 
@@ -35,7 +36,7 @@ func (s *sim) delay(c *simCall) float64 {
 		return lag * s.net.Float64()
 	}
 	lag := s.between(.001, .03)
-	if s.net.Float64() < .04 {
+	if s.net.Float64() < .01 {
 		lag = .1
 	}
 	if c.event == "0" && c.tries == 0 {

@@ -67,7 +67,8 @@ func (a *Account) takeOver(now time.Time, c Call) bool {
 	if w == nil || c.Event == WakeEvent {
 		return false
 	}
-	w.Event, w.Process, w.Waiter, w.Rules, w.Print, w.News, w.Rank, w.Model, w.Seen = c.Event, c.Process, c.Waiter, c.Rules, c.Print, c.News, c.Rank, c.Model, now
+	w.Event, w.Process, w.Waiter, w.Rules, w.Print, w.News, w.Model, w.Seen = c.Event, c.Process, c.Waiter, c.Rules, c.Print, c.News, c.Model, now
+	w.Rank, w.Inside = c.Rank, c.Inside
 	if w.Phase == Granted {
 		a.unsend(w)
 		w.Granted, w.Paced = now, false
