@@ -20,7 +20,8 @@ import (
 // rejections per answer over small and large buckets, fast and slow calls, changing limits and unseen consumers. The
 // optimum is flat: probing faster buys 0.2 % of the time for 0.4 rejections in a hundred answers.
 const (
-	mostTrial = 16        // before the first 429, never more calls on trial: at most so many are rejected at once
+	mostTrial = 16 // before the first 429, never more calls on trial: at most so many are rejected at once
+	mostTaken = mostTrial * (mostTrial - 1) / 2
 	cutBy     = 0.9       // what a 429 leaves of the pace
 	cutMost   = 0.5       // and what it leaves at least, whatever the ceiling
 	lowest    = 5.0 / 60  // calls per second, the lowest limit sold: a longer first wait tells of tokens, a window, an outage
@@ -53,8 +54,10 @@ type Pace struct {
 	// Level's one is Spare.
 	Top   float64 `json:"top,omitempty"`
 	Spare float64 `json:"spare,omitempty"`
-	// Window is how many calls may be on trial while Rate is unknown, less one.
+	// Window is how many calls may be on trial while Rate is unknown, less one; Taken how many were accepted, as far as that
+	// tells of more.
 	Window int  `json:"window,omitempty"`
+	Taken  int  `json:"taken,omitempty"`
 	Hot    bool `json:"hot,omitempty"` // since the first 429, until the first cut
 	// Grown is how many calls that had to wait were confirmed since the last cut.
 	Grown int       `json:"grown,omitempty"`
@@ -155,13 +158,23 @@ func (p *Pace) Whole() time.Time {
 	return p.At.Add(seconds((1 - p.Level) / p.Rate))
 }
 
+// Trials returns how many calls may be on trial while the pace is unknown: one, and one more for each that was accepted. Where a
+// rejection is told at once, the next trials come soon: then one, two, three and so on, and the first that are too many are
+// fewer.
+func (p *Pace) Trials(soon bool) int {
+	if soon {
+		return min(mostTrial, 1+int(math.Sqrt(float64(8*p.Taken+1))-1)/2)
+	}
+	return p.Window + 1
+}
+
 // Accepted says that a call was. Only one that was held for the limit raises the pace: the others do not show that it was in
 // use.
 func (p *Pace) Accepted(now time.Time, held bool) {
 	p.Distrust = max(0, p.Distrust-1)
 	switch {
 	case p.Rate == 0:
-		p.Window = min(mostTrial-1, p.Window+1)
+		p.Window, p.Taken = min(mostTrial-1, p.Window+1), min(mostTaken, p.Taken+1)
 	case held:
 		p.grow(now)
 	}

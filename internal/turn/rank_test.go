@@ -72,7 +72,7 @@ func TestRanks(t *testing.T) {
 			s.line("b/main a/title")
 		}},
 		{"neither an urgent call nor a title counts as one that lets -p wait", prefer, func(s story) {
-			s.pace().Window = 15
+			s.pace().Taken = 120
 			ask := func(k Key, print bool, r Rank) {
 				s.Ask(at(0), Call{Key: k, Event: "e", News: AtOnce, Rank: r, Print: print, Rules: s.rules})
 			}
