@@ -28,6 +28,10 @@ const (
 	margin = 0.9
 )
 
+// ranks are those of the kinds of requests beside a turn. A check holds up a tool that is half done, and a compaction a turn; nobody
+// waits for a title or a suggestion. All others are as urgent as a turn's.
+var ranks = map[string]turn.Rank{"check": turn.Urgent, "compact": turn.Urgent, "title": turn.Last, "suggest": turn.Last}
+
 // message is what the module says, one word at a time: the path of its request.
 type message struct {
 	ID      string `json:"id"` // of the request
@@ -153,7 +157,7 @@ func (p *partner) join(m message) *call {
 		wait = min(wait, patience)
 	}
 	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait)}
-	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID)})
+	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID), Rank: ranks[m.Kind], Inside: true})
 	p.calls[m.ID] = c
 	return c
 }
@@ -247,7 +251,7 @@ func (p *partner) lost(c *call, m message) gate.Verdict {
 	}
 	k := c.place.Call
 	c.place.Leave()
-	c.place = p.gate.Join(turn.Call{Key: k.Key})
+	c.place = p.gate.Join(turn.Call{Key: k.Key, Rank: k.Rank, Inside: true})
 	c.notUntil = time.Now().Add(500 * time.Millisecond << (c.lost - 1)) // as Claude Code does
 	p.wait(c)
 	return gate.Again
