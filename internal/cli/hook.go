@@ -14,6 +14,7 @@ import (
 	"afteryou/hook"
 	"afteryou/internal/claude"
 	"afteryou/internal/guard"
+	"afteryou/internal/partner"
 	"afteryou/internal/probe"
 	"afteryou/internal/ratelimit"
 	"afteryou/lockfile"
@@ -21,10 +22,10 @@ import (
 
 func hookCommand() command {
 	return command{
-		name: "hook", args: "[wake]", summary: "called by Claude Code at each step of a session",
+		name: "hook", args: "[wake | mod]", summary: "called by Claude Code at each step of a session",
 		about:   "The event comes as JSON on standard input. Whatever is wrong, the session goes on.",
 		example: `echo '{"hook_event_name":"Stop","session_id":"1"}' | afteryou hook`,
-		words:   []string{"wake"},
+		words:   []string{"wake", "mod"},
 		wraps:   true, // a command line of another version is no reason to stop a session
 		run:     serveEvent,
 	}
@@ -69,11 +70,18 @@ func serve(c call, h *hook.Hook) int {
 		return 0
 	}
 	h.Rules, h.MaxWait, h.Notify = s.Rules, s.MaxWait, s.Notify
-	if len(c.args) == 0 || c.args[0] != "wake" {
+	word := ""
+	if len(c.args) > 0 {
+		word = c.args[0]
+	}
+	switch {
+	case word == "mod":
+		servesModule(c, h)
+		return 0
+	case word != "wake":
 		h.Run(context.Background(), c.in, c.out)
 		return 0
-	}
-	if !s.Resume {
+	case !s.Resume:
 		return 0
 	}
 	if s.Probe && claude.HasKey(os.Getenv) {
@@ -86,6 +94,28 @@ func serve(c call, h *hook.Hook) int {
 		return exitWake
 	}
 	return 0
+}
+
+// servesModule is the partner of the module that started us, until Claude Code is gone. Where a gateway of ours takes the turns, and
+// where the state can't be used, it says nothing and ends, and the module does nothing.
+func servesModule(c call, h *hook.Hook) {
+	if h.Store == nil || hook.Gated(os.Getenv) {
+		return
+	}
+	debug.SetGCPercent(50) // it lives for long, and does little
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer stop()
+	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()), Notify: h.Notify}
+	var err error
+	if len(c.args) > 1 && c.args[1] == "once" {
+		err = partner.Once(ctx, config, c.in, c.out)
+	} else {
+		h.Store.Sweep()
+		err = partner.Serve(ctx, config, c.out)
+	}
+	if err != nil {
+		h.Store.Log("module: %v", err)
+	}
 }
 
 // asksTheAPI asks as the session that the hook runs in.

@@ -98,7 +98,7 @@ func (a *Account) retrying(now time.Time, c *Call, r Retry) {
 			t.over(now)
 		}
 	case tokens:
-		l.Pace.Level = min(1, l.Pace.Level+1)
+		l.Pace.Give(1)
 	default:
 		l.Pace.Refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1 && began.After(l.Pace.Cut), c.Nth)
 	}
@@ -204,7 +204,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	case lies:
 		l.Pace.Contradicted(now, sent, wait.Seconds(), c.Nth)
 	case tokens:
-		l.Pace.Level = min(1, l.Pace.Level+1)
+		l.Pace.Give(1)
 		c.Expected.Input, c.Own = max(c.Expected.Input, l.Tokens.Lacked(wait)), true
 	default:
 		l.Pace.Refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), c.Nth)

@@ -13,7 +13,7 @@ func (a *Account) send(c *Call, at time.Time) {
 	c.Expected, c.Own = a.expect(c)
 	c.Sent, c.Trial, c.Unseen, c.Took = at, true, true, limit.Costs{}
 	c.Came, c.Doubt, c.Silent, c.Lost = time.Time{}, time.Time{}, false, false
-	a.class(c.Class).Pace.Spend(at, c.News == AtOnce)
+	a.class(c.Class).Pace.Spend(at, a.longer(c))
 	a.count(c, 1)
 	a.remove(c)
 	a.Calls = append(a.Calls, c)
@@ -73,7 +73,7 @@ func (a *Account) sentAt(k Key, at time.Time) (found *Call) {
 	if found != nil {
 		// The server took its token when the call came, not when it was let go: until then a full bucket gained nothing.
 		p := &a.class(k.Class).Pace
-		p.Level = max(-1, p.Level-p.Rate*max(0, at.Sub(found.Sent).Seconds()))
+		p.Give(-p.Rate * max(0, at.Sub(found.Sent).Seconds()))
 		a.count(found, -1)
 		found.Sent = at
 		a.count(found, 1)

@@ -15,7 +15,7 @@ const (
 
 // Before the first 429 nothing but time tells that calls are accepted.
 const (
-	exactTrial  = 400 * time.Millisecond  // a 429 comes within that long, however late an answer
+	exactTrial  = 350 * time.Millisecond  // a 429 comes within that long, however late an answer
 	seenTrial   = 600 * time.Millisecond  // after a call was seen to be sent
 	unseenTrial = 2 * time.Second         // after its turn, where it was not: on a busy machine a session's first takes 1 to 2 s
 	muteTrial   = 2500 * time.Millisecond // where only its next try tells that it was rejected: after 1 or 2 s, and a quarter of it

@@ -56,6 +56,7 @@ func (p Process) String() string { return strings.TrimSpace(fmt.Sprintf("pid %d 
 type Session struct {
 	Account string `json:"account"`
 	// Gateway says that a gateway counts its calls, by class; its transcripts are not read.
+	Gate       string    `json:"gate,omitempty"` // of the module inside Claude Code, which tells of its calls exactly: "module", or "steps"
 	Gateway    bool      `json:"gateway,omitempty"`
 	Process    Process   `json:"process"` // Claude Code itself
 	Dir        string    `json:"dir,omitempty"`
