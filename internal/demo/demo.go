@@ -18,6 +18,7 @@ type Config struct {
 	Gate     Gate     // that holds the calls
 	Again    bool     // the sessions that run through it are run twice: the second time the limit is known
 	NoNative bool     // they are not run without it
+	Drive    Drive    // how a session is run; nil: with -p
 	Env      []string // added to the environment of the sessions that run through it
 }
 
@@ -47,7 +48,9 @@ func Compare(ctx context.Context, c Config, view *View) ([]Result, error) {
 	}
 	view.say("%v", c.Scenario)
 	if !c.NoNative {
-		native, err := c.Run(ctx, Native(claude), view)
+		way := Native(claude)
+		way.Drive = c.Drive
+		native, err := c.Run(ctx, way, view)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +60,9 @@ func Compare(ctx context.Context, c Config, view *View) ([]Result, error) {
 	if c.Again {
 		times = 2
 	}
-	runs, err := c.Runs(ctx, c.Gate.Way(c.Self, claude, c.Env...), view, times)
+	way := c.Gate.Way(c.Self, claude, c.Env...)
+	way.Drive = c.Drive
+	runs, err := c.Runs(ctx, way, view, times)
 	var results []Result
 	for i, run := range runs {
 		r.Afteryou = run

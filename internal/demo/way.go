@@ -17,9 +17,11 @@ type Way struct {
 	Settings string
 	// Front, if any, puts something between the sessions and the API at that URL, and returns its own. Stop ends it.
 	Front func(ctx context.Context, api string) (url string, stop func(), err error)
-	// Drive runs one session with that id from its start to its end. Nil: with -p.
-	Drive func(ctx context.Context, s realclaude.Session, id string) Outcome
+	Drive Drive // nil: with -p
 }
+
+// Drive runs one session with that id from its start to its end.
+type Drive func(ctx context.Context, s realclaude.Session, id string) Outcome
 
 // Outcome is how a session ended.
 type Outcome struct {
@@ -70,8 +72,8 @@ func (g Gate) Way(self, claude string, env ...string) Way {
 	return w
 }
 
-// printed runs a session with -p.
-func printed(s Scenario) func(ctx context.Context, one realclaude.Session, id string) Outcome {
+// printed runs sessions with -p.
+func printed(s Scenario) Drive {
 	mode := "bypassPermissions"
 	if s.Checks {
 		mode = "auto"
