@@ -165,7 +165,7 @@ func (p *partner) join(m message) *call {
 // wait has the call stand in line, from when it may.
 func (p *partner) wait(c *call) {
 	ctx, cancel := context.WithDeadline(context.Background(), c.deadline)
-	c.cancel, c.done, c.sent = cancel, make(chan struct{}), time.Time{}
+	c.cancel, c.done, c.sent, c.polled = cancel, make(chan struct{}), time.Time{}, time.Now()
 	place, done, from := c.place, c.done, c.notUntil
 	guard.Go(func() {
 		defer close(done)
