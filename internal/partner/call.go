@@ -151,6 +151,7 @@ func (p *partner) join(m message) *call {
 		k.Agent += "~" + m.Kind // what such requests take is told apart
 	} else {
 		p.end(m)
+		delete(p.dead, loop{m.Session, m.Agent}) // its turn goes on
 	}
 	wait := p.MaxWait
 	if patience := time.Duration(margin * m.Patience * float64(time.Second)); patience > 0 {
