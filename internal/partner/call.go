@@ -152,6 +152,7 @@ func (p *partner) join(m message) *call {
 		k.Agent += "~" + m.Kind // what such requests take is told apart
 	} else {
 		p.end(m)
+		delete(p.dead, loop{m.Session, m.Agent}) // its turn goes on
 	}
 	wait := p.MaxWait
 	if patience := time.Duration(margin * m.Patience * float64(time.Second)); patience > 0 {
@@ -166,7 +167,7 @@ func (p *partner) join(m message) *call {
 // wait has the call stand in line, from when it may.
 func (p *partner) wait(c *call) {
 	ctx, cancel := context.WithDeadline(context.Background(), c.deadline)
-	c.cancel, c.done, c.sent = cancel, make(chan struct{}), time.Time{}
+	c.cancel, c.done, c.sent, c.polled = cancel, make(chan struct{}), time.Time{}, time.Now()
 	place, done, from := c.place, c.done, c.notUntil
 	guard.Go(func() {
 		defer close(done)
