@@ -36,6 +36,7 @@ const (
 	longFirst = 2.5              // seconds: a first retry after this long bounds the pace by itself
 	unsaid    = 0.75             // calls per second after the first rejection, where nobody says how long to wait
 	fuller    = 0.5              // by so much the bucket is fuller, on average, when a pace that is hardly too high empties it
+	proving   = 4                // so many calls at a pace prove something of it
 	hotGrowth = 0.20             // what a confirmed call adds to the pace before its first cut
 	backTo    = 0.96             // after a cut the pace goes back to this much of what was too much,
 	backBy    = 0.3              // closing this much of the gap with a confirmed call,
@@ -109,6 +110,9 @@ func (p *Pace) Refill(now time.Time) {
 // Give adds to what is mirrored, or takes from it, within its bounds.
 func (p *Pace) Give(calls float64) { p.put(p.Level + p.Spare + calls) }
 
+// Left says that no less than that is left.
+func (p *Pace) Left(calls float64) { p.put(max(p.Level+p.Spare, calls)) }
+
 func (p *Pace) put(level float64) {
 	p.Level = max(-1, min(1, level))
 	p.Spare = max(0, min(level, p.Top)-1)
@@ -162,21 +166,24 @@ func (p *Pace) Whole() time.Time {
 
 // Trials returns how many calls may be on trial while the pace is unknown: one, and one more for each that was accepted. Where a
 // rejection is told at once, the next trials come soon: then one, two, three and so on, and the first that are too many are
-// fewer.
-func (p *Pace) Trials(soon bool) int {
+// fewer; after so many that go one by one.
+func (p *Pace) Trials(soon bool, single int) int {
 	if soon {
-		return min(mostTrial, 1+int(math.Sqrt(float64(8*p.Taken+1))-1)/2)
+		return min(mostTrial, 1+int(math.Sqrt(float64(8*max(0, p.Taken-single)+1))-1)/2)
 	}
 	return p.Window + 1
 }
 
-// Accepted says that a call was. Only one that was held for the limit raises the pace: the others do not show that it was in
-// use.
-func (p *Pace) Accepted(now time.Time, held bool) {
+// Accepted says that a call was that was sent at a time. Only one that was held for the limit raises the pace: the others do not
+// show that it was in use.
+func (p *Pace) Accepted(now, sent time.Time, held bool) {
 	p.Distrust = max(0, p.Distrust-1)
+	if p.Rate == 0 || p.Hot && !sent.After(p.Cut) {
+		p.Taken = min(mostTaken, p.Taken+1)
+	}
 	switch {
 	case p.Rate == 0:
-		p.Window, p.Taken = min(mostTrial-1, p.Window+1), min(mostTaken, p.Taken+1)
+		p.Window = min(mostTrial-1, p.Window+1)
 	case held:
 		p.grow(now)
 	}
@@ -248,8 +255,8 @@ func (p *Pace) empty(at time.Time, sent int) {
 
 // Met learns from a 429 that is told at once, of a call that was sent at a time, where nobody says how long to wait. fresh and
 // before are as for Refused. What is left then is what two moments tell between which calls were accepted: at both the bucket
-// held less than one.
-func (p *Pace) Met(now, sent time.Time, fresh bool, before int) {
+// held less than one. late: Claude Code sends it again, later than it could be.
+func (p *Pace) Met(now, sent time.Time, fresh, late bool, before int) {
 	p.Faded = false
 	switch {
 	case p.Rate == 0:
@@ -259,20 +266,46 @@ func (p *Pace) Met(now, sent time.Time, fresh bool, before int) {
 		p.At = now
 	case fresh:
 		was := p.Rate
-		p.Rate *= cutBy
-		for _, e := range p.Empty {
-			if span := sent.Sub(e.At); spanMin <= span && span <= spanMax {
-				p.Rate = min(p.Rate, (float64(before-e.Sent)+fuller)/span.Seconds())
-				break
-			}
-		}
-		p.Rate = max(p.Rate, cutMost*was, slowest)
+		p.Rate = max(p.less(sent, late, before), cutMost*was, slowest)
 		p.Peak, p.Hot, p.Grown, p.Cut = p.Rate, false, 0, now
 		fallthrough
 	default:
 		p.Level, p.Spare = min(1, fuller+p.Rate*now.Sub(sent).Seconds()), 0
 	}
 	p.empty(sent, before)
+}
+
+// Waited says how long Claude Code waited after the first rejection until its next try: for up to a quarter longer than the server
+// said.
+func (p *Pace) Waited(d time.Duration) {
+	if p.Hot && p.Rate == unsaid && d > 1500*time.Millisecond {
+		p.Rate = max(lowest, min(p.Rate, 1.1/d.Seconds()))
+	}
+}
+
+// less returns to what a rejection cuts the pace. Calls since the last tell together what came in, and what the server bore; but
+// where some were late and the bucket holds one, it came to nothing meanwhile, and only the last call tells: the one before it
+// was not too fast.
+func (p *Pace) less(sent time.Time, late bool, before int) float64 {
+	if late && p.Taken <= 1 {
+		n := len(p.Empty)
+		if p.Hot || n == 0 || before-p.Empty[n-1].Sent < proving {
+			return p.Rate * cutBy
+		}
+		grown := 1 + min(growthMax, growth*math.Pow(2, float64(p.Grown)/doubling))
+		return p.Rate * max(cutBy, .97/grown/grown)
+	}
+	rate, bore := p.Rate*cutBy, 0.0
+	for i, e := range p.Empty {
+		calls := float64(before - e.Sent)
+		if span := sent.Sub(e.At); spanMin <= span && span <= spanMax {
+			rate = min(rate, (calls+fuller)/span.Seconds())
+		}
+		if i == len(p.Empty)-1 && !p.Hot && calls >= proving {
+			bore = .98 * p.Peak * (1 - float64(p.Taken-1)/calls)
+		}
+	}
+	return max(rate, bore)
 }
 
 // longest is the longest wait that is worked out.
