@@ -23,11 +23,11 @@ import (
 //go:embed .claude-plugin/plugin.json hooks/afteryou.js
 var content embed.FS
 
-const (
-	prefix = "plugin-"
-	// kept is how long an unpacked plugin stays that no session began with.
-	kept = 30 * 24 * time.Hour
-)
+// Prefix begins the name of each directory that Unpack makes.
+const Prefix = "plugin-"
+
+// kept is how long an unpacked plugin stays that no session began with.
+const kept = 30 * 24 * time.Hour
 
 // Name returns the name of the directory into which Unpack puts the plugin whose module starts the program self. Another content
 // has another name.
@@ -69,7 +69,7 @@ func Unpack(dir, self string, inUse ...string) (string, error) {
 
 // Unpacked lists the directories that Unpack made below dir, also what a crash left of one.
 func Unpacked(dir string) []string {
-	list, _ := filepath.Glob(filepath.Join(dir, prefix+"*")) // the pattern is good
+	list, _ := filepath.Glob(filepath.Join(dir, Prefix+"*")) // the pattern is good
 	return list
 }
 
@@ -90,7 +90,7 @@ func name(files map[string]string) string {
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		fmt.Fprintf(h, "%s\x00%d\x00%s", path, len(files[path]), files[path])
 	}
-	return prefix + hex.EncodeToString(h.Sum(nil))[:12]
+	return Prefix + hex.EncodeToString(h.Sum(nil))[:12]
 }
 
 // unpacked are the files, by their paths. The classic hooks stay out: those of the settings are the same handlers in every
@@ -122,7 +122,7 @@ func write(path string, files map[string]string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(path), prefix+"part-*")
+	temp, err := os.MkdirTemp(filepath.Dir(path), Prefix+"part-*")
 	if err != nil {
 		return err
 	}
