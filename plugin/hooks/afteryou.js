@@ -9,6 +9,8 @@ const CALL = /\/v1\/messages(\?|$)|:(streamR|r)awPredict$|\/invoke(-with-respons
 const AFTERWARDS = new Set(['used', 'gone', 'bye']) // what is said of a request or a session that is over
 const GO_ON = { go: false } // as Claude Code does
 const GO = { go: true, verdict: 'pass' }
+const LOST = { status: 0, headers: {} } // the connection, before anything was answered
+const STOPPED = { status: -1, headers: {} } // by another module: nothing was sent
 
 let partner = null // a promise of where it listens; of null where there is nothing to ask; null: it must be started
 let lost = 0 // how often in a row it could not be asked
@@ -107,7 +109,7 @@ async function transcript($) { return (await $.session.info()).transcriptPath } 
 
 // seesRequests is whether http.fetch shows requests, by what can be known before there is one.
 async function seesRequests($) {
-  const [major, minor, patch] = (await $.session.version()).version.split(/[.-]/).map(Number)
+  const [major = 0, minor = 0, patch = 0] = (await $.session.version()).version.split(/[.-]/).map(Number)
   if (major * 1e6 + minor * 1e3 + patch < 2_001_321) return false
   return !Object.keys(await $.settings.read({ source: 'policy' })).length // an organization's guard hides it
 }
@@ -152,14 +154,12 @@ export const register = (on) => {
     let { go } = await hold($, 'ask', what, next.signal)
     for (;;) {
       if (!go) await hold($, 'ask', what, next.signal)
-      const sent = Date.now()
-      let status = 0, told = {}, answer, broken
-      try {
-        answer = await next(e)
-        status = answer.value?.status ?? answer.status ?? 0
-        told = answer.value?.headers ?? answer.headers ?? {}
-      } catch (x) { broken = x }
-      if (next.signal.aborted) { if (broken) throw broken; return answer }
+      const sent = Date.now(), answer = next(e)
+      const { status, headers: told } = await answer.then(({ value }) => value ?? STOPPED, () => LOST)
+      if (next.signal.aborted || status === STOPPED.status) {
+        void say($, 'gone', { session: what.session, id: what.id }).catch(() => {})
+        return answer
+      }
       const answered = say($, 'answer', { ...what, sent, status, headers: told }, next.signal)
       if (status && status < 400) { // nobody waits for what is said to it
         answered.catch(() => {})
@@ -169,7 +169,6 @@ export const register = (on) => {
       const a = await answered
       if (a.verdict === 'again') { go = a.go; continue }
       if (kind === '') a.verdict === 'later' ? resting.add(agent) : resting.delete(agent)
-      if (broken) throw broken
       return answer
     }
   }).catch(($, e, next) => next(e))
