@@ -11,7 +11,7 @@ import (
 )
 
 // The policy ceil learns one number per class of models, the pace in calls per second, and mirrors one token of the server's
-// bucket. Until a 429 calls go as fast as others are accepted. The first 429 sets the pace; it grows by a fifth per
+// bucket, or a few. Until a 429 calls go as fast as others are accepted. The first 429 sets the pace; it grows by a fifth per
 // call until it overshoots once. From then on a 429 cuts it by a tenth, or to what two moments of an empty bucket
 // prove to be the most; it goes back near what was too much at once, then probes, slowly first. Nobody starts while
 // a retry that Claude Code announced is due: left out, rejections double and sessions die.
