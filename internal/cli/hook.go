@@ -53,7 +53,9 @@ func serve(c call, h *hook.Hook) int {
 	var event io.Reader = c.in
 	switch {
 	case len(c.args) > 0 && c.args[0] == "mod": // a stub
-		fmt.Fprintf(c.out, "{\"pid\":%d}\n", os.Getppid())
+		if s, _ := loadSettings(); s.Module && !s.Off && os.Getenv(hook.GatewayEnv) == "" {
+			fmt.Fprintf(c.out, "{\"pid\":%d}\n", os.Getppid())
+		}
 		return 0
 	case len(c.args) == 0:
 		data, err := io.ReadAll(c.in) // what was read till then is for Run to complain of
