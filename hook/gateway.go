@@ -21,6 +21,12 @@ func gateway(getenv func(string) string) (upstream string, ok bool) {
 	return upstream, ok && url != "" && url == getenv(urlEnv)
 }
 
+// Gated reports whether a gateway of ours takes the turns of the environment's calls.
+func Gated(getenv func(string) string) bool {
+	_, ok := gateway(getenv)
+	return ok
+}
+
 // Direct is the environment as it would be without our gateway, for those who ask it where calls go.
 func Direct(getenv func(string) string) func(string) string {
 	upstream, ok := gateway(getenv)

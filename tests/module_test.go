@@ -2,89 +2,148 @@ package tests
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"afteryou/internal/fakeapi"
+	"afteryou/internal/realclaude"
 )
 
-// pluginDirs are the directories of plugins that the stub was given.
-func (o outcome) pluginDirs() []string {
-	return strings.FieldsFunc(o.env["CLAUDE_CODE_PLUGIN_DIRS"], func(r rune) bool { return r == ':' })
-}
-
-// With a Claude Code that loads modules run adds ours to its plugins, and neither gates nor the long wait. The person's own
-// plugins stay; one that a session above was given is not added twice.
-func TestRunAddsTheModule(t *testing.T) {
-	t.Parallel()
-	p := newPerson(t, withModule)
-	o := p.run("run", "--", "-p", "hello")
-	dirs := o.pluginDirs()
-	if len(dirs) != 1 || filepath.Dir(dirs[0]) != p.path(".local/share/afteryou") {
-		t.Fatalf("the plugins are %q; want ours", dirs)
+// moduleDir makes a plugin of the module alone, whose partner is the binary under test. Each patch replaces one text of the
+// module by another, so that a test sees what becomes of a session whose module is broken.
+func moduleDir(t testing.TB, patches ...string) (dir string) {
+	t.Helper()
+	module, err := os.ReadFile(filepath.Join("plugin", "hooks", "afteryou.js"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(dirs[0], "hooks", "afteryou.js")); err != nil {
-		t.Error(err)
+	text := string(module)
+	for i := 0; i+1 < len(patches); i += 2 {
+		if strings.Count(text, patches[i]) != 1 {
+			t.Fatalf("the module has %d times %q, want it once", strings.Count(text, patches[i]), patches[i])
+		}
+		text = strings.Replace(text, patches[i], patches[i+1], 1)
 	}
-	if _, ok := o.env["CLAUDE_CODE_RETRY_WATCHDOG"]; ok || o.errs != "err\n" {
-		t.Errorf("the watchdog is set: %v; it says %q", ok, o.errs)
-	}
-	if args := strings.Join(o.args, " "); strings.Contains(args, "UserPromptSubmit") || !strings.Contains(args, "StopFailure") || !strings.HasSuffix(args, "-p hello") {
-		t.Errorf("claude is started with %s; want the hook of a death alone", args)
-	}
-	p.env = append(p.env, "CLAUDE_CODE_PLUGIN_DIRS=/mine:"+dirs[0]+":/other")
-	if got := p.run("run", "--", "-p", "hello").pluginDirs(); strings.Join(got, " ") != "/mine /other "+dirs[0] {
-		t.Errorf("beside the person's own the plugins are %q", got)
-	}
-}
-
-// Where settings say which directories count, the command line names ours.
-func TestRunAddsTheModuleBesideSettings(t *testing.T) {
-	t.Parallel()
-	p := newPerson(t, withModule)
-	p.write(".claude/settings.json", `{"env":{"CLAUDE_CODE_PLUGIN_DIRS":"/mine"}}`, 0o600)
-	o := p.run("run", "--", "-p", "hello")
-	if len(o.args) < 2 || o.args[0] != "--plugin-dir" || filepath.Dir(o.args[1]) != p.path(".local/share/afteryou") || len(o.pluginDirs()) > 0 {
-		t.Errorf("claude is started with %q, the plugins %q", o.args, o.pluginDirs())
-	}
-}
-
-// Where it would not be loaded, or must not be, all is as before: hooks, and the long wait.
-func TestRunWithoutTheModule(t *testing.T) {
-	t.Parallel()
-	const earlier = "CLAUDE_CODE_PLUGIN_DIRS"
-	for name, c := range map[string]struct {
-		version, settings, env string
-		args                   []string
-	}{
-		"an older version":              {version: "2.1.285"},
-		"switched off":                  {env: noModule},
-		"no hooks":                      {settings: `{"disableAllHooks":true}`},
-		"no hooks in the settings":      {args: []string{"--settings", `{"disableAllHooks":true}`}},
-		"bare":                          {args: []string{"--bare"}},
-		"safe":                          {env: "CLAUDE_CODE_SAFE_MODE=1"},
-		"a place that can't be written": {env: "XDG_DATA_HOME=/proc/nowhere"},
+	dir = t.TempDir()
+	for name, text := range map[string]string{
+		".claude-plugin/plugin.json": `{"name":"afteryou","version":"0.1.0","description":"Takes turns."}`,
+		"hooks/hooks.json":           `{"modules":["./afteryou.js"]}`,
+		"hooks/afteryou.js":          text,
+		"hook.sh":                    "#!/bin/sh\nexec " + afteryou + " hook \"$@\"\n",
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newPerson(t, withModule, c.env)
-			if c.version != "" {
-				p.write("real/claude", strings.Replace(stub, "2.1.330", c.version, 1), 0o755)
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// inside is a session with the module, started directly.
+func (m *machine) inside(name, dir string, extra ...string) realclaude.Session {
+	m.t.Helper()
+	s := m.direct(m.session(name, append(extra, withModule)...))
+	s.Args = []string{"--plugin-dir", dir}
+	return s
+}
+
+// silently is print, of a session that may say nothing on standard error.
+func (m *machine) silently(s realclaude.Session, args ...string) realclaude.Result {
+	m.t.Helper()
+	r := m.print(s, args...)
+	if r.Stderr != "" {
+		m.t.Errorf("it says %q on standard error", r.Stderr)
+	}
+	return r
+}
+
+// The module is small enough to be read, and Claude Code takes it as it stands.
+func TestRealModuleIsValid(t *testing.T) {
+	t.Parallel()
+	module, err := os.ReadFile(filepath.Join("plugin", "hooks", "afteryou.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(module), "\n"); n > 250 {
+		t.Errorf("the module has %d lines, want 250 at most", n)
+	}
+	m := newMachine(t, fakeapi.Config{})
+	m.command(m.session("author"), "plugin", "validate", moduleDir(t))
+	cmd := exec.CommandContext(t.Context(), m.claude, "plugin", "validate", moduleDir(t, "on('turn.step'", "on('turn.stop'"))
+	cmd.Env = m.session("author").Env
+	if out, err := cmd.CombinedOutput(); err == nil {
+		t.Errorf("a module that names an unknown event is taken: %s", out)
+	}
+}
+
+// typed is the module with the types that its functions have by the declarations of Claude Code: the source itself goes without.
+func typed(module string) string {
+	helper := regexp.MustCompile(`(?m)^(?:async )?function\*? \w+\((\$[^)]*)\)`)
+	module = helper.ReplaceAllStringFunc(module, func(head string) string {
+		doc := "/**"
+		for name := range strings.SplitSeq(helper.FindStringSubmatch(head)[1], ",") {
+			name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+			kind := "any="
+			if name == "$" {
+				kind = `import("claude-code").EngineInterface`
 			}
-			if c.settings != "" {
-				p.write(".claude/settings.json", c.settings, 0o600)
-			}
-			p.env = append(p.env, earlier+"="+p.path(".local/share/afteryou/plugin-0123456789ab")+":/mine") // of a session above
-			o := p.run(append([]string{"run", "--"}, append(c.args, "-p", "hello")...)...)
-			dirs := o.pluginDirs()
-			if c.env == "XDG_DATA_HOME=/proc/nowhere" {
-				dirs = dirs[1:] // it knows none of that name
-			}
-			if strings.Join(dirs, " ") != "/mine" {
-				t.Errorf("the plugins are %q", o.pluginDirs())
-			}
-			if args := strings.Join(o.args, " "); !strings.Contains(args, "UserPromptSubmit") || strings.Contains(args, "--plugin-dir") || o.env["CLAUDE_CODE_RETRY_WATCHDOG"] != "1" {
-				t.Errorf("claude is started with %s, the watchdog %q", args, o.env["CLAUDE_CODE_RETRY_WATCHDOG"])
-			}
-		})
+			doc += " @param {" + kind + "} " + name
+		}
+		return doc + " */ " + head
+	})
+	module = strings.ReplaceAll(module, ".return?.()", ".return?.(/** @type {any} */ (undefined))")
+	return strings.Replace(module, "export const register", `/** @param {import("claude-code").On} on */ export const register`, 1)
+}
+
+// 1. A session writes the declarations of its version into the plugin's directory. 2. TypeScript's checker finds nothing in
+// the module that is not of their types.
+func TestRealModuleIsTyped(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(1)})
+	tsc, err := realclaude.InstallTypeScript(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := moduleDir(t)
+	terminal := m.open(m.inside("author", dir))
+	declared := filepath.Join(dir, ".claude-plugin", "types", "tsconfig.json")
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(declared); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no declarations are written")
+		}
+	}
+	terminal.Close()
+	config := `{ "extends": "./.claude-plugin/types/tsconfig.json", "include": ["hooks"],
+		"compilerOptions": { "allowJs": true, "checkJs": true, "noImplicitAny": false } }`
+	if err := os.WriteFile(filepath.Join(dir, "tsconfig.json"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	check := func(module string) string {
+		if err := os.WriteFile(filepath.Join(dir, "hooks", "afteryou.js"), []byte(module), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := exec.CommandContext(t.Context(), tsc, "-p", dir).CombinedOutput() // its exit code says no more
+		return string(out)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "hooks", "afteryou.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := typed(string(data))
+	if out := check(module); out != "" {
+		t.Errorf("the module is not of the declared types:\n%s", out)
+	}
+	if out := check(strings.Replace(module, "$.session.id()", "$.session.idd()", 1)); !strings.Contains(out, "idd") {
+		t.Errorf("a call that is not declared is let through: %q", out)
 	}
 }

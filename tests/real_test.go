@@ -189,15 +189,17 @@ func TestRealEventDeliveredTwiceIsOneTurn(t *testing.T) {
 	}
 }
 
-// The demo compares, whatever limits: calls, through the gateway and with a limit that changes; or the tokens of subagents.
+// The demo compares, whatever limits: calls, through the gateway and with a limit that changes; or the tokens of subagents. It
+// runs an older version, with a check before each tool, where an organization guards what modules see.
 func TestRealDemo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("drives the real Claude Code")
 	}
 	t.Parallel()
 	for args, answers := range map[string]int{
-		"--sessions 2 --calls 2 --rpm 120 --burst 2 --gateway --cut":                                                    4,
+		"--sessions 2 --calls 2 --rpm 120 --burst 2 --gate gateway --cut":                                               4,
 		"--sessions 1 --calls 2 --subagents 2 --itpm 120000 --ttft 100ms --speed 100 --server no-headers,unnamed-limit": 6,
+		"--sessions 1 --calls 2 --rpm 120 --burst 2 --claude 2.1.321 --gate steps --auto":                               3,
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()

@@ -24,6 +24,9 @@ func demoCommand() command {
 	cloud := text(&d.Cloud, "cloud", "NAME", "the API that is spoken instead: vertex or bedrock")
 	cloud.words, cloud.takes = []string{"vertex", "bedrock"}, "vertex or bedrock"
 	cloud.set = func(name string) bool { d.Cloud = name; return slices.Contains(cloud.words, name) }
+	gate := text(new(string), "gate", "NAME", "what holds the calls: module, steps, hooks or gateway; run decides if not given")
+	gate.words, gate.takes = demo.Gates, "module, steps, hooks or gateway"
+	gate.set = func(name string) bool { d.Gate = demo.Gate(name); return slices.Contains(demo.Gates, name) }
 	return command{
 		name: "demo", args: "[--sessions N] [--calls N] [--rpm N] …", summary: "real sessions on one small limit, without and with afteryou",
 		about: "The server is a stand-in on this machine; no account is needed. The ideal is what the limit alone makes the work take, " +
@@ -32,7 +35,8 @@ func demoCommand() command {
 			"The first call of a conversation takes twice the input tokens of a later one. " +
 			"What the server does beside is said by --server, in words with commas between them: it has no headers of its limits, or " +
 			"headers that lie; a 429 does not say when to come again, or which limit it is; what remains is counted at admission, " +
-			"not when the answer begins.",
+			"not when the answer begins. Steps and hooks are gates of Claude Code under an organization's settings, which a mount " +
+			"namespace shows to the sessions alone; that needs root or a user namespace.",
 		example: "afteryou demo --sessions 4 --rpm 30",
 		options: []option{
 			number(&d.Sessions, "sessions", 1, "how many sessions run at once"),
@@ -45,7 +49,11 @@ func demoCommand() command {
 			number(&d.Server.Speed, "speed", 0, "how many tokens a second come from then on; all at once if not given"),
 			server, cloud,
 			toggle(&d.Cut, "cut", "cut the limit to a third half-way, and restore it"),
-			toggle(&d.Gateway, "gateway", "take turns at the gateway, not by hooks alone"),
+			toggle(&d.Checks, "auto", "run in auto mode, where each tool is checked first by a call of its own"),
+			gate,
+			text(&d.Claude, "claude", "VERSION", "the version of Claude Code"),
+			toggle(&d.Again, "again", "run those with afteryou a second time, when the limit is known; JSON is a list then"),
+			toggle(&d.NoNative, "no-native", "leave out the run without afteryou"),
 			jsonToggle(&asJSON),
 		},
 		run: func(c call) (int, error) { return compare(c, d, asJSON) },
@@ -69,12 +77,14 @@ func compare(c call, d demo.Config, asJSON bool) (int, error) {
 	if asJSON {
 		view = &demo.View{Out: io.Discard}
 	}
-	result, err := demo.Compare(ctx, d, view)
+	results, err := demo.Compare(ctx, d, view)
 	switch {
 	case err != nil:
 		return exitFailure, err
+	case asJSON && d.Again:
+		return 0, c.json(results)
 	case asJSON:
-		return 0, c.json(result)
+		return 0, c.json(results[0])
 	}
-	return 0, result.Table(c.out)
+	return 0, demo.Table(c.out, results)
 }

@@ -15,6 +15,7 @@ import (
 	"afteryou/hook"
 	"afteryou/internal/claude"
 	"afteryou/internal/guard"
+	"afteryou/internal/partner"
 	"afteryou/internal/probe"
 	"afteryou/internal/ratelimit"
 	"afteryou/lockfile"
@@ -22,10 +23,10 @@ import (
 
 func hookCommand() command {
 	return command{
-		name: "hook", args: "[wake]", summary: "called by Claude Code at each step of a session",
+		name: "hook", args: "[wake | mod]", summary: "called by Claude Code at each step of a session",
 		about:   "The event comes as JSON on standard input. Whatever is wrong, the session goes on.",
 		example: `echo '{"hook_event_name":"Stop","session_id":"1"}' | afteryou hook`,
-		words:   []string{"wake"},
+		words:   []string{"wake", "mod"},
 		wraps:   true, // a command line of another version is no reason to stop a session
 		run:     serveEvent,
 	}
@@ -51,13 +52,8 @@ func serveEvent(c call) (code int, err error) {
 // serve is serveEvent, with h filled in as far as it came.
 func serve(c call, h *hook.Hook) int {
 	var event io.Reader = c.in
-	switch {
-	case len(c.args) > 0 && c.args[0] == "mod": // a stub
-		if s, _ := loadSettings(); s.Module && !s.Off && os.Getenv(hook.GatewayEnv) == "" {
-			fmt.Fprintf(c.out, "{\"pid\":%d}\n", os.Getppid())
-		}
-		return 0
-	case len(c.args) == 0:
+	word := strings.Join(c.args, " ")
+	if word == "" {
 		data, err := io.ReadAll(c.in) // what was read till then is for Run to complain of
 		if err == nil && hook.GivesWay(os.Getenv, data) {
 			return 0
@@ -84,11 +80,18 @@ func serve(c call, h *hook.Hook) int {
 		return 0
 	}
 	h.Rules, h.MaxWait, h.Notify = s.Rules, s.MaxWait, s.Notify
-	if len(c.args) == 0 || c.args[0] != "wake" {
-		h.Run(context.Background(), event, c.out)
+	switch word {
+	case "mod", "mod once":
+		if s.Module {
+			servesModule(c, h, word == "mod once")
+		}
 		return 0
-	}
-	if !s.Resume {
+	case "wake":
+		if !s.Resume {
+			return 0
+		}
+	default:
+		h.Run(context.Background(), event, c.out)
 		return 0
 	}
 	if s.Probe && claude.HasKey(os.Getenv) {
@@ -101,6 +104,30 @@ func serve(c call, h *hook.Hook) int {
 		return exitWake
 	}
 	return 0
+}
+
+// servesModule is the partner of the module that started us, until Claude Code is gone. Where a gateway of ours takes the turns,
+// where the module is switched off and where the state can't be used, it says nothing and ends, and the module does nothing.
+//
+// Once is for one word of the module, where no partner answers it.
+func servesModule(c call, h *hook.Hook, once bool) {
+	if h.Store == nil || hook.Gated(os.Getenv) {
+		return
+	}
+	debug.SetGCPercent(50) // it lives for long, and does little
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer stop()
+	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()), Notify: h.Notify}
+	var err error
+	if once {
+		err = partner.Once(ctx, config, c.in, c.out)
+	} else {
+		h.Store.Sweep()
+		err = partner.Serve(ctx, config, c.out)
+	}
+	if err != nil {
+		h.Store.Log("module: %v", err)
+	}
 }
 
 // asksTheAPI asks as the session that the hook runs in.

@@ -17,18 +17,12 @@ import (
 // changing changes the limit of a server during a run. Its timers end with stop.
 type changing struct {
 	scenario Scenario
+	server   *fakeapi.Server
 
 	mu     sync.Mutex
-	server *fakeapi.Server
 	timers []*time.Timer
 	begun  bool
 	done   []change
-}
-
-func (c *changing) of(s *fakeapi.Server) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.server = s
 }
 
 // first is told of every call; the first starts the time.
@@ -64,7 +58,8 @@ func (c *changing) stop() []change {
 	return c.done
 }
 
-// recorded counts the 429s in all the transcripts of a run, those of subagents included.
+// recorded counts the 429s in all the transcripts of a run, those of subagents included. Sessions on terminals write none down
+// (2.1.332).
 func recorded(dir string) (n int, err error) {
 	homes, err := filepath.Glob(filepath.Join(dir, "home*", ".claude", "projects"))
 	if err != nil {

@@ -12,10 +12,17 @@ type Run struct {
 	// Makespan is from the first call that reached the API to the end of the last answer: what the limit decides. Wall is
 	// from the start of the first process to the end of the last, with what Claude Code takes to start.
 	Makespan   float64 `json:"makespan_s"`
+	OfIdeal    float64 `json:"of_ideal"` // the makespan, in ideals
 	Wall       float64 `json:"wall_s"`
-	Answers    int     `json:"answers"`
-	Rejections int     `json:"rejections"`
-	Dead       int     `json:"dead"` // sessions that did not finish their work
+	Answers    int     `json:"answers"`    // of the calls that the work takes
+	Rejections int     `json:"rejections"` // of these and all others
+	// Side counts the answers that were not foreseen, by what the requests were for.
+	Side map[fakeapi.Kind]int `json:"side,omitempty"`
+	Dead int                  `json:"dead"` // sessions that did not finish their work
+	// Refused counts tools that did not run: in these races only one whose check was limited does not.
+	Refused int         `json:"refused_tools"`
+	Exits   map[int]int `json:"exits"`          // sessions by exit code
+	Says    []string    `json:"says,omitempty"` // lines on stderr; on terminals, lines on the screen that speak of a limit
 	// Jain is Jain's index of the times at which the sessions that lived had their last answer: 1 is all at once.
 	Jain float64 `json:"jain"`
 	// Recorded counts the 429s in Claude Code's own transcripts.
@@ -52,25 +59,36 @@ const (
 	fullSpan  = 10 // seconds and calls
 )
 
-// measure returns what the server's log tells of a run. It does not set Wall, Dead and Recorded, and counts who died in Jain
-// until its last answer.
+// measure returns what the server's log tells of a run. It does not set Wall, Dead, Exits, Says and Recorded, and counts who died
+// in Jain until its last answer.
 func (s Scenario) measure(log []fakeapi.Request, changes []change) (r Run) {
 	if len(log) == 0 {
 		return r
 	}
 	first, last := log[0].Arrived, log[0].Arrived
-	ends := make(map[string]time.Time)
+	ends, refused := make(map[string]time.Time), make(map[string]int)
 	var accepted []fakeapi.Request
 	for _, c := range log {
+		refused[c.Session] = max(refused[c.Session], c.Refused)
 		switch {
+		case c.OK() && s.foreseen(c):
+			accepted = append(accepted, c)
+			r.Answers++
+			last, ends[c.Session] = latest(last, c.Ended), latest(ends[c.Session], c.Ended)
 		case c.OK():
 			accepted = append(accepted, c)
-			last, ends[c.Session] = latest(last, c.Ended), latest(ends[c.Session], c.Ended)
+			r.aside(c.Kind)
 		case c.Status == 429:
 			r.Rejections++
 		}
 	}
-	r.Makespan, r.Answers = last.Sub(first).Seconds(), len(accepted)
+	r.Makespan = last.Sub(first).Seconds()
+	if ideal := s.Ideal(); ideal > 0 {
+		r.OfIdeal = r.Makespan / ideal
+	}
+	for _, n := range refused {
+		r.Refused += n
+	}
 	var after []float64
 	for _, end := range ends {
 		after = append(after, end.Sub(first).Seconds())
@@ -95,6 +113,14 @@ func (s Scenario) measure(log []fakeapi.Request, changes []change) (r Run) {
 		r.Changes = append(r.Changes, one)
 	}
 	return r
+}
+
+// aside counts an answer to a call that was not foreseen.
+func (r *Run) aside(kind fakeapi.Kind) {
+	if r.Side == nil {
+		r.Side = make(map[fakeapi.Kind]int)
+	}
+	r.Side[kind]++
 }
 
 // fullSpeed returns when calls come as fast as the whole limit allows after a change.
@@ -167,7 +193,7 @@ func (s Scenario) wasted(accepted []fakeapi.Request, changes []change) (room, fu
 	if len(accepted) == 0 {
 		return 0, 0
 	}
-	wanted := wants(accepted)
+	wanted := wants(slices.DeleteFunc(slices.Clone(accepted), func(c fakeapi.Request) bool { return !s.foreseen(c) }))
 	at := accepted[0].Arrived
 	limits := s.limits(1)
 	requests, input := fakeapi.Full(limits.Requests, at), fakeapi.Full(limits.Input, at)

@@ -20,7 +20,10 @@ func calls(begin time.Time, s Scenario, list ...string) (log []fakeapi.Request) 
 		if r.Agent == "-" {
 			r.Agent = ""
 		}
-		r.Seq = i + 1
+		r.Seq, r.Kind = i+1, fakeapi.Main
+		if r.Agent != "" {
+			r.Kind = fakeapi.Subagent
+		}
 		r.Arrived = begin.Add(time.Duration(at * float64(time.Second)))
 		r.Ended = r.Arrived
 		if r.OK() {
@@ -115,10 +118,28 @@ func TestAPerfectRunIsIdeal(t *testing.T) {
 		for range s.Answers() {
 			now = now.Add(bucket.Wait(1, now))
 			bucket = bucket.Take(1, now)
-			log = append(log, fakeapi.Request{Status: 200, Arrived: now, Ended: now.Add(s.Server.Takes(answerTokens))})
+			log = append(log, fakeapi.Request{Kind: fakeapi.Main, Status: 200, Arrived: now, Ended: now.Add(s.Server.Takes(answerTokens))})
 		}
 		if got := s.measure(log, nil).Makespan / s.Ideal(); !near(got, 1) {
 			t.Errorf("%v: a perfect run takes %v of the ideal", s, got)
 		}
+	}
+}
+
+// What was not foreseen is counted apart, and takes of the limit; what it takes makes nobody's work longer.
+func TestSideCallsAreCountedApart(t *testing.T) {
+	begin := time.Now()
+	s := Scenario{Sessions: 1, Calls: 2, RPM: 60, Burst: 1, Checks: true}
+	log := calls(begin, s, "a - 0 200", "a - 1 200", "a - 2 200", "a - 3 200", "a - 9 429", "a - 10 200")
+	for i, kind := range []fakeapi.Kind{fakeapi.Title, fakeapi.Main, fakeapi.Check, fakeapi.Main, fakeapi.Suggest, fakeapi.Suggest} {
+		log[i].Kind = kind
+	}
+	log[3].Refused = 1
+	r := s.measure(log, nil)
+	if r.Answers != 3 || r.Answers != s.Answers() || r.Side[fakeapi.Title] != 1 || r.Side[fakeapi.Suggest] != 1 || r.Rejections != 1 || r.Refused != 1 {
+		t.Errorf("measured %+v, want 3 answers, 2 beside them, 1 rejection and 1 tool refused", r)
+	}
+	if !near(r.Makespan, 3) || !near(r.OfIdeal, 1.5) || !near(r.Wasted, 0) {
+		t.Errorf("%v s, %v of the ideal, %v s wasted, want 3 s, 1.5, 0", r.Makespan, r.OfIdeal, r.Wasted)
 	}
 }

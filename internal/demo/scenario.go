@@ -21,6 +21,9 @@ type Scenario struct {
 	Burst     float64        `json:"burst"`          // how many calls the limit lets through at once
 	Server    fakeapi.Manner `json:"server"`
 	Cloud     string         `json:"cloud,omitempty"` // spoken instead of the first party's API (see realclaude.Cloud)
+	// Checks runs the sessions in auto mode, where each tool is checked first by a request of its own, which the limit counts as
+	// any other. (Anthropic's API does the check along with the answer, and limits another model's requests by themselves.)
+	Checks bool `json:"checks,omitempty"`
 	// Cut changes the limit twice: to a third when a third of the time without the change has passed, and back when two
 	// thirds have.
 	Cut bool `json:"cut,omitempty"`
@@ -43,6 +46,9 @@ func (s Scenario) Check() error {
 		s.Server.FirstToken < 0 || !(s.Server.Speed >= 0) {
 		return errors.New("sessions, calls and burst start at 1, the other numbers at 0")
 	}
+	if s.Checks && s.Subagents > 0 {
+		return errors.New("checks of what subagents do are not counted on: leave either out")
+	}
 	if s.Cloud != "" && realclaude.Cloud(s.Cloud, "") == nil {
 		return fmt.Errorf("cloud is vertex or bedrock, not %q", s.Cloud)
 	}
@@ -52,13 +58,22 @@ func (s Scenario) Check() error {
 // callers returns how many conversations call the model with a tool between each two of their calls.
 func (s Scenario) callers() int { return s.Sessions * max(1, s.Subagents) }
 
-// Answers returns how many calls the work takes.
+// Answers returns how many calls the work takes. What Claude Code asks beside (a title, a compaction) is not foreseen: it takes
+// of the limit too, and so makes a run look slower, never faster.
 func (s Scenario) Answers() int {
 	n := s.callers() * s.Calls
+	if s.Checks {
+		n += s.callers() * (s.Calls - 1)
+	}
 	if s.Subagents > 0 {
 		n += 2 * s.Sessions
 	}
 	return n
+}
+
+// foreseen reports whether a call is one of those.
+func (s Scenario) foreseen(r fakeapi.Request) bool {
+	return r.Kind == fakeapi.Main || r.Kind == fakeapi.Subagent || s.Checks && r.Kind == fakeapi.Check
 }
 
 // conversations returns how many there are, those that only start others included.
@@ -109,6 +124,18 @@ func (s Scenario) released() (t float64) {
 	return t
 }
 
+// recovers returns how long the limits need until they are as they were at the start.
+func (s Scenario) recovers() time.Duration {
+	longest := 0.0
+	if s.RPM > 0 {
+		longest = s.Burst / s.RPM
+	}
+	if s.ITPM > 0 {
+		longest = max(longest, s.Burst*firstTokens/s.ITPM)
+	}
+	return time.Duration(longest * float64(time.Minute))
+}
+
 // cuts returns when the limit is cut and when it is restored, after the first call.
 func (s Scenario) cuts() (cut, restored time.Duration) {
 	third := time.Duration(s.released() / 3 * float64(time.Second))
@@ -124,6 +151,9 @@ func (s Scenario) Ideal() float64 {
 		released *= 2./3 + 1 - 1./3 - 1./9 // at the full pace, at a third of it, and what is left at the full pace
 	}
 	row := s.Calls
+	if s.Checks {
+		row += s.Calls - 1
+	}
 	if s.Subagents > 0 {
 		row += 2
 	}
@@ -134,7 +164,7 @@ func (s Scenario) Ideal() float64 {
 // cost returns the tokens that a call takes; of them cache reads are free.
 func (s Scenario) cost(r fakeapi.Request) fakeapi.Usage {
 	n := callTokens
-	if r.Results == 0 {
+	if r.Results == 0 && r.Kind != fakeapi.Check {
 		n = firstTokens
 	}
 	return fakeapi.Usage{Input: n / 4, CacheCreation: n - n/4, CacheRead: 20 * callTokens}
@@ -142,17 +172,18 @@ func (s Scenario) cost(r fakeapi.Request) fakeapi.Usage {
 
 // server returns the API of the scenario.
 func (s Scenario) server() fakeapi.Config {
-	answer := fakeapi.Agentic(s.Calls)
+	// A shell in a shell is nothing that auto mode lets run unchecked.
+	answer := fakeapi.AgenticCommand(s.Calls, func(step int) string { return fmt.Sprintf("sh -c 'echo step %d'", step) })
 	if s.Subagents > 0 {
 		subagent := answer
 		answer = func(r fakeapi.Request) fakeapi.Answer {
 			switch {
-			case r.Agent != "":
+			case r.Kind != fakeapi.Main:
 				return subagent(r)
 			case r.Results == 0:
 				return s.start()
 			}
-			return fakeapi.Say(finished)
+			return fakeapi.Say(Finished)
 		}
 	}
 	return fakeapi.Config{Limits: s.limits(1), Manner: s.Server, Cost: s.cost, Answer: func(r fakeapi.Request) fakeapi.Answer {
@@ -163,8 +194,11 @@ func (s Scenario) server() fakeapi.Config {
 	}}
 }
 
-// finished is the last word of a session.
-const finished = "done"
+// Prompt is what the sessions are told, Finished their last word.
+const (
+	Prompt   = "demo"
+	Finished = "done"
+)
 
 func (s Scenario) start() (a fakeapi.Answer) {
 	for i := range s.Subagents {
@@ -180,6 +214,9 @@ func (s Scenario) String() string {
 	who := fmt.Sprintf("%d sessions of %d calls each", s.Sessions, s.Calls)
 	if s.Subagents > 0 {
 		who = fmt.Sprintf("%d sessions with %d subagents of %d calls each", s.Sessions, s.Subagents, s.Calls)
+	}
+	if s.Checks {
+		who += ", and a check before each tool"
 	}
 	limit := ""
 	if s.RPM > 0 {

@@ -37,6 +37,13 @@ type chart struct {
 	done  chan struct{}
 }
 
+// event is the arrival of one call, and whether it was rejected.
+type event struct {
+	session  int
+	at       time.Time
+	rejected bool
+}
+
 type row struct {
 	events []event
 	end    time.Time // zero: runs
@@ -170,14 +177,19 @@ func render(title string, rows []row, began, now time.Time, scale time.Duration)
 }
 
 // Table prints the comparison for a person.
-func (r Result) Table(out io.Writer) error {
+func Table(out io.Writer, results []Result) error {
+	runs, titles := columnsOf(results)
 	t := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "\n\teach for itself\twith afteryou\t\n")
+	fmt.Fprintf(t, "\n\t%s\t\n", strings.Join(titles, "\t"))
 	line := func(name, format string, value func(Run) any) {
-		fmt.Fprintf(t, "%s\t"+format+"\t"+format+"\t\n", name, value(r.Native), value(r.Afteryou))
+		fmt.Fprint(t, name)
+		for _, run := range runs {
+			fmt.Fprintf(t, "\t"+format, value(run))
+		}
+		fmt.Fprint(t, "\t\n")
 	}
 	line("first call to last answer", "%.1f s", func(x Run) any { return x.Makespan })
-	line(fmt.Sprintf("against the ideal, %.0f s", r.Ideal), "%.2f x", func(x Run) any { return x.Makespan / r.Ideal })
+	line(fmt.Sprintf("against the ideal, %.0f s", results[0].Ideal), "%.2f x", func(x Run) any { return x.OfIdeal })
 	line("with start and end of Claude Code", "%.1f s", func(x Run) any { return x.Wall })
 	line("answers", "%d", func(x Run) any { return x.Answers })
 	line("rejections", "%d", func(x Run) any { return x.Rejections })
@@ -185,15 +197,32 @@ func (r Result) Table(out io.Writer) error {
 	line("rejections that Claude Code saw", "%d", func(x Run) any { return x.Recorded })
 	line("sessions that died", "%d", func(x Run) any { return x.Dead })
 	line("fairness (Jain's index)", "%.3f", func(x Run) any { return x.Jain })
+	if results[0].Scenario.Checks {
+		line("tools that were refused", "%d", func(x Run) any { return x.Refused })
+	}
 	line("waited although a call would have passed", "%.1f s", func(x Run) any { return x.Wasted })
 	line("of it with a limit that was full", "%.1f s", func(x Run) any { return x.Lost })
-	if len(r.Native.Changes)+len(r.Afteryou.Changes) > 0 {
+	if results[0].Scenario.Cut {
 		rejections := func(c Change) string { return fmt.Sprint(c.Rejections) }
 		line("rejections after the limit was cut", "%s", func(x Run) any { return x.change(0, rejections) })
 		line("rejections after it was restored", "%s", func(x Run) any { return x.change(1, rejections) })
 		line("from then to the full pace", "%s", func(x Run) any { return x.change(1, Change.speed) })
 	}
 	return t.Flush()
+}
+
+// columnsOf returns the runs that stand beside each other, and their titles.
+func columnsOf(results []Result) (runs []Run, titles []string) {
+	for i, r := range results {
+		if r.Native != nil {
+			runs, titles = append(runs, *r.Native), append(titles, "each for itself")
+		}
+		runs, titles = append(runs, r.Afteryou), append(titles, "with afteryou")
+		if i > 0 {
+			titles[len(titles)-1] = "and again"
+		}
+	}
+	return runs, titles
 }
 
 // change says something of a change of the limit, if the run lasted until then.

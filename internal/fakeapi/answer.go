@@ -120,15 +120,24 @@ func Agentic(k int) AnswerFunc {
 	return AgenticCommand(k, func(step int) string { return fmt.Sprintf("echo step %d", step) })
 }
 
-// AgenticCommand does as Agentic with shell commands of the caller's choice; steps count from 1.
+// AgenticCommand does as Agentic with shell commands of the caller's choice; steps count from 1. What a session asks beside
+// has its own answer: each tool is safe, and there is a title.
 func AgenticCommand(k int, command func(step int) string) AnswerFunc {
 	return func(r Request) Answer {
-		if r.Tools > 0 && r.Since < k-1 {
+		switch {
+		case r.Kind == Check:
+			return Say(safe)
+		case r.Kind == Title:
+			return Say(`{"title":"Step by step"}`)
+		case r.Tools > 0 && r.Since < k-1:
 			return Bash(command(r.Since + 1))
 		}
 		return Say("done")
 	}
 }
+
+// safe is the answer to a check: how bad the tool is, of 100, of which those from 50 on are checked once more and blocked (2.1.332).
+const safe = "<severity>10</severity>"
 
 // Script answers with these in turn, one per call, and then as then does.
 func Script(then AnswerFunc, answers ...Answer) AnswerFunc {

@@ -19,6 +19,7 @@ type Request struct {
 	Agent   string // x-claude-code-agent-id; empty outside subagents
 	Arrived time.Time
 
+	Kind      Kind
 	Model     string // of the body; of clouds, of the path
 	Stream    bool
 	MaxTokens int
@@ -27,6 +28,7 @@ type Request struct {
 	Prompts   int    // of them, prompts (see LastText)
 	Results   int    // tool results in the whole conversation
 	Since     int    // tool results since the last prompt
+	Refused   int    // tool results in the whole conversation that say that the tool did not run, or failed
 	Checked   bool   // auto mode asks whether the tools that the answer calls are safe
 	LastText  string // the last prompt: user text that is neither a tool result nor a system reminder
 	Body      []byte // empty in the log, which would grow large
@@ -84,6 +86,10 @@ type body struct {
 	Stream    bool              `json:"stream"`
 	MaxTokens int               `json:"max_tokens"`
 	Tools     []json.RawMessage `json:"tools"`
+	// System, ToolChoice and OutputConfig tell kinds apart.
+	System       json.RawMessage `json:"system"`
+	ToolChoice   json.RawMessage `json:"tool_choice"`
+	OutputConfig outputConfig    `json:"output_config"`
 	// Safeguards asks for auto mode's safety check along with the answer, a beta that a header must name (2.1.332).
 	Safeguards []struct {
 		Type string `json:"type"`
@@ -98,8 +104,10 @@ type body struct {
 }
 
 type block struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
+	Type         string          `json:"type"`
+	Text         string          `json:"text"`
+	IsError      bool            `json:"is_error"` // of a tool result
+	CacheControl json.RawMessage `json:"cache_control"`
 }
 
 // content is a list of blocks, or a string that stands for one text block.
@@ -108,7 +116,7 @@ type content []block
 func (c *content) UnmarshalJSON(data []byte) error {
 	var text string
 	if json.Unmarshal(data, &text) == nil {
-		*c = content{{"text", text}}
+		*c = content{{Type: "text", Text: text}}
 		return nil
 	}
 	return json.Unmarshal(data, (*[]block)(c))
@@ -123,7 +131,7 @@ func (r *Request) parse(data []byte) error {
 	if r.dialect == firstParty {
 		r.Model, r.Stream = b.Model, b.Stream
 	}
-	r.MaxTokens, r.Tools, r.Messages = b.MaxTokens, len(b.Tools), len(b.Messages)
+	r.Kind, r.MaxTokens, r.Tools, r.Messages = b.kind(r.Agent), b.MaxTokens, len(b.Tools), len(b.Messages)
 	asks := strings.Contains(r.Header.Get("anthropic-beta"), "dangerous-tool-use-")
 	for _, g := range b.Safeguards {
 		r.Checked = r.Checked || asks && g.Type == toolCheck
@@ -140,6 +148,9 @@ func (r *Request) parse(data []byte) error {
 			switch c.Type {
 			case "tool_result":
 				results++
+				if c.IsError {
+					r.Refused++
+				}
 			case "text":
 				if !strings.HasPrefix(strings.TrimSpace(c.Text), "<system-reminder>") {
 					text = c.Text

@@ -150,6 +150,7 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 	case post && ok:
 		s.call(w, hr, &r, data)
 	case post && hr.URL.Path == "/v1/messages/count_tokens":
+		r.Kind = Count
 		s.other(&r, http.StatusOK)
 		writeJSON(w, http.StatusOK, map[string]int{"input_tokens": max(1, len(data)/4)})
 	case hr.URL.Path == "/":

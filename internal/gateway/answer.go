@@ -8,7 +8,9 @@ import (
 	"syscall"
 	"time"
 
+	"afteryou/internal/gate"
 	"afteryou/internal/guard"
+	"afteryou/internal/limit"
 )
 
 // renew is how often a growing answer renews the lease of its turn.
@@ -37,9 +39,10 @@ func reset(ctx context.Context, err error) {
 // answer is the body of the answer to a call. At its end the turn is given back.
 type answer struct {
 	passing
-	place *place
+	place *gate.Place
 	over  func()
 	usage *usage
+	log   func(text string)
 	ok    bool // the call counts as answered
 	done  bool
 	alive time.Time
@@ -51,7 +54,7 @@ func (a *answer) Read(data []byte) (int, error) {
 		a.learn(func() bool { return a.usage.feed(data[:n]) })
 		if now := time.Now(); now.Sub(a.alive) > renew {
 			a.alive = now
-			a.place.alive()
+			a.place.Grows()
 		}
 	}
 	if errors.Is(err, io.EOF) {
@@ -73,9 +76,9 @@ func (a *answer) Close() error {
 func (a *answer) learn(f func() (news bool)) {
 	if !guard.Run(func() {
 		if f() {
-			a.place.used(a.usage)
+			a.place.Used(a.usage.took())
 		}
-	}, a.place.gate.log) {
+	}, a.log) {
 		a.usage = &usage{}
 	}
 }
@@ -88,10 +91,10 @@ func (a *answer) finish() {
 	a.done = true
 	if a.ok {
 		if !a.usage.readable() { // it must count as something, or each would count as one of which nothing is known yet
-			a.place.used(&usage{input: 1, output: 1})
+			a.place.Used(limit.Costs{Input: 1, Output: 1})
 		}
-		a.place.answered()
+		a.place.Answered()
 	}
-	a.place.leave()
+	a.place.Leave()
 	a.over()
 }

@@ -366,11 +366,9 @@ func TestParallelStreams(t *testing.T) {
 	}
 	wg.Wait()
 	s.settles(0, 0)
-	s.gateway.gate.mu.Lock()
-	if l := s.gateway.gate; len(l.live)+len(l.waiting)+len(l.pending) != 0 {
-		t.Errorf("left in the line: %d live, %d waiting, %d to tell", len(l.live), len(l.waiting), len(l.pending))
+	if !s.gateway.gate.Idle() {
+		t.Error("something is left in the line")
 	}
-	s.gateway.gate.mu.Unlock()
 	if left := s.bodies(); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}

@@ -26,6 +26,7 @@ import (
 	"strings"
 	"time"
 
+	"afteryou/internal/gate"
 	"afteryou/internal/guard"
 	"afteryou/internal/turn"
 	"afteryou/internal/upstream"
@@ -60,7 +61,7 @@ type Gateway struct {
 	http     *http.Server
 	base     *http.Transport
 	bodies   *bodies
-	gate     *gate
+	gate     *gate.Gate
 	proxy    http.Handler
 }
 
@@ -82,7 +83,8 @@ func Start(c Config) (*Gateway, error) {
 		c.Hold = hold
 	}
 	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, base: base,
-		bodies: &bodies{dir: c.Store.Dir()}, gate: newGate(c)}
+		bodies: &bodies{dir: c.Store.Dir()},
+		gate:   gate.New(gate.Config{Name: "gateway", Store: c.Store, Rules: c.Rules, Print: c.Print, Pool: c.Pool})}
 	g.url = "http://" + g.host + "/" + g.secret
 	silent := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs
 	g.proxy = &httputil.ReverseProxy{
@@ -98,7 +100,7 @@ func Start(c Config) (*Gateway, error) {
 		ReadHeaderTimeout:            time.Minute, // of strangers; a request's body and its answer may take as long as they like
 		ConnContext:                  func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
-	guard.Go(func() { g.http.Serve(l) }, g.gate.log) // until Close; it reports only that it was closed
+	guard.Go(func() { g.http.Serve(l) }, g.gate.Log) // until Close; it reports only that it was closed
 	return g, nil
 }
 
@@ -108,7 +110,7 @@ func (g *Gateway) URL() string { return g.url }
 // Close breaks off what runs and gives back every turn.
 func (g *Gateway) Close() {
 	g.http.Close()
-	g.gate.close()
+	g.gate.Close()
 	g.base.CloseIdleConnections()
 }
 
@@ -153,7 +155,7 @@ func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 // a certificate that nobody vouches for looks the same from there.
 func (g *Gateway) broken(r *http.Request, err error) {
 	if r.Context().Err() == nil {
-		g.gate.log("no answer of " + g.upstream.Host + ": " + reason(err))
+		g.gate.Log("no answer of " + g.upstream.Host + ": " + reason(err))
 	}
 	reset(r.Context(), err)
 	panic(http.ErrAbortHandler)

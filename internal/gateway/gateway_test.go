@@ -29,6 +29,7 @@ type stand struct {
 	*testing.T
 	store   *lockfile.Store
 	server  *httptest.Server
+	config  Config
 	gateway *Gateway
 	client  *http.Client
 }
@@ -107,7 +108,7 @@ func standBefore(t *testing.T, server *httptest.Server, with ...func(*Config)) *
 	client := &http.Client{Transport: transport, Timeout: patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.Cleanup(func() { client.CloseIdleConnections(); g.Close() })
-	return &stand{t, store, server, g, client}
+	return &stand{t, store, server, c, g, client}
 }
 
 // call is a call to the model, by a session.

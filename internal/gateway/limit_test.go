@@ -134,7 +134,7 @@ func TestTheWaitIsShared(t *testing.T) {
 			w.WriteHeader(429)
 		}
 	})
-	other, err := Start(s.gateway.gate.Config)
+	other, err := Start(s.config)
 	if err != nil {
 		t.Fatal(err)
 	}

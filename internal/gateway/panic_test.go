@@ -63,11 +63,7 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 	}
 	end()
 	calls.Wait()
-	s.until("no name is taken any more", func() bool {
-		s.gateway.gate.mu.Lock()
-		defer s.gateway.gate.mu.Unlock()
-		return len(s.gateway.gate.live) == 0
-	})
+	s.until("no name is taken any more", s.gateway.gate.Idle)
 	s.settles(0, 0)
 	data, err := os.ReadFile(filepath.Join(s.store.Dir(), "log"))
 	if n := strings.Count(string(data), "gateway: panic: the pool fell; in "); err != nil || n == 0 || n != strings.Count(string(data), "\n") {

@@ -46,7 +46,7 @@ func TestStrangersAreRefused(t *testing.T) {
 	if host, _, err := net.SplitHostPort(own); host != "127.0.0.1" || err != nil || len(secret) < 26 {
 		t.Errorf("it listens on %s, %v, with a secret of %d letters", own, err, len(secret))
 	}
-	if other, err := Start(s.gateway.gate.Config); err != nil || other.secret == secret {
+	if other, err := Start(s.config); err != nil || other.secret == secret {
 		t.Errorf("another gateway: %v, with the secret of the first", err)
 	} else {
 		other.Close()
@@ -109,7 +109,7 @@ func TestKeysAreNowhere(t *testing.T) {
 	}
 	s.do(s.call(s.gateway.URL(), "a", body))
 	s.settles(0, 0)
-	_, err := Start(Config{Upstream: "nothing://" + key + "@host", Store: s.store, Pool: s.gateway.gate.Config.Pool, Getenv: s.gateway.gate.Getenv})
+	_, err := Start(Config{Upstream: "nothing://" + key + "@host", Store: s.store, Pool: s.config.Pool, Getenv: s.config.Getenv})
 	if err == nil || strings.Contains(err.Error(), key) {
 		t.Errorf("a wrong base URL: %v", err)
 	}

@@ -11,9 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"afteryou/internal/gate"
 	"afteryou/internal/guard"
 	"afteryou/internal/limit"
-	"afteryou/internal/ratelimit"
+	"afteryou/internal/turn"
 )
 
 // mostError bounds what is read of an answer that may be held back, in bytes.
@@ -22,7 +23,7 @@ const mostError = 1 << 20
 // turns sends each call to the model when it has the turn.
 type turns struct {
 	base   http.RoundTripper
-	gate   *gate
+	gate   *gate.Gate
 	bodies *bodies
 	hold   time.Duration
 }
@@ -45,39 +46,39 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	var class string
-	guard.Run(func() { class = limit.Class(modelOf(request.kept())) }, t.gate.log)
-	p := t.gate.join(r.Header.Get("X-Claude-Code-Session-Id"), r.Header.Get("X-Claude-Code-Agent-Id"), class)
+	guard.Run(func() { class = limit.Class(modelOf(request.kept())) }, t.gate.Log)
+	p := t.gate.Join(turn.Call{Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id"), Class: class}})
 	resp, err := t.send(r, p, request, deadline)
 	if err != nil {
-		p.leave()
+		p.Leave()
 		request.drop()
 		return nil, err
 	}
-	resp.Body = &answer{passing: passing{resp.Body, r.Context()}, place: p, over: request.drop, usage: newUsage(resp.Header),
+	resp.Body = &answer{passing: passing{resp.Body, r.Context()}, place: p, over: request.drop, usage: newUsage(resp.Header), log: t.gate.Log,
 		ok: resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests}
 	return resp, nil
 }
 
 // send is RoundTrip once the request is whole, or as much of it as there is room for: then it is sent once. The answer
 // it returns is for Claude Code; the turn is given back when it was read.
-func (t *turns) send(r *http.Request, p *place, request *body, deadline time.Time) (*http.Response, error) {
+func (t *turns) send(r *http.Request, p *gate.Place, request *body, deadline time.Time) (*http.Response, error) {
 	var held *http.Response
 	for {
 		ctx, cancel := context.WithDeadline(r.Context(), deadline)
-		turnless := p.wait(ctx) != nil
+		turnless := p.Wait(ctx) != nil
 		cancel()
 		if r.Context().Err() != nil {
 			return nil, r.Context().Err()
 		}
 		if turnless && held != nil { // Claude Code waits by itself, for what is left of the wait
 			if held.Header.Get("Retry-After") != "" {
-				held.Header.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(p.cooling().Seconds())))))
+				held.Header.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(p.Cooling().Seconds())))))
 			}
-			p.leave()
+			p.Leave()
 			return held, nil
 		}
 		if turnless {
-			p.giveBack() // and keeps its name: what is told of it is of no other call
+			p.GiveBack() // and keeps its name: what is told of it is of no other call
 		}
 		out := r.Clone(r.Context())
 		if r.Body != nil {
@@ -91,32 +92,12 @@ func (t *turns) send(r *http.Request, p *place, request *body, deadline time.Tim
 		if err != nil {
 			return nil, err
 		}
-		now := time.Now()
-		var limits limit.Headers
-		var limit ratelimit.Limit
-		var limited, waits bool
-		guard.Run(func() {
-			limits = resources(resp.Header)
-			limit, limited = ratelimit.Header(resp.Header.Get, resp.StatusCode, now)
-		}, t.gate.log)
-		if !limited {
-			p.accepted(sent.or(now), limits)
+		// The body that Judge may ask for is read as far as it came, and put back.
+		verdict := p.Judge(gate.Answer{Status: resp.StatusCode, Header: resp.Header.Get, Body: func() ([]byte, error) { return slurp(resp) },
+			Sent: sent.or(time.Now()), Deadline: deadline, Once: turnless || request.once()})
+		if verdict != gate.Again {
 			return resp, nil
 		}
-		data, err := slurp(resp)
-		if err != nil {
-			return resp, nil // broken off; it is passed on as far as it came
-		}
-		guard.Run(func() { waits = holds(&limit, resp, data, now, deadline) }, t.gate.log)
-		if turnless || request.once() || !waits {
-			var until time.Time // unknown, or waiting does not lift it
-			if limit.Wait && limit.RetryIn > 0 {
-				until = now.Add(limit.RetryIn)
-			}
-			p.limited(until, limit.Kind.String(), sent.or(now), limits)
-			return resp, nil
-		}
-		p.rejected(limit.RetryIn, resp.StatusCode, sent.or(now), limits)
 		held = resp
 	}
 }
@@ -141,32 +122,16 @@ func (s *sentAt) or(answered time.Time) time.Time {
 	return answered
 }
 
-// holds reports whether a rejected call is to be sent again by us: waiting must lift the limit, and soon enough. It puts
-// into l what the answer's body, data, says beside the headers.
-func holds(l *ratelimit.Limit, resp *http.Response, data []byte, now, deadline time.Time) bool {
-	if resp.Header.Get("Content-Encoding") == "" && ratelimit.Spends(data, now) {
-		l.Kind, l.Wait = ratelimit.Spend, false
-	}
-	if d := l.ResetsAt.Sub(now); l.Kind == ratelimit.UsageWindow && d > l.RetryIn {
-		l.RetryIn = d
-	}
-	return !l.Dead && l.Wait && now.Add(l.RetryIn).Before(deadline)
-}
-
-// slurp reads an answer that may be held back, and puts it back unread. What is too long, or broken off, goes on as it does.
+// slurp reads an answer that may be held back, and puts it back unread. What is too long, or broken off, goes on as it does; what
+// is encoded tells nothing.
 func slurp(resp *http.Response) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, mostError))
 	resp.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(data), resp.Body), resp.Body}
-	return data, err
-}
-
-// resources reads the limits that an answer's headers tell.
-func resources(h http.Header) (l limit.Headers) {
-	for _, r := range ratelimit.Rates(h.Get) {
-		l.Set(r.Name, r.Limit, r.Remaining)
+	if resp.Header.Get("Content-Encoding") != "" {
+		data = nil
 	}
-	return l
+	return data, err
 }

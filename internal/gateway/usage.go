@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"afteryou/internal/limit"
 )
 
 // mostEvent bounds what is kept of one event, in bytes: those that tell of usage are small.
@@ -30,6 +32,9 @@ func newUsage(h http.Header) *usage {
 
 // readable reports whether the answer is one that can be read.
 func (u *usage) readable() bool { return u.stream || u.plain }
+
+// took is what the answer says that the call took so far.
+func (u *usage) took() limit.Costs { return limit.Costs{Input: u.input, Output: u.output} }
 
 type tokens struct {
 	Input  float64 `json:"input_tokens"`

@@ -26,8 +26,10 @@ func (p *Pace) Check() error {
 	const round = 1e-6
 	switch {
 	case p.Rate != 0 && !Within(p.Rate, slowest-round, 2*fastest), p.Limit != 0 && !Within(p.Limit, slowest-round, fastest), !Within(p.Peak, 0, plenty),
-		!Within(p.Level, -1-round, 1+round), p.Window < 0, p.Window >= mostTrial, p.Grown < 0:
+		!Within(p.Level, -1-round, 1+round), p.Window < 0, p.Window >= mostTrial, !Within(float64(p.Taken), 0, mostTaken), p.Grown < 0:
 		return fmt.Errorf("pace %v, limit %v, peak %v, level %v, window %d, grown %d", p.Rate, p.Limit, p.Peak, p.Level, p.Window, p.Grown)
+	case !Within(p.Top, 0, mostMirrored), !Within(p.Spare, 0, mostMirrored):
+		return fmt.Errorf("a bucket of %v calls, %v to spare", p.Top, p.Spare)
 	case p.Doubts < 0, !Within(float64(p.Distrust), 0, distrustMost):
 		return fmt.Errorf("headers doubted %d times, for %d calls", p.Doubts, p.Distrust)
 	case p.Sent < 0, p.Base < 0, len(p.Empty) > moments:

@@ -10,9 +10,6 @@ const (
 	distrusted = 20
 	// distrustMost is how many it is at most.
 	distrustMost = 32 * distrusted
-	// unsure is how much longer than the one after it a call may be under way to the server: two calls that were sent at the
-	// right distance come too close to each other then. At a limit without burst it is lost with every call.
-	unsure = 10 * time.Millisecond
 	// Slop is how much earlier or later than we a server may count a call.
 	Slop = 100 * time.Millisecond
 	// changed is by how much the headers' limit must change to mean something.
@@ -54,11 +51,12 @@ func (h *Headers) Set(name string, limit, remaining float64) {
 // Tokens are the limits of tokens, as [Tokens.Each] lists them.
 func (h *Headers) Tokens() [3]*Resource { return [...]*Resource{&h.Input, &h.Output, &h.Total} }
 
-// Told takes in what headers say of requests. So much remained, rounded down, at some moment since our call was sent; later: how
-// many of our calls may have come after that moment. So it proves that there is no less now than that less those calls, and
-// nothing else: a late answer would make the next call wait, were it taken for the most as well. Nor is the level put onto it:
-// that floods a server whose burst is 1.
-func (p *Pace) Told(now time.Time, r Resource, later int) {
+// Told takes in what headers say of requests. So much remained, rounded down, at some moment since our call was sent; later:
+// when those of our calls were sent that may have come after that moment, in order. What is left now is no less than what
+// remained, and what came in since the moment, less the calls since, whichever moment that was. It proves nothing else: a late
+// answer would make the next call wait, were it taken for the most as well. Nor is the level put onto it: that floods a server
+// whose burst is 1.
+func (p *Pace) Told(now time.Time, r Resource, later []time.Time) {
 	if r.Limit <= 0 || p.Distrust > 0 {
 		return
 	}
@@ -71,10 +69,15 @@ func (p *Pace) Told(now time.Time, r Resource, later int) {
 		p.Rate = min(fastest, max(slowest, p.Rate*limit/p.Limit))
 		p.Peak *= limit / p.Limit
 		p.Cut = now // what calls of before meet was another limit
+		p.Top, p.Spare = 0, 0
 	}
 	p.Limit = limit
 	p.Named, p.Spent = false, r.Remaining < 1
-	p.Level = min(1, max(p.Level, r.Remaining-float64(later)))
+	least := r.Remaining
+	for i, sent := range later {
+		least = min(least, r.Remaining+limit*max(0, now.Sub(sent)-Slop).Seconds()-float64(len(later)-i))
+	}
+	p.Left(least)
 }
 
 // Contradicted ignores what headers say of requests until some calls were accepted: they let a call go that was rejected.
@@ -85,7 +88,7 @@ func (p *Pace) Contradicted(now, sent time.Time, wait float64, before int) {
 	}
 	p.Distrust = min(distrustMost, distrusted<<min(p.Doubts, 10))
 	p.Doubts++
-	p.Limit = 0
+	p.Limit, p.Top = 0, 0
 	p.Refused(now, sent, wait, false, before) // it was the headers that let it go, not the pace
 	if theirs > 0 {                           // what a rejection tells is no reason to go faster
 		p.Rate = min(p.Rate, theirs)

@@ -20,16 +20,23 @@ import (
 // rejections per answer over small and large buckets, fast and slow calls, changing limits and unseen consumers. The
 // optimum is flat: probing faster buys 0.2 % of the time for 0.4 rejections in a hundred answers.
 const (
-	mostTrial = 16               // before the first 429, never more calls on trial: at most so many are rejected at once
-	cutBy     = 0.9              // what a 429 leaves of the pace
-	cutMost   = 0.5              // and what it leaves at least, whatever the ceiling
-	lowest    = 5.0 / 60         // calls per second, the lowest limit sold: a longer first wait tells of tokens, a window, an outage
-	slowest   = 1.0 / 120        // calls per second, the pace never falls below
-	fastest   = 100.0            // and never rises above
+	mostTrial = 16 // before the first 429, never more calls on trial: at most so many are rejected at once
+	mostTaken = mostTrial * (mostTrial - 1) / 2
+	cutBy     = 0.9       // what a 429 leaves of the pace
+	cutMost   = 0.5       // and what it leaves at least, whatever the ceiling
+	lowest    = 5.0 / 60  // calls per second, the lowest limit sold: a longer first wait tells of tokens, a window, an outage
+	slowest   = 1.0 / 120 // calls per second, the pace never falls below
+	fastest   = 100.0     // and never rises above
+	// mostMirrored bounds how many calls go at once at a known limit after a pause: so many are rejected where others used it.
+	mostMirrored = 3
+
 	moments   = 2                // so many moments of an empty bucket are remembered
 	spanMin   = time.Second      // two moments this far apart, at least,
 	spanMax   = 30 * time.Second // and at most, prove how much the bucket gave
 	longFirst = 2.5              // seconds: a first retry after this long bounds the pace by itself
+	unsaid    = 0.75             // calls per second after the first rejection, where nobody says how long to wait
+	fuller    = 0.5              // by so much the bucket is fuller, on average, when a pace that is hardly too high empties it
+	proving   = 4                // so many calls at a pace prove something of it
 	hotGrowth = 0.20             // what a confirmed call adds to the pace before its first cut
 	backTo    = 0.96             // after a cut the pace goes back to this much of what was too much,
 	backBy    = 0.3              // closing this much of the gap with a confirmed call,
@@ -46,8 +53,14 @@ type Pace struct {
 	Rate  float64   `json:"rate,omitempty"`  // calls per second; 0: no 429 yet
 	Level float64   `json:"level,omitempty"` // of the one token that is mirrored: 1 is a call, never more
 	At    time.Time `json:"at,omitzero"`     // when Level was right
-	// Window is how many calls may be on trial while Rate is unknown, less one.
+	// Top is how many calls the server's bucket was proved to hold, of those that are mirrored; 0: one. What it holds beyond
+	// Level's one is Spare.
+	Top   float64 `json:"top,omitempty"`
+	Spare float64 `json:"spare,omitempty"`
+	// Window is how many calls may be on trial while Rate is unknown, less one; Taken how many were accepted, as far as that
+	// tells of more.
 	Window int  `json:"window,omitempty"`
+	Taken  int  `json:"taken,omitempty"`
 	Hot    bool `json:"hot,omitempty"` // since the first 429, until the first cut
 	// Grown is how many calls that had to wait were confirmed since the last cut.
 	Grown int       `json:"grown,omitempty"`
@@ -81,26 +94,48 @@ type Moment struct {
 // Blank reports that nothing is known.
 func (p *Pace) Blank() bool { return p.Rate == 0 && p.Window == 0 && p.Used.IsZero() }
 
-// Refill lets the mirrored token grow until now.
+// Refill lets what is mirrored grow until now.
 func (p *Pace) Refill(now time.Time) {
 	if now.After(p.At) {
-		if p.Rate > 0 && p.Level < 1 {
-			p.Level = min(1, p.Level+p.Rate*now.Sub(p.At).Seconds())
+		if p.Rate > 0 {
+			p.Give(p.Rate * now.Sub(p.At).Seconds())
+		}
+		if n := len(p.Empty); n > 0 && now.Sub(p.Empty[n-1].At) < idle {
+			p.Spare = 0 // it may be an outage, or others: no more than one is tried
 		}
 		p.At = now
 	}
 }
 
-// Spend takes the token of a call that was sent at a time. One that is known exactly is counted dearer by what it may have been
-// under way longer than the next.
-func (p *Pace) Spend(at time.Time, exact bool) {
+// Give adds to what is mirrored, or takes from it, within its bounds.
+func (p *Pace) Give(calls float64) { p.put(p.Level + p.Spare + calls) }
+
+// Left says that no less than that is left.
+func (p *Pace) Left(calls float64) { p.put(max(p.Level+p.Spare, calls)) }
+
+func (p *Pace) put(level float64) {
+	p.Level = max(-1, min(1, level))
+	p.Spare = max(0, min(level, p.Top)-1)
+}
+
+// Holds says that so many calls were accepted that were sent within a time: the server's bucket holds as many, less what came
+// in meanwhile.
+func (p *Pace) Holds(calls int, within time.Duration) {
+	if p.Limit > 0 {
+		p.Top = max(p.Top, min(mostMirrored, math.Ceil(float64(calls)-p.Limit*(within+Slop).Seconds())))
+	}
+}
+
+// Spend takes the token of a call that was sent at a time, and may be under way so much longer than another. A bucket that was
+// full gained nothing until the call came: that is lost, with every call where the bucket holds one. What a bucket with room
+// gains meanwhile it keeps.
+func (p *Pace) Spend(at time.Time, longer time.Duration) {
 	p.Refill(at)
 	if p.Rate > 0 {
-		cost := 1.0
-		if exact {
-			cost += p.Rate * unsure.Seconds()
+		if p.Level+p.Spare >= max(1, p.Top)-1e-6 {
+			p.Give(-p.Rate * longer.Seconds())
 		}
-		p.Level = max(-1, p.Level-cost)
+		p.Give(-1)
 	}
 	switch since := at.Sub(p.Since); {
 	case since > 2*time.Minute:
@@ -129,10 +164,23 @@ func (p *Pace) Whole() time.Time {
 	return p.At.Add(seconds((1 - p.Level) / p.Rate))
 }
 
-// Accepted says that a call was. Only one that was held for the limit raises the pace: the others do not show that it was in
-// use.
-func (p *Pace) Accepted(now time.Time, held bool) {
+// Trials returns how many calls may be on trial while the pace is unknown: one, and one more for each that was accepted. Where a
+// rejection is told at once, the next trials come soon: then one, two, three and so on, and the first that are too many are
+// fewer; after so many that go one by one.
+func (p *Pace) Trials(soon bool, single int) int {
+	if soon {
+		return min(mostTrial, 1+int(math.Sqrt(float64(8*max(0, p.Taken-single)+1))-1)/2)
+	}
+	return p.Window + 1
+}
+
+// Accepted says that a call was that was sent at a time. Only one that was held for the limit raises the pace: the others do not
+// show that it was in use.
+func (p *Pace) Accepted(now, sent time.Time, held bool) {
 	p.Distrust = max(0, p.Distrust-1)
+	if p.Rate == 0 || p.Hot && !sent.After(p.Cut) {
+		p.Taken = min(mostTaken, p.Taken+1)
+	}
 	switch {
 	case p.Rate == 0:
 		p.Window = min(mostTrial-1, p.Window+1)
@@ -175,7 +223,7 @@ func (p *Pace) Refused(now, sent time.Time, d float64, fresh bool, before int) {
 			p.Rate = max(1/d, float64(before-p.Base)/max(10, sent.Sub(p.Since).Seconds()))
 		}
 		p.Rate = min(fastest, max(lowest, p.Rate))
-		p.Level, p.At = 0, now
+		p.Level, p.Spare, p.At = 0, 0, now
 		p.Hot, p.Grown, p.Cut = true, 0, now
 	case fresh:
 		was := p.Rate
@@ -193,11 +241,71 @@ func (p *Pace) Refused(now, sent time.Time, d float64, fresh bool, before int) {
 		// The bucket lacked part of a token then, and no more of it than comes in until the next try: the server said
 		// that there will be one, and d is not less than what it said.
 		had := max(0, 1-p.Rate*d)
-		p.Level = max(-1, min(1, p.Level+1, had+p.Rate*now.Sub(sent).Seconds()))
+		p.Level, p.Spare = max(-1, min(1, p.Level+1, had+p.Rate*now.Sub(sent).Seconds())), 0
 	}
-	p.Empty = append(p.Empty, Moment{sent, before})
+	p.empty(sent, before)
+}
+
+// empty remembers a moment at which the bucket was seen empty.
+func (p *Pace) empty(at time.Time, sent int) {
+	p.Empty = append(p.Empty, Moment{at, sent})
 	slices.SortFunc(p.Empty, func(a, b Moment) int { return a.At.Compare(b.At) })
 	p.Empty = p.Empty[max(0, len(p.Empty)-moments):]
+}
+
+// Met learns from a 429 that is told at once, of a call that was sent at a time, where nobody says how long to wait. fresh and
+// before are as for Refused. What is left then is what two moments tell between which calls were accepted: at both the bucket
+// held less than one. late: Claude Code sends it again, later than it could be.
+func (p *Pace) Met(now, sent time.Time, fresh, late bool, before int) {
+	p.Faded = false
+	switch {
+	case p.Rate == 0:
+		p.Rate = min(fastest, max(unsaid, float64(before-p.Base)/max(10, sent.Sub(p.Since).Seconds())))
+		p.Hot, p.Grown, p.Cut = true, 0, now
+		p.put(0)
+		p.At = now
+	case fresh:
+		was := p.Rate
+		p.Rate = max(p.less(sent, late, before), cutMost*was, slowest)
+		p.Peak, p.Hot, p.Grown, p.Cut = p.Rate, false, 0, now
+		fallthrough
+	default:
+		p.Level, p.Spare = min(1, fuller+p.Rate*now.Sub(sent).Seconds()), 0
+	}
+	p.empty(sent, before)
+}
+
+// Waited says how long Claude Code waited after the first rejection until its next try: for up to a quarter longer than the server
+// said.
+func (p *Pace) Waited(d time.Duration) {
+	if p.Hot && p.Rate == unsaid && d > 1500*time.Millisecond {
+		p.Rate = max(lowest, min(p.Rate, 1.1/d.Seconds()))
+	}
+}
+
+// less returns to what a rejection cuts the pace. Calls since the last tell together what came in, and what the server bore; but
+// where some were late and the bucket holds one, it came to nothing meanwhile, and only the last call tells: the one before it
+// was not too fast.
+func (p *Pace) less(sent time.Time, late bool, before int) float64 {
+	if late && p.Taken <= 1 {
+		n := len(p.Empty)
+		if p.Hot || n == 0 || before-p.Empty[n-1].Sent < proving {
+			return p.Rate * cutBy
+		}
+		grown := 1 + min(growthMax, growth*math.Pow(2, float64(p.Grown)/doubling))
+		return p.Rate * max(cutBy, .97/grown/grown)
+	}
+	rate, bore := p.Rate*cutBy, 0.0
+	for i, e := range p.Empty {
+		calls := float64(before - e.Sent)
+		if span := sent.Sub(e.At); spanMin <= span && span <= spanMax {
+			rate = min(rate, (calls+fuller)/span.Seconds())
+		}
+		if i == len(p.Empty)-1 && !p.Hot && calls >= proving {
+			bore = .98 * p.Peak * (1 - float64(p.Taken-1)/calls)
+		}
+	}
+	return max(rate, bore)
 }
 
 // longest is the longest wait that is worked out.

@@ -32,6 +32,7 @@ const (
 	ByRow  News = iota // by a row of the transcript or a line of the screen, half a second later
 	AtOnce             // by its answer: a gateway
 	ByNext             // only by its next try: a subagent, and a screen that nobody reads (2.1.330)
+	ByMark             // by a mark in its stream, at once: a gate around the steps of a turn ([Account.Marked])
 )
 
 // Call is one call to the model, from when it is asked for until nothing depends on it any more. The line, the turns, what
@@ -45,8 +46,13 @@ type Call struct {
 	Waiter  Process `json:"waiter,omitzero"` // who waits for the turn: a hook, or the gateway
 	Rules   Rules   `json:"rules,omitzero"`
 	News    News    `json:"news,omitempty"`
-	Print   bool    `json:"print,omitempty"` // nobody sits before the session (-p)
-	Model   string  `json:"model,omitempty"` // the class of the session's model, where the key has none; "": not known
+	Rank    Rank    `json:"rank,omitempty"`
+	// Inside says that Claude Code itself sends it after its go, as soon as it comes to it.
+	Inside bool `json:"inside,omitempty"`
+	// Guessed says that when it was made again is a guess.
+	Guessed bool   `json:"guessed,omitempty"`
+	Print   bool   `json:"print,omitempty"` // nobody sits before the session (-p)
+	Model   string `json:"model,omitempty"` // the class of the session's model, where the key has none; "": not known
 
 	Asked   time.Time `json:"asked,omitzero"`   // it joined the line
 	Granted time.Time `json:"granted,omitzero"` // it was given its turn
@@ -84,6 +90,31 @@ type Call struct {
 	// Own says that Expected is what the key's own calls took, not what first calls do.
 	Own bool `json:"own,omitempty"`
 }
+
+const (
+	// unsure is how much longer than the one after it a call may be under way from the gateway to the server.
+	unsure = 10 * time.Millisecond
+	// eventLoop is the same of one that Claude Code sends itself. Now and then it is 100 ms: those are not waited for.
+	eventLoop = 30 * time.Millisecond
+	// connecting is what a session's first takes beside, for its connection.
+	connecting = 60 * time.Millisecond
+)
+
+// longer is how much longer than the next a call may be under way; 0 where rows tell when it was sent.
+func (a *Account) longer(c *Call) time.Duration {
+	switch {
+	case !c.soon():
+		return 0
+	case !c.Inside && c.News != ByMark:
+		return unsure
+	case a.find(func(other *Call) bool { return other.Session == c.Session && other != c && other.made() }) == nil:
+		return eventLoop + connecting
+	}
+	return eventLoop
+}
+
+// soon reports that it is told at once when the call is rejected.
+func (c *Call) soon() bool { return c.News == AtOnce || c.News == ByMark }
 
 // counted reports that the call is one of those that the pace let through.
 func (c *Call) counted() bool { return !c.Sent.IsZero() && !c.Lost }
@@ -175,7 +206,7 @@ func (a *Account) sentBy(k Key, at time.Time) (last *Call) {
 func (a *Account) add(k Key, process Process) *Call {
 	c := &Call{Key: k, Phase: Over, Process: process}
 	if last := a.last(k); last != nil {
-		c.News, c.Process = last.News, cmp.Or(process, last.Process)
+		c.News, c.Inside, c.Process = last.News, last.Inside, cmp.Or(process, last.Process)
 	}
 	c.Expected, c.Own = a.expect(c)
 	a.Calls = append(a.Calls, c)

@@ -107,7 +107,7 @@ func (a *Account) check() error {
 
 func (c *Call) valid() bool {
 	r := c.Retry
-	return Waiting <= c.Phase && c.Phase <= Over && ByRow <= c.News && c.News <= ByNext && c.Rejections >= 0 && !(c.Trial && c.Sent.IsZero()) &&
+	return Waiting <= c.Phase && c.Phase <= Over && ByRow <= c.News && c.News <= ByMark && Normal <= c.Rank && c.Rank <= Last && c.Rejections >= 0 && !(c.Trial && c.Sent.IsZero()) &&
 		(r == nil || !r.Rejected.IsZero() && 0 <= r.In && r.In <= longest) &&
 		c.Rules.Most >= 0 && c.Rules.Budget.valid() && c.Expected.Valid() && c.Took.Valid() && c.Reserved.Valid()
 }

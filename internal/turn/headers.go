@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"slices"
 	"time"
 
 	"afteryou/internal/limit"
@@ -21,13 +22,13 @@ func (a *Account) headers(now time.Time, of *Call, sent time.Time, h limit.Heade
 	since := sent.Add(-limit.Slop)
 	var later, under limit.Costs // of other calls since; of answers that are not finished
 	l := a.class(of.Class)
-	before := l.Pace.Sent // calls that were sent before, as far as is known
+	var calls []time.Time // those that may have come since, but for this one
 	for _, c := range a.Calls {
 		if c.Class != of.Class || c.Phase == Waiting {
 			continue
 		}
-		if c.counted() && !c.Sent.Before(since) {
-			before = min(before, c.Nth-1)
+		if c != of && c.counted() && !c.Sent.Before(since) {
+			calls = append(calls, c.Sent)
 		}
 		switch {
 		case c.Phase == Granted:
@@ -41,8 +42,31 @@ func (a *Account) headers(now time.Time, of *Call, sent time.Time, h limit.Heade
 		}
 	}
 	l.Tokens.Hear(now, h, later, under, now.Sub(since).Seconds())
-	l.Pace.Told(now, h.Requests, l.Pace.Sent-before-1)
+	slices.SortFunc(calls, time.Time.Compare)
+	l.Pace.Told(now, h.Requests, calls)
+	a.holds(now, of.Class)
 	if of.Phase == Granted {
 		of.Reserved.Input = 0
+	}
+}
+
+// clustered is how long ago calls may have been sent to prove how many the server's bucket holds.
+const clustered = 5 * time.Second
+
+// holds finds how many calls the server's bucket holds at least: as many as were accepted together, less what came in
+// meanwhile. What headers say proves less: nobody says when they were counted.
+func (a *Account) holds(now time.Time, class string) {
+	var sent []time.Time
+	for _, c := range a.Calls {
+		if c.Class == class && c.News == AtOnce && c.counted() && !c.Trial && now.Sub(c.Sent) < clustered {
+			sent = append(sent, c.Sent)
+		}
+	}
+	slices.SortFunc(sent, time.Time.Compare)
+	p := &a.class(class).Pace
+	for i, first := range sent {
+		for n, last := range sent[i:min(len(sent), i+10)] {
+			p.Holds(n+1, last.Sub(first))
+		}
 	}
 }

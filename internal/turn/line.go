@@ -7,10 +7,10 @@ import (
 	"afteryou/internal/limit"
 )
 
-// Ask joins the end of the line. An event that stands there already keeps its place (and takes the new waiter), and one
-// that has its turn gets no second; so whoever waits may ask again at will. A turn that the same key still has from
-// another event, or from the same prompt when that was put to the model already, is given back first, with its announced
-// try: that call was interrupted, and Esc fires no hook (seen on 2.1.330).
+// Ask joins the end of the line, or of those of its rank. An event that stands there already keeps its place (and takes the
+// new waiter), and one that has its turn gets no second; so whoever waits may ask again at will. A turn that the same key
+// still has from another event, or from the same prompt when that was put to the model already, is given back first, with
+// its announced try: that call was interrupted, and Esc fires no hook (seen on 2.1.330).
 func (a *Account) Ask(now time.Time, c Call) {
 	now = a.advance(now)
 	a.class(c.Class)
@@ -97,50 +97,6 @@ func (a *Account) admit(now time.Time, c *Call) {
 	a.class(c.Class).Tokens.Take(c.Reserved)
 }
 
-// share is how many interactive calls may go before one of -p that waits: three of four turns are theirs.
-const share = 3
-
-// order returns the class's calls in line, in the order in which they may go. Without [Rules.Interactive] that
-// is the order of the line. With it a call of -p lets interactive ones pass, and after each three of them it is the turn of
-// one of -p; so neither kind waits for ever. A rejected call stays first of all.
-func (a *Account) order(class string) []*Call {
-	var first, rest []*Call
-	for _, c := range a.Calls {
-		switch {
-		case c.Phase != Waiting || c.Class != class:
-		case !c.Rules.Interactive || c.Rejections > 0 || c.Print == (a.Class(class).Passed >= share):
-			first = append(first, c)
-		default:
-			rest = append(rest, c)
-		}
-	}
-	return append(first, rest...)
-}
-
-// passed notes that a call, which leaves the line, goes before others.
-func (a *Account) passed(c *Call) {
-	prints := slices.ContainsFunc(a.Calls, func(q *Call) bool { return q.Phase == Waiting && q.Class == c.Class && q.Print && q != c })
-	l := a.class(c.Class)
-	if !c.Rules.Interactive || c.Print || !prints {
-		l.Passed = 0
-		return
-	}
-	l.Passed++
-}
-
-// Line returns the calls of a class that wait, in the order in which they will go as far as that is known: who is held for
-// itself is passed by those behind.
-func (a *Account) Line(class string) (line []*Call) {
-	rest := Account{Calls: a.in(class, Waiting), Classes: map[string]*Class{class: {Passed: a.Class(class).Passed}}}
-	for len(rest.Calls) > 0 {
-		c := rest.order(class)[0]
-		rest.passed(c)
-		rest.remove(c)
-		line = append(line, c)
-	}
-	return line
-}
-
 // Withdraw takes back what the event asked for: the waiter gave up (Esc, SIGTERM). A turn that it was just given and did not
 // use goes back, with what the call was to take from the limit.
 func (a *Account) Withdraw(now time.Time, k Key, event string) {
@@ -170,7 +126,6 @@ func (a *Account) unsend(c *Call) {
 	if c.Unseen {
 		a.count(c, -1)
 		c.Sent, c.Trial, c.Unseen = time.Time{}, false, false
-		p := &a.class(c.Class).Pace
-		p.Level = min(1, p.Level+1)
+		a.class(c.Class).Pace.Give(1)
 	}
 }

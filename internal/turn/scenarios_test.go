@@ -123,7 +123,7 @@ func scenarios() (list []scenario) {
 		sc.gateway, sc.headers = true, 1
 		list = append(list, sc)
 	}
-	list = append(list, headers()...)
+	list = append(append(list, headers()...), modules()...)
 	for i := range list {
 		list[i] = normal(list[i])
 	}

@@ -9,7 +9,7 @@ import (
 // session's own time.
 func (s *sim) ideal() float64 {
 	own, last := 0.0, math.Inf(1)
-	calls, tokens := float64(s.ungateds), 0.0
+	calls, tokens := float64(s.ungateds+s.besides), 0.0
 	for i, steps := range s.plan {
 		t := s.start[i]
 		for j, st := range steps {
@@ -88,6 +88,8 @@ type result struct {
 	recovery   float64 // NaN when the scenario has none
 	dead       int
 	deepest    int
+	rejected   int
+	urgent     float64 // the longest wait of an urgent call, in calls at the limit
 	size       int
 	faults     []string
 }
@@ -95,7 +97,7 @@ type result struct {
 func runSim(sc scenario, seed uint64) result {
 	s := newSim(sc, seed).run()
 	r := result{ratio: slices.Max(s.finished) / s.ideal(), rejections: float64(s.rejected) / float64(max(1, s.answered)),
-		dead: s.dead, deepest: s.deepest, size: s.size, faults: s.faults, recovery: math.NaN()}
+		dead: s.dead, deepest: s.deepest, rejected: s.rejected, urgent: s.urgent * s.rpm / 60, size: s.size, faults: s.faults, recovery: math.NaN()}
 	sum, squares := 0.0, 0.0
 	for _, f := range s.finished {
 		sum += f

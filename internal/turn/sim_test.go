@@ -54,6 +54,13 @@ type scenario struct {
 	rules    Rules
 	unlike   bool // the sessions' calls are of different sizes, each session's much the same
 	every    int  // the state is written and read again every so many steps
+	module   bool // a gate inside Claude Code, as exact as a gateway but for when a call is sent
+	steps    bool // a gate before each step of a turn: it sees that a call is rejected, and neither why nor when it is made again
+	mum      bool // the server says neither limits nor how long to wait
+	known    bool // the limit is known by headers of before
+	auto     bool // auto mode: checks of actions, and beside them titles and compactions
+	even     bool // answers take from three to five quarters of their time
+	rankless bool // and all calls are alike in the line
 }
 
 // cut changes the server's limit: from t on it is f times what it was.
@@ -69,6 +76,10 @@ type simCall struct {
 	named   limit.Headers
 	sent    float64
 	ungated bool
+	rank    Rank
+	beside  bool    // its session does not wait for it
+	asked   float64 // when it was asked for first
+	went    float64 // when it was let go last
 	came    float64 // when the server accepted it
 	thought float64 // what it was expected to cost when it was let go, within its budget
 }
@@ -125,8 +136,10 @@ type sim struct {
 	took      []*simCall // accepted
 	answered  int
 	rejected  int
-	ungateds  int // of the accepted calls
-	taken     int // by the other machine
+	ungateds  int     // of the accepted calls
+	besides   int     // of the accepted calls, such that their session does not wait for
+	taken     int     // by the other machine
+	urgent    float64 // s, the longest that an urgent call waited for its turn
 	dead      int
 	deepest   int
 	lastCut   float64
@@ -153,6 +166,9 @@ func newSim(sc scenario, seed uint64) *sim {
 		s.pace().Level = 1
 		s.pace().Grown = 18
 	}
+	if sc.known {
+		s.remember()
+	}
 	s.buckets = []*bucket{newBucket(sc.rpm/60, sc.burst, sc.empty)}
 	if sc.tpm > 0 {
 		if sc.tburst == 0 {
@@ -177,7 +193,7 @@ func newSim(sc scenario, seed uint64) *sim {
 			var st simStep
 			for j := range m {
 				c := simCall{session: i, key: Key{Session: fmt.Sprintf("session-%02d", i)}, event: fmt.Sprint(len(steps)),
-					latency: sc.latency * lognormal(s.work, -.125, .5), cost: cost(s.work)}
+					latency: sc.latency * s.spread(), cost: cost(s.work)}
 				if sc.unlike {
 					c.cost = size * lognormal(s.work, 0, .2)
 				}
@@ -189,6 +205,9 @@ func newSim(sc scenario, seed uint64) *sim {
 			st.tool = sc.tool * lognormal(s.work, -.245, .7)
 			st.ungated = s.work.Float64() < sc.ungated
 			steps = append(steps, st)
+			if sc.auto {
+				steps = s.checks(steps)
+			}
 		}
 		s.plan = append(s.plan, steps)
 		s.start = append(s.start, s.work.Float64()*.5)

@@ -1,6 +1,12 @@
-package gateway
+// Package gate stands in line for the calls of one Claude Code of which it is told exactly when they are sent and how they are
+// answered: those of a proxy (gateway), and those of the module inside (partner). What becomes of a call that was rejected it
+// decides by its answer; whose turn it is, package turn does.
+//
+// It sends nothing itself, and keeps no word of what is said.
+package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -20,18 +26,32 @@ const (
 	mostPending = 10_000
 )
 
-// gate is where the gateway's calls wait for their turns and tell what became of them.
+// Config says whose calls they are.
+type Config struct {
+	Name  string // of the gate, as the log has it
+	Store *lockfile.Store
+	Rules turn.Rules
+	Print bool // nobody sits before the session (-p)
+	// Pool names the limit that the calls share: a name to show, and the secret that its id is made from.
+	Pool func() (name, secret string)
+	// Process is the Claude Code that makes the calls; zero: this process answers for it.
+	Process turn.Process
+	// Register, if there is one, sees to the sessions with each change of the state.
+	Register func(now time.Time, s *turn.State, account string)
+}
+
+// Gate is where calls wait for their turns and tell what became of them.
 //
-// One goroutine does all that touches the state; close ends it.
-type gate struct {
+// One goroutine does all that touches the state; Close ends it.
+type Gate struct {
 	Config
 	self turn.Process
 	done chan struct{}
 
 	mu        sync.Mutex
 	pending   []change
-	waiting   map[*place]bool // true: asked for already
-	live      map[turn.Key]*place
+	waiting   map[*Place]bool // true: asked for already
+	live      map[turn.Key]*Place
 	interrupt func() // ends the goroutine's sleep
 	events    int
 	closed    bool
@@ -45,24 +65,27 @@ type gate struct {
 
 // change is what is to be told of a place.
 type change struct {
-	of *place
+	of *Place
 	do func(now time.Time, a *turn.Account)
 }
 
 var (
-	errClosed = errors.New("the gateway is closed")
-	errBroken = errors.New("the state can't be used")
+	ErrClosed = errors.New("the gate is closed")
+	ErrBroken = errors.New("the state can't be used")
 )
 
-func newGate(c Config) *gate {
-	g := &gate{Config: c, self: lockfile.Self(), done: make(chan struct{}), waiting: make(map[*place]bool),
-		live: make(map[turn.Key]*place), interrupt: func() {}, line: line.New(c.Store, nil)}
-	guard.Go(g.run, g.log)
+// New makes a gate. Whoever makes one closes it.
+func New(c Config) *Gate {
+	self := lockfile.Self()
+	c.Process = cmp.Or(c.Process, self)
+	g := &Gate{Config: c, self: self, done: make(chan struct{}), waiting: make(map[*Place]bool),
+		live: make(map[turn.Key]*Place), interrupt: func() {}, line: line.New(c.Store, nil)}
+	guard.Go(g.run, g.Log)
 	return g
 }
 
-// close gives back every turn and ends the goroutine.
-func (g *gate) close() {
+// Close gives back every turn and ends the goroutine. Whoever waits goes without a turn.
+func (g *Gate) Close() {
 	g.mu.Lock()
 	if !g.closed {
 		for _, p := range g.live {
@@ -75,8 +98,15 @@ func (g *gate) close() {
 	<-g.done
 }
 
+// Idle reports whether no call is there and all was told.
+func (g *Gate) Idle() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.live)+len(g.waiting)+len(g.pending) == 0
+}
+
 // run does what is to be done until the gate is closed.
-func (g *gate) run() {
+func (g *Gate) run() {
 	defer close(g.done)
 	defer g.line.Close()
 	for closed := false; !closed; {
@@ -85,7 +115,7 @@ func (g *gate) run() {
 		todo := g.pending
 		g.pending, g.interrupt, closed = nil, cancel, g.closed
 		need := len(todo) > 0 || g.due
-		var waiting []*place
+		var waiting []*Place
 		for p, asked := range g.waiting {
 			waiting = append(waiting, p)
 			need = need || !asked
@@ -96,7 +126,11 @@ func (g *gate) run() {
 		written := false
 		// What panics, panics by the state or by what is told of it: it is as good as a state that can't be used.
 		fine := guard.Run(func() {
-			if written = !need || g.update(todo, waiting); written && !closed {
+			stand := waiting
+			if closed {
+				stand = nil // else who is given back now would ask again
+			}
+			if written = !need || g.update(todo, stand); written && !closed {
 				g.sleep(ctx, g.grant(waiting))
 			}
 		}, func(text string) {
@@ -108,7 +142,7 @@ func (g *gate) run() {
 		})
 		switch {
 		case closed:
-			g.fail(waiting, errClosed)
+			g.fail(waiting, ErrClosed)
 			g.owe(g.pending)
 		case !fine || !written:
 			select {
@@ -121,7 +155,7 @@ func (g *gate) run() {
 }
 
 // account is what the calls are paid from, with its id.
-func (g *gate) account(s *turn.State) (id string, a *turn.Account) {
+func (g *Gate) account(s *turn.State) (id string, a *turn.Account) {
 	name, secret := g.Config.Pool()
 	id = s.AccountID(secret)
 	a = s.Open(id)
@@ -129,9 +163,22 @@ func (g *gate) account(s *turn.State) (id string, a *turn.Account) {
 	return id, a
 }
 
+// Look shows f a copy of the account, if there is one to be read; else nobody waits.
+func (g *Gate) Look(f func(now time.Time, a *turn.Account)) {
+	v, err := g.Store.View()
+	if err != nil {
+		return
+	}
+	defer v.Close()
+	guard.Run(func() {
+		_, a := g.account(v.State)
+		f(time.Now(), a)
+	}, g.Log)
+}
+
 // update tells what is to be told, asks for those who wait and lets go who may, in one change of the state. What can't be told
 // is kept, and it returns false.
-func (g *gate) update(todo []change, waiting []*place) (written bool) {
+func (g *Gate) update(todo []change, waiting []*Place) (written bool) {
 	alive := func(turn.Process) bool { return true }
 	if v, err := g.Store.View(); !g.begun && err == nil {
 		alive = line.Census(v.State)
@@ -142,7 +189,10 @@ func (g *gate) update(todo []change, waiting []*place) (written bool) {
 		if !g.begun {
 			s.Forget(now, alive)
 		}
-		_, account := g.account(s)
+		id, account := g.account(s)
+		if g.Register != nil {
+			g.Register(now, s, id)
+		}
 		for _, c := range todo {
 			s.Called(now, c.of.Call.Session)
 			c.do(now, account)
@@ -159,7 +209,7 @@ func (g *gate) update(todo []change, waiting []*place) (written bool) {
 }
 
 // keep puts what was not told before what came since.
-func (g *gate) keep(todo ...change) {
+func (g *Gate) keep(todo ...change) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.pending = append(todo, g.pending...)
@@ -167,8 +217,8 @@ func (g *gate) keep(todo ...change) {
 }
 
 // owe hands over what is left to be given back: to whoever changes the state next.
-func (g *gate) owe(pending []change) {
-	owed := make(map[*place]bool)
+func (g *Gate) owe(pending []change) {
+	owed := make(map[*Place]bool)
 	for _, c := range pending {
 		if id := c.of.account; id != "" && !owed[c.of] { // else it never had a place
 			owed[c.of] = true
@@ -180,24 +230,24 @@ func (g *gate) owe(pending []change) {
 }
 
 // unusable lets all calls go without turns. The next one that comes tries again.
-func (g *gate) unusable(why string, waiting []*place) {
-	g.log(why + "; calls go without turns")
-	g.fail(waiting, errBroken)
+func (g *Gate) unusable(why string, waiting []*Place) {
+	g.Log(why + "; calls go without turns")
+	g.fail(waiting, ErrBroken)
 }
 
-// log writes what is wrong, once until it is something else.
-func (g *gate) log(text string) {
+// Log writes what is wrong, once until it is something else.
+func (g *Gate) Log(text string) {
 	g.mu.Lock()
 	news := text != g.logged
 	g.logged = text
 	g.mu.Unlock()
 	if news {
-		g.Store.Log("gateway: %s", text)
+		g.Store.Log("%s: %s", g.Name, text)
 	}
 }
 
 // fail lets the calls go without a turn.
-func (g *gate) fail(waiting []*place, err error) {
+func (g *Gate) fail(waiting []*Place, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, p := range waiting {
@@ -206,7 +256,7 @@ func (g *gate) fail(waiting []*place, err error) {
 }
 
 // lets ends a wait, if there is still one. g.mu must be held.
-func (g *gate) lets(p *place, err error) {
+func (g *Gate) lets(p *Place, err error) {
 	if _, ok := g.waiting[p]; ok {
 		delete(g.waiting, p)
 		p.goes <- err
@@ -214,7 +264,7 @@ func (g *gate) lets(p *place, err error) {
 }
 
 // grant lets go who has the turn and returns the others that still wait.
-func (g *gate) grant(waiting []*place) (rest []*place) {
+func (g *Gate) grant(waiting []*Place) (rest []*Place) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, p := range waiting {
@@ -228,7 +278,7 @@ func (g *gate) grant(waiting []*place) (rest []*place) {
 }
 
 // sleep blocks until there may be something to do. Where nobody waits only a call can bring something.
-func (g *gate) sleep(ctx context.Context, waiting []*place) {
+func (g *Gate) sleep(ctx context.Context, waiting []*Place) {
 	if len(waiting) == 0 {
 		<-ctx.Done()
 		return
@@ -236,7 +286,7 @@ func (g *gate) sleep(ctx context.Context, waiting []*place) {
 	g.due = g.line.Wait(ctx, standing(waiting)) == nil && len(g.grant(waiting)) == len(waiting)
 }
 
-func standing(waiting []*place) (list []*line.Place) {
+func standing(waiting []*Place) (list []*line.Place) {
 	for _, p := range waiting {
 		list = append(list, &p.Place)
 	}

@@ -1,0 +1,5 @@
+package demo
+
+import "afteryou/internal/fakeapi"
+
+var ZZ = func([]fakeapi.Request) {}

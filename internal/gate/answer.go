@@ -1,0 +1,87 @@
+package gate
+
+import (
+	"time"
+
+	"afteryou/internal/guard"
+	"afteryou/internal/limit"
+	"afteryou/internal/ratelimit"
+	"afteryou/internal/turn"
+)
+
+// Verdict is what becomes of a call by its answer.
+type Verdict string
+
+const (
+	Pass  Verdict = "pass"  // the answer is for Claude Code
+	Again Verdict = "again" // it was rejected, and is to be sent again when its turn comes
+	Later Verdict = "later" // it was rejected for longer than Claude Code waits for an answer
+)
+
+// Answer is how a call was answered.
+type Answer struct {
+	Status int
+	Header func(name string) string
+	// Body is asked for that of a rejection, as far as it can be had and read; it tells of money, which headers do not. Where it
+	// breaks off, the answer is passed on as far as it came.
+	Body     func() (data []byte, err error)
+	Sent     time.Time
+	Deadline time.Time // until when Claude Code bears to wait
+	Once     bool      // it can't be sent again
+}
+
+// Judge tells all what an answer says of limits, and returns what becomes of the call. Of one that is not sent again at once
+// [Place.Death] says why.
+func (p *Place) Judge(a Answer) Verdict {
+	now := time.Now()
+	var headers limit.Headers
+	var l ratelimit.Limit
+	var limited, waits bool
+	guard.Run(func() {
+		headers = resources(a.Header)
+		l, limited = ratelimit.Header(a.Header, a.Status, now)
+	}, p.gate.Log)
+	if !limited {
+		p.accepted(a.Sent, headers)
+		return Pass
+	}
+	data, err := a.Body()
+	if err != nil {
+		return Pass
+	}
+	guard.Run(func() { waits = lifts(&l, data, now) }, p.gate.Log)
+	if soon := now.Add(l.RetryIn).Before(a.Deadline); waits && soon && !a.Once {
+		p.rejected(turn.Rejection{In: l.RetryIn, Limit: a.Status == 429, Headers: headers}, a.Sent)
+		return Again
+	}
+	var until time.Time // unknown, or waiting does not lift it
+	if l.Wait && l.RetryIn > 0 {
+		until = now.Add(l.RetryIn)
+	}
+	p.Death = turn.Death{At: now, Limit: l.Kind.String(), Lifts: !until.IsZero(), Reset: until}
+	p.died(a.Sent, headers)
+	if waits && !a.Once {
+		return Later
+	}
+	return Pass
+}
+
+// lifts reports whether a rejected call is to be sent again by us once the limit is over: waiting must lift it. It puts into l what
+// the answer's body says beside the headers.
+func lifts(l *ratelimit.Limit, body []byte, now time.Time) bool {
+	if ratelimit.Spends(body, now) {
+		l.Kind, l.Wait = ratelimit.Spend, false
+	}
+	if d := l.ResetsAt.Sub(now); l.Kind == ratelimit.UsageWindow && d > l.RetryIn {
+		l.RetryIn = d
+	}
+	return !l.Dead && l.Wait
+}
+
+// resources reads the limits that an answer's headers tell.
+func resources(header func(string) string) (l limit.Headers) {
+	for _, r := range ratelimit.Rates(header) {
+		l.Set(r.Name, r.Limit, r.Remaining)
+	}
+	return l
+}

@@ -1,0 +1,21 @@
+package partner
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// peer is the user at the other end.
+func peer(c *net.UnixConn) (uid int, ok bool) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			uid, ok = int(cred.Uid), true
+		}
+	})
+	return uid, ok
+}
