@@ -49,7 +49,7 @@ func moduleDir(t testing.TB, patches ...string) (dir string) {
 // inside is a session with the module, started directly.
 func (m *machine) inside(name, dir string, extra ...string) realclaude.Session {
 	m.t.Helper()
-	s := m.direct(m.session(name, extra...))
+	s := m.direct(m.session(name, append(extra, withModule)...))
 	s.Args = []string{"--plugin-dir", dir}
 	return s
 }

@@ -19,6 +19,9 @@ const DirsEnv = "CLAUDE_CODE_PLUGIN_DIRS"
 // standard error that it does not.
 func Modules() Version { return Version{2, 1, 286} }
 
+// Fetches returns the first version whose modules see the requests themselves: 2.1.321 raises http.fetch for them, 2.1.319 does not.
+func Fetches() Version { return Version{2, 1, 321} }
+
 // SkillLink is where every session of the user's finds a plugin that no marketplace brought (2.1.286; 2.1.280 passes over it).
 func SkillLink(getenv func(string) string) string {
 	return filepath.Join(ConfigDir(getenv), "skills", "afteryou")

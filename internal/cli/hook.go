@@ -82,7 +82,9 @@ func serve(c call, h *hook.Hook) int {
 	h.Rules, h.MaxWait, h.Notify = s.Rules, s.MaxWait, s.Notify
 	switch word {
 	case "mod", "mod once":
-		servesModule(c, h, word == "mod once")
+		if s.Module {
+			servesModule(c, h, word == "mod once")
+		}
 		return 0
 	case "wake":
 		if !s.Resume {
@@ -104,8 +106,8 @@ func serve(c call, h *hook.Hook) int {
 	return 0
 }
 
-// servesModule is the partner of the module that started us, until Claude Code is gone. Where a gateway of ours takes the turns, and
-// where the state can't be used, it says nothing and ends, and the module does nothing.
+// servesModule is the partner of the module that started us, until Claude Code is gone. Where a gateway of ours takes the turns,
+// where the module is switched off and where the state can't be used, it says nothing and ends, and the module does nothing.
 //
 // Once is for one word of the module, where no partner answers it.
 func servesModule(c call, h *hook.Hook, once bool) {

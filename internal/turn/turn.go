@@ -83,6 +83,23 @@ const (
 // Exact reports whether a gateway or a module tells of the session's calls, by class: its transcripts are not read then.
 func (s *Session) Exact() bool { return s.Gateway || s.Gate != "" }
 
+// What HeldBy tells beside the gates of a module.
+const (
+	ByGateway = "gateway"
+	ByHooks   = "hooks"
+)
+
+// HeldBy returns what holds the session's calls until their turn.
+func (s *Session) HeldBy() string {
+	switch {
+	case s.Gate != "":
+		return s.Gate
+	case s.Gateway:
+		return ByGateway
+	}
+	return ByHooks
+}
+
 // Rules are the user's wishes about turns.
 type Rules struct {
 	// Most calls in flight at once; 1 is "strict". 0: as many as the pace allows.
