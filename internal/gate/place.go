@@ -50,11 +50,12 @@ func (g *Gate) Join(c turn.Call) *Place {
 	return p
 }
 
-// Wait blocks until the call has the turn. An error says that it has none: ctx ended, or the state can't be used.
+// Wait blocks until the call has the turn. An error says that it has none: ctx ended, the call was given back before, or the state
+// can't be used.
 func (p *Place) Wait(ctx context.Context) error {
 	g := p.gate
 	g.mu.Lock()
-	if g.closed {
+	if g.closed || p.gone.Load() {
 		g.mu.Unlock()
 		return ErrClosed
 	}
@@ -191,11 +192,14 @@ func (p *Place) Detach() {
 }
 
 // GiveBack gives back what the place has left, the turn or the place in line, and keeps its name: what is told of it from now on
-// is of no other call.
+// is of no other call. Who waits for it stands in line no more, but waits until its ctx ends.
 func (p *Place) GiveBack() {
 	if p.gone.Swap(true) {
 		return
 	}
+	p.gate.mu.Lock()
+	delete(p.gate.waiting, p) // or it would ask for its turn again, after that
+	p.gate.mu.Unlock()
 	do := p.free
 	if p.sent {
 		do = func(now time.Time, a *turn.Account) { a.Ended(now, p.Call.Key) }

@@ -34,6 +34,8 @@ const (
 	spanMin   = time.Second      // two moments this far apart, at least,
 	spanMax   = 30 * time.Second // and at most, prove how much the bucket gave
 	longFirst = 2.5              // seconds: a first retry after this long bounds the pace by itself
+	unsaid    = 0.75             // calls per second after the first rejection, where nobody says how long to wait
+	fuller    = 0.5              // by so much the bucket is fuller, on average, when a pace that is hardly too high empties it
 	hotGrowth = 0.20             // what a confirmed call adds to the pace before its first cut
 	backTo    = 0.96             // after a cut the pace goes back to this much of what was too much,
 	backBy    = 0.3              // closing this much of the gap with a confirmed call,
@@ -234,9 +236,43 @@ func (p *Pace) Refused(now, sent time.Time, d float64, fresh bool, before int) {
 		had := max(0, 1-p.Rate*d)
 		p.Level, p.Spare = max(-1, min(1, p.Level+1, had+p.Rate*now.Sub(sent).Seconds())), 0
 	}
-	p.Empty = append(p.Empty, Moment{sent, before})
+	p.empty(sent, before)
+}
+
+// empty remembers a moment at which the bucket was seen empty.
+func (p *Pace) empty(at time.Time, sent int) {
+	p.Empty = append(p.Empty, Moment{at, sent})
 	slices.SortFunc(p.Empty, func(a, b Moment) int { return a.At.Compare(b.At) })
 	p.Empty = p.Empty[max(0, len(p.Empty)-moments):]
+}
+
+// Met learns from a 429 that is told at once, of a call that was sent at a time, where nobody says how long to wait. fresh and
+// before are as for Refused. What is left then is what two moments tell between which calls were accepted: at both the bucket
+// held less than one.
+func (p *Pace) Met(now, sent time.Time, fresh bool, before int) {
+	p.Faded = false
+	switch {
+	case p.Rate == 0:
+		p.Rate = min(fastest, max(unsaid, float64(before-p.Base)/max(10, sent.Sub(p.Since).Seconds())))
+		p.Hot, p.Grown, p.Cut = true, 0, now
+		p.put(0)
+		p.At = now
+	case fresh:
+		was := p.Rate
+		p.Rate *= cutBy
+		for _, e := range p.Empty {
+			if span := sent.Sub(e.At); spanMin <= span && span <= spanMax {
+				p.Rate = min(p.Rate, (float64(before-e.Sent)+fuller)/span.Seconds())
+				break
+			}
+		}
+		p.Rate = max(p.Rate, cutMost*was, slowest)
+		p.Peak, p.Hot, p.Grown, p.Cut = p.Rate, false, 0, now
+		fallthrough
+	default:
+		p.Level, p.Spare = min(1, fuller+p.Rate*now.Sub(sent).Seconds()), 0
+	}
+	p.empty(sent, before)
 }
 
 // longest is the longest wait that is worked out.

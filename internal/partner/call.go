@@ -44,6 +44,7 @@ type message struct {
 	Kind     string  `json:"kind"`     // "": of a turn; else a side request
 	Size     float64 `json:"size"`     // of its body, in bytes
 	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
+	Cloud    bool    `json:"cloud"`    // it goes to a cloud, where no 429 says when to come again
 
 	// answer: how it was answered.
 	Sent    float64           `json:"sent"`   // when it was sent, in milliseconds since 1970
@@ -151,6 +152,7 @@ func (p *partner) join(m message) *call {
 		k.Agent += "~" + m.Kind // what such requests take is told apart
 	} else {
 		p.end(m)
+		delete(p.dead, loop{m.Session, m.Agent}) // its turn goes on
 	}
 	wait := p.MaxWait
 	if patience := time.Duration(margin * m.Patience * float64(time.Second)); patience > 0 {
@@ -165,7 +167,7 @@ func (p *partner) join(m message) *call {
 // wait has the call stand in line, from when it may.
 func (p *partner) wait(c *call) {
 	ctx, cancel := context.WithDeadline(context.Background(), c.deadline)
-	c.cancel, c.done, c.sent = cancel, make(chan struct{}), time.Time{}
+	c.cancel, c.done, c.sent, c.polled = cancel, make(chan struct{}), time.Time{}, time.Now()
 	place, done, from := c.place, c.done, c.notUntil
 	guard.Go(func() {
 		defer close(done)
@@ -232,6 +234,10 @@ func (p *partner) answered(c *call, m message) gate.Verdict {
 	verdict := p.mayRest(c, m, c.place.Judge(gate.Answer{Status: m.Status, Header: header, Body: func() ([]byte, error) { return nil, nil },
 		Sent: sent, Deadline: c.deadline, Once: c.turnless}))
 	switch {
+	case verdict == gate.Again && m.Status == http.StatusTooManyRequests && header("Retry-After") == "" && !m.Cloud:
+		// It may be money that ran out: that stands in the body, which Claude Code alone can read. It tries again itself, if not.
+		p.drop(m.ID)
+		return gate.Pass
 	case verdict == gate.Again:
 		p.wait(c)
 	case verdict == gate.Later || m.Status >= 400:

@@ -145,6 +145,14 @@ var bounds = map[string]bound{
 	"headers of twice the limit":       {1.08, 1.20, .15, .30, 0},
 	"remembered pace x1":               {1.22, 0, .12, 0, 0},
 	"remembered pace x2":               {1.22, 0, .12, 0, 0},
+	"module, first contact":            {1.045, 1.12, .07, 0, 0},
+	"module, limit known":              {1.03, 1.09, .01, .07, 0},
+	"module, limit cut":                {1.05, 1.12, .07, .11, 0},
+	"module, a cloud":                  {1.08, 1.20, .12, 0, 0},
+	"module, mum servers":              {1.08, 1.25, .12, 0, 0},
+	"module, generous":                 {1.03, 1.07, none, none, 0},
+	"auto mode":                        {1.03, 0, .02, 0, 0},
+	"auto mode, module":                {1.03, 0, .02, 0, 0},
 }
 
 // TestCeil holds the policy to its bounds in every class of scenarios. -v prints the table; -seeds, -seed and -wide
@@ -182,6 +190,9 @@ func TestCeil(t *testing.T) {
 				per *= 2 // and as many keys
 			}
 			worst("bytes of state", float64(r.size), per*float64(sc.sessions)+10000)
+			if sc.auto && !sc.rankless && r.urgent > 10 {
+				t.Errorf("%s, seed %d: a check waited for %.1f paces, want 10 at most", sc.name, seed, r.urgent)
+			}
 			if r.jain < .90 {
 				t.Errorf("%s, seed %d: Jain index of the finishing times %.3f, want at least 0.90", sc.name, seed, r.jain)
 			}

@@ -206,6 +206,8 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	case tokens:
 		l.Pace.Give(1)
 		c.Expected.Input, c.Own = max(c.Expected.Input, l.Tokens.Lacked(wait)), true
+	case r.In == 0 && r.Limit && l.Pace.Limit == 0:
+		l.Pace.Met(now, sent, times == 1 && began.After(l.Pace.Cut), c.Nth)
 	default:
 		l.Pace.Refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), c.Nth)
 	}

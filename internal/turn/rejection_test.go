@@ -298,3 +298,34 @@ func TestRejections(t *testing.T) {
 		tell(t, test.name, test.rules, test.run)
 	}
 }
+
+// Where nobody says how long to wait, two rejections tell the pace: between them the server let through what it let through.
+func TestNobodySaysHowLong(t *testing.T) {
+	tell(t, "a pace from two rejections", Rules{}, func(s story) {
+		rejected := func(sec float64, k Key) {
+			s.askFromGateway(sec, k)
+			s.admit(sec, 0)
+			s.Rejected(at(sec+.1), k, Rejection{Limit: true})
+			s.Withdraw(at(sec+.1), k, "e")
+		}
+		s.pace().Taken = 1
+		s.askFromGateway(0, a)
+		s.admit(0, 0)
+		rejected(0, b)
+		first := s.pace().Rate
+		if first > 1 || first < .5 {
+			s.Errorf("after the first rejection the pace is %g", first)
+		}
+		for i := range 4 {
+			sec := 2 + 2*float64(i)
+			s.Succeeded(at(sec), a)
+			s.askFromGateway(sec, a)
+			s.admit(sec, 0)
+		}
+		s.pace().Level = 1
+		rejected(9, b)
+		if got := s.pace().Rate; got < 4/9. || got > 5/9. {
+			s.Errorf("4 calls in 9 s between two rejections, and the pace is %.3f", got)
+		}
+	})
+}

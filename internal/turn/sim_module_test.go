@@ -98,9 +98,17 @@ func modules() (list []scenario) {
 		cutting.cuts = []cut{{third, 1. / 3}, {2 * third, 1}}
 		list = append(list, sc, known, cutting)
 	}
-	sc := scenario{class: "module, mum server", sessions: 6, calls: 4, rpm: 40, burst: 2, latency: 1.3, first: .8, mum: true}
-	list = append(list, sc)
-	sc = scenario{class: "module, generous", sessions: 6, calls: 5, rpm: 1000, burst: 200, latency: 1.8, first: .8, headers: 1}
+	for _, c := range []struct {
+		n, k       int
+		rpm, burst float64
+	}{{6, 4, 40, 2}, {12, 4, 30, 1}, {6, 6, 60, 2}, {9, 8, 120, 5}, {12, 12, 300, 20}} {
+		class := "module, mum servers"
+		if c.rpm == 40 {
+			class = "module, a cloud"
+		}
+		list = append(list, scenario{class: class, sessions: c.n, calls: c.k, rpm: c.rpm, burst: c.burst, latency: 1.3, first: .8, mum: true})
+	}
+	sc := scenario{class: "module, generous", sessions: 6, calls: 5, rpm: 1000, burst: 200, latency: 1.8, first: .8, headers: 1}
 	list = append(list, sc)
 	for i := range list {
 		list[i].module, list[i].gateway, list[i].even, list[i].tool = true, true, true, .3

@@ -94,9 +94,9 @@ async function hold($, word, what, signal) {
 }
 
 // request is what the partner is told of one.
-async function request($, agent, kind, model, size, patience) {
+async function request($, of) {
   const session = await $.session.id()
-  const what = { id: `${++serial}`, session, agent, kind, model, size, patience }
+  const what = { id: `${++serial}`, session, ...of }
   if (session === known) return what
   known = session
   return { ...what, dir: await $.session.cwd(), transcript: await transcript($).catch(() => ''), gate: exact ? 'module' : 'steps' }
@@ -145,7 +145,9 @@ export const register = (on) => {
     const parsed = JSON.parse(body || '{}')
     const kind = kindOf(parsed, agent)
     const model = parsed.model ?? decodeURIComponent(/\/models?\/([^/:]+)/.exec(e.url)?.[1] ?? '')
-    const what = await request($, agent, kind, model, body.length, Number(headers['x-stainless-timeout'] ?? 0))
+    const signed = e.url.includes('/invoke') // for five minutes
+    const patience = Math.min(Number(headers['x-stainless-timeout'] ?? 600), signed ? 300 : Infinity)
+    const what = await request($, { agent, kind, model, size: body.length, patience, cloud: !/\/messages(\?|$)/.test(e.url) })
     let { go } = await hold($, 'ask', what, next.signal)
     for (;;) {
       if (!go) await hold($, 'ask', what, next.signal)
@@ -176,7 +178,7 @@ export const register = (on) => {
     for (;;) {
       if (!exact) {
         try {
-          const what = await request($, agent, '', e.model, 0, 0)
+          const what = await request($, { agent, kind: '', model: e.model })
           await hold($, 'ask', what, next.signal)
         } catch { return yield* next(e) }
       }
