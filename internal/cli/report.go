@@ -127,9 +127,9 @@ func classesOf(a *turn.Account) []string {
 	return slices.Compact(classes)
 }
 
-// shares reports whether a session's calls count to a class. Those of a gateway's session are told apart, others are not.
+// shares reports whether a session's calls count to a class. Those of a session whose calls are told exactly are told apart, others are not.
 func shares(session *turn.Session, account, class string) bool {
-	return session.Account == account && session.Gateway == (class != "")
+	return session.Account == account && session.Exact() == (class != "")
 }
 
 func limitsOf(a *turn.Account, class string, now time.Time) poolReport {
@@ -200,7 +200,7 @@ func segment(s *turn.State, id string, now time.Time) string {
 	var cool, usage time.Time
 	a := s.Account(session.Account)
 	for _, class := range classesOf(a) {
-		if class != "" && !session.Gateway {
+		if class != "" && !session.Exact() {
 			continue
 		}
 		line := a.Line(class)

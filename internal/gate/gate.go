@@ -126,7 +126,11 @@ func (g *Gate) run() {
 		written := false
 		// What panics, panics by the state or by what is told of it: it is as good as a state that can't be used.
 		fine := guard.Run(func() {
-			if written = !need || g.update(todo, waiting); written && !closed {
+			stand := waiting
+			if closed {
+				stand = nil // else who is given back now would ask again
+			}
+			if written = !need || g.update(todo, stand); written && !closed {
 				g.sleep(ctx, g.grant(waiting))
 			}
 		}, func(text string) {

@@ -39,7 +39,7 @@ func (g *Gate) Join(c turn.Call) *Place {
 	}
 	g.events++
 	c.Event = cmp.Or(c.Event, fmt.Sprintf("%s-%d-%d", g.Name, g.self.PID, g.events))
-	c.Process, c.Waiter, c.Rules, c.Print, c.News = g.Process, g.self, g.Rules, g.Print, turn.AtOnce
+	c.Process, c.Waiter, c.Rules, c.Print, c.News = g.Process, g.self, g.Rules, g.Print, cmp.Or(c.News, turn.AtOnce)
 	p := &Place{gate: g, goes: make(chan error, 1)}
 	p.Call = c
 	p.Account = func(s *turn.State) (a *turn.Account) {
@@ -158,6 +158,18 @@ func (p *Place) died(sent time.Time, l limit.Headers) {
 		heard(now, a)
 		a.Died(now, p.Call.Key, d)
 	})
+}
+
+// Died says that the turn of the call died, as somebody else tells.
+func (p *Place) Died(d turn.Death) {
+	p.Death = d
+	p.tell(func(now time.Time, a *turn.Account) { a.Died(now, p.Call.Key, d) })
+}
+
+// Marked says that the call was rejected, and that Claude Code makes it again by itself.
+func (p *Place) Marked() {
+	at := time.Now()
+	p.tell(func(now time.Time, a *turn.Account) { a.Marked(now, p.Call.Key, at) })
 }
 
 // Used says what the call took so far.

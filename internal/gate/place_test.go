@@ -72,3 +72,21 @@ func TestWhatIsGivenBackWaitsNoMore(t *testing.T) {
 	third.Leave()
 	g.settles(t, 0, 0)
 }
+
+// 1. One has the turn, another waits. 2. The gate is closed. 3. Nobody has the turn, nobody waits.
+func TestACloseGivesBackWhoWaits(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	first, second := g.Join(key("a")), g.Join(key("b"))
+	if err := first.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waited := make(chan error)
+	go func() { waited <- second.Wait(t.Context()) }()
+	g.settles(t, 1, 1)
+	g.Close()
+	if err := <-waited; err != ErrClosed {
+		t.Errorf("who waited is told %v, want %v", err, ErrClosed)
+	}
+	g.settles(t, 0, 0)
+}

@@ -25,16 +25,13 @@ func Once(ctx context.Context, c Config, in io.Reader, out io.Writer) error {
 	if m.Word != "ask" {
 		p.mu.Lock()
 		under := p.join(m.message)
-		under.sent = time.UnixMilli(int64(m.Sent))
+		under.sent, under.side = time.UnixMilli(int64(m.Sent)), true // when its answer ends nobody tells, nor may its turn rest
 		under.cancel = func() {}
 		p.mu.Unlock()
 	}
 	answer := p.serve(ctx, m.Word, m.message)
 	for again := answer.Verdict == gate.Again; ctx.Err() == nil && !answer.Go && (m.Word == "ask" || again); {
 		answer.Go = p.serve(ctx, "ask", m.message).Go
-	}
-	if answer.Verdict == gate.Later {
-		answer.Verdict = gate.Pass // nobody keeps until when the turn would have to wait
 	}
 	p.mu.Lock()
 	if c := p.calls[m.ID]; c != nil && ctx.Err() == nil {

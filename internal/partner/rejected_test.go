@@ -59,6 +59,19 @@ func TestRejectedRequestsAreSentAgainFirst(t *testing.T) {
 	}
 }
 
+// Without a word of when to come again it may be money that ran out, which Claude Code reads in the body; no cloud says when.
+func TestARejectionWithoutATime(t *testing.T) {
+	t.Parallel()
+	for cloud, want := range map[bool]string{false: "pass", true: "again"} {
+		s := newStand(t, oneByOne)
+		of := request("1", "a").with(words{"cloud": cloud})
+		s.asks("ask", of)
+		if v := s.answered(of, 429, nil); v != want {
+			t.Errorf("on a cloud %t: verdict %q, want %q", cloud, v, want)
+		}
+	}
+}
+
 // Headers tell the limit; a call that came with room is counted by them.
 func TestHeadersNameTheLimit(t *testing.T) {
 	t.Parallel()

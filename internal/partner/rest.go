@@ -28,6 +28,18 @@ func (p *partner) mayRest(c *call, m message, v gate.Verdict) gate.Verdict {
 	return v
 }
 
+// failed is for a step that failed, of which only the text tells why.
+func (p *partner) failed(c *call, m message) gate.Verdict {
+	now := time.Now()
+	l, _ := ratelimit.Text(m.Text, now, time.Local) // of no limit, it is none that waiting lifts
+	c.place.Died(turn.Death{At: now, Limit: l.Kind.String(), Lifts: l.Wait, Reset: l.Reset()})
+	p.drop(m.ID)
+	if !l.Wait {
+		return gate.Pass
+	}
+	return p.mayRest(c, m, gate.Later)
+}
+
 // due is when the turn may go on.
 func (p *partner) due(d death) (at time.Time, err error) {
 	p.gate.Look(func(now time.Time, a *turn.Account) { at, err = d.Due(now, a.Class(d.class), p.Rules) })

@@ -13,12 +13,30 @@ import (
 	"github.com/gofrs/flock"
 )
 
-const npmPackage = "@anthropic-ai/claude-code"
+// program is one that npm installs.
+type program struct{ name, pkg, bin string }
+
+var (
+	claudeCode = program{"Claude Code", "@anthropic-ai/claude-code", "claude"}
+	typeScript = program{"TypeScript", "typescript", "tsc"}
+)
+
+// typeScriptVersion is what checks the module against the declarations of Claude Code.
+const typeScriptVersion = "5.9.3"
 
 // Install returns the path of Claude Code of that version. It gets it from npm unless the cache has it:
 // $AFTERYOU_TEST_CACHE, else a folder under os.UserCacheDir. Any number of processes may call it at once: one installs,
 // beside the final place, and renames; the others wait. What a crash leaves is removed by the next installation.
 func Install(ctx context.Context, version string) (string, error) {
+	return claudeCode.install(ctx, version, version)
+}
+
+// InstallTypeScript returns the path of the checker of TypeScript, as Install does that of Claude Code.
+func InstallTypeScript(ctx context.Context) (string, error) {
+	return typeScript.install(ctx, typeScriptVersion, "typescript-"+typeScriptVersion)
+}
+
+func (p program) install(ctx context.Context, version, name string) (string, error) {
 	cache, err := cacheDir()
 	if err != nil {
 		return "", err
@@ -26,14 +44,14 @@ func Install(ctx context.Context, version string) (string, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	lock := flock.New(filepath.Join(cache, version+".lock")) // a process that dies gives it back
+	lock := flock.New(filepath.Join(cache, name+".lock")) // a process that dies gives it back
 	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
-		return "", fmt.Errorf("waiting for the installation of Claude Code %s: %v", version, err)
+		return "", fmt.Errorf("waiting for the installation of %s %s: %v", p.name, version, err)
 	}
 	defer lock.Close()
 
-	dir := filepath.Join(cache, version)
-	bin := binary(dir)
+	dir := filepath.Join(cache, name)
+	bin := p.binary(dir)
 	if _, err := os.Stat(bin); err == nil {
 		return bin, check(ctx, bin, version)
 	}
@@ -42,10 +60,10 @@ func Install(ctx context.Context, version string) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(temp) // after the rename there is nothing to remove
-	if err := npmInstall(ctx, temp, version); err != nil {
+	if err := p.npmInstall(ctx, temp, version); err != nil {
 		return "", err
 	}
-	if err := check(ctx, binary(temp), version); err != nil {
+	if err := check(ctx, p.binary(temp), version); err != nil {
 		return "", err
 	}
 	if err := os.RemoveAll(dir); err != nil { // half of something that is not ours
@@ -54,8 +72,8 @@ func Install(ctx context.Context, version string) (string, error) {
 	return bin, os.Rename(temp, dir)
 }
 
-// binary returns the program in an installation: a link to a native binary, up to about 2.1.112 to a node script.
-func binary(dir string) string { return filepath.Join(dir, "node_modules", ".bin", "claude") }
+// binary returns the program in an installation: a link, of Claude Code to a native binary, up to about 2.1.112 to a node script.
+func (p program) binary(dir string) string { return filepath.Join(dir, "node_modules", ".bin", p.bin) }
 
 func cacheDir() (string, error) {
 	if dir := os.Getenv("AFTERYOU_TEST_CACHE"); dir != "" {
@@ -63,28 +81,28 @@ func cacheDir() (string, error) {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("finding a cache folder for Claude Code: %v\nhint: set AFTERYOU_TEST_CACHE", err)
+		return "", fmt.Errorf("finding a cache folder for what npm installs: %v\nhint: set AFTERYOU_TEST_CACHE", err)
 	}
 	return filepath.Join(dir, "afteryou", "claude-code"), nil
 }
 
-func npmInstall(ctx context.Context, dir, version string) error {
+func (p program) npmInstall(ctx context.Context, dir, version string) error {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return fmt.Errorf("installing Claude Code %s: %v\nhint: these tests drive the real program; they need node with npm", version, err)
+		return fmt.Errorf("installing %s %s: %v\nhint: these tests drive the real program; they need node with npm", p.name, version, err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, npm, "install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund",
-		"--prefix", dir, npmPackage+"@"+version)
+		"--prefix", dir, p.pkg+"@"+version)
 	cmd.Dir = dir
 	// npm needs what configures it (proxies, registry, its cache), and nothing that is Claude Code's.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "ANTHROPIC_") || strings.HasPrefix(e, "CLAUDE")
 	})
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("installing Claude Code %s: npm: %v\n%s", version, err, out)
+		return fmt.Errorf("installing %s %s: npm: %v\n%s", p.name, version, err, out)
 	}
 	return nil
 }
@@ -102,7 +120,7 @@ func check(ctx context.Context, bin, version string) error {
 	if err != nil {
 		return fmt.Errorf("%s --version: %v\n%s", bin, err, out)
 	}
-	if f := strings.Fields(string(out)); len(f) == 0 || f[0] != version {
+	if f := strings.Fields(string(out)); !slices.Contains(f, version) {
 		return fmt.Errorf("%s --version says %q, want %s", bin, out, version)
 	}
 	return nil

@@ -7,7 +7,10 @@
 
 const CALL = /\/v1\/messages(\?|$)|:(streamR|r)awPredict$|\/invoke(-with-response-stream)?$/
 const AFTERWARDS = new Set(['used', 'gone', 'bye']) // what is said of a request or a session that is over
+const GO_ON = { go: false } // as Claude Code does
 const GO = { go: true, verdict: 'pass' }
+const LOST = { status: 0, headers: {} } // the connection, before anything was answered
+const STOPPED = { status: -1, headers: {} } // by another module: nothing was sent
 
 let partner = null // a promise of where it listens; of null where there is nothing to ask; null: it must be started
 let lost = 0 // how often in a row it could not be asked
@@ -106,7 +109,7 @@ async function transcript($) { return (await $.session.info()).transcriptPath } 
 
 // seesRequests is whether http.fetch shows requests, by what can be known before there is one.
 async function seesRequests($) {
-  const [major, minor, patch] = (await $.session.version()).version.split(/[.-]/).map(Number)
+  const [major = 0, minor = 0, patch = 0] = (await $.session.version()).version.split(/[.-]/).map(Number)
   if (major * 1e6 + minor * 1e3 + patch < 2_001_321) return false
   return !Object.keys(await $.settings.read({ source: 'policy' })).length // an organization's guard hides it
 }
@@ -151,14 +154,12 @@ export const register = (on) => {
     let { go } = await hold($, 'ask', what, next.signal)
     for (;;) {
       if (!go) await hold($, 'ask', what, next.signal)
-      const sent = Date.now()
-      let status = 0, told = {}, answer, broken
-      try {
-        answer = await next(e)
-        status = answer.value?.status ?? answer.status ?? 0
-        told = answer.value?.headers ?? answer.headers ?? {}
-      } catch (x) { broken = x }
-      if (next.signal.aborted) { if (broken) throw broken; return answer }
+      const sent = Date.now(), answer = next(e)
+      const { status, headers: told } = await answer.then(({ value }) => value ?? STOPPED, () => LOST)
+      if (next.signal.aborted || status === STOPPED.status) {
+        void say($, 'gone', { session: what.session, id: what.id }).catch(() => {})
+        return answer
+      }
       const answered = say($, 'answer', { ...what, sent, status, headers: told }, next.signal)
       if (status && status < 400) { // nobody waits for what is said to it
         answered.catch(() => {})
@@ -168,39 +169,44 @@ export const register = (on) => {
       const a = await answered
       if (a.verdict === 'again') { go = a.go; continue }
       if (kind === '') a.verdict === 'later' ? resting.add(agent) : resting.delete(agent)
-      if (broken) throw broken
       return answer
     }
   }).catch(($, e, next) => next(e))
 
   on('turn.step', async function* ($, e, next) {
     const agent = loopOf(e)
+    compacting = false
     for (;;) {
-      if (!exact) {
-        try {
-          const what = await request($, { agent, kind: '', model: e.model })
-          await hold($, 'ask', what, next.signal)
-        } catch { return yield* next(e) }
-      }
-      const stream = next(e), kept = []
-      let r
+      let what // where this is the only gate
+      try {
+        if (!exact) await hold($, 'ask', (what = await request($, { agent, kind: '', model: e.model, steps: true })), next.signal)
+      } catch { return yield* next(e) }
+      const sent = Date.now(), stream = next(e), kept = []
+      let ahead, begun = false, r
       try {
         for (;;) {
-          const { value, done } = await stream.next()
+          const { value, done } = await (ahead ?? stream.next())
+          ahead = undefined
           if (done) { r = value; break }
           if (!seen) exact = false // an answer, and no request was shown
-          if (value.kind === 'engine' && resting.has(agent)) kept.push(value)
+          const engine = value.kind === 'engine'
+          if (what && !begun && engine) { // alone, and soon, it marks a rejection; an answer begins with two
+            ahead = stream.next()
+            const more = await within($, 80, ahead).catch(() => null)
+            begun = more ? !more.done : !kept.length && Date.now() - sent > 600
+            if (begun || !more) void say($, begun ? 'answer' : 'mark', { ...what, sent, status: 200 }).catch(() => {})
+          }
+          if (engine && (what ? !begun : resting.has(agent))) kept.push(value)
           else { yield* kept.splice(0); yield value }
         }
       } finally { if (!r) stream.return?.() }
-      void over($, 'used', agent, r.usage).catch(() => {})
       if (r.stopReason === null && kept.length && !next.signal.aborted) {
-        resting.delete(agent)
-        const session = await $.session.id().catch(() => '')
-        const a = await hold($, 'rest', { id: `${++serial}`, session, agent }, next.signal).catch(() => null)
+        if (what) yield* kept.splice(0) // why it failed stands in what is shown
+        const a = await revive($, agent, what, next.signal).catch(() => null)
         if (a?.go) continue
         if (a === null) return r // Esc: the prompt goes back
       }
+      void over($, 'used', agent, r.usage).catch(() => {})
       yield* kept
       return r
     }
@@ -218,6 +224,17 @@ export const register = (on) => {
     await say($, 'bye', { session: await $.session.id() }).catch(() => {})
     return next(e)
   }).catch(($, e, next) => next(e))
+}
+
+// revive blocks until a step that failed may be sent again, if it may.
+async function revive($, agent, what, signal) {
+  resting.delete(agent)
+  const of = { id: `${++serial}`, session: await $.session.id(), agent }
+  if (what) {
+    const [{ text }] = await $.session.messages({ last: 1, agentId: agent || undefined })
+    if ((await say($, 'dead', { ...what, text }, signal)).verdict !== 'later') return GO_ON
+  }
+  return hold($, 'rest', of, signal)
 }
 
 // over tells that the request of a turn is over, and what it took.

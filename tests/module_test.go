@@ -1,0 +1,149 @@
+package tests
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"afteryou/internal/fakeapi"
+	"afteryou/internal/realclaude"
+)
+
+// moduleDir makes a plugin of the module alone, whose partner is the binary under test. Each patch replaces one text of the
+// module by another, so that a test sees what becomes of a session whose module is broken.
+func moduleDir(t testing.TB, patches ...string) (dir string) {
+	t.Helper()
+	module, err := os.ReadFile(filepath.Join("plugin", "hooks", "afteryou.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(module)
+	for i := 0; i+1 < len(patches); i += 2 {
+		if strings.Count(text, patches[i]) != 1 {
+			t.Fatalf("the module has %d times %q, want it once", strings.Count(text, patches[i]), patches[i])
+		}
+		text = strings.Replace(text, patches[i], patches[i+1], 1)
+	}
+	dir = t.TempDir()
+	for name, text := range map[string]string{
+		".claude-plugin/plugin.json": `{"name":"afteryou","version":"0.1.0","description":"Takes turns."}`,
+		"hooks/hooks.json":           `{"modules":["./afteryou.js"]}`,
+		"hooks/afteryou.js":          text,
+		"hook.sh":                    "#!/bin/sh\nexec " + afteryou + " hook \"$@\"\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// inside is a session with the module, started directly.
+func (m *machine) inside(name, dir string, extra ...string) realclaude.Session {
+	m.t.Helper()
+	s := m.direct(m.session(name, extra...))
+	s.Args = []string{"--plugin-dir", dir}
+	return s
+}
+
+// silently is print, of a session that may say nothing on standard error.
+func (m *machine) silently(s realclaude.Session, args ...string) realclaude.Result {
+	m.t.Helper()
+	r := m.print(s, args...)
+	if r.Stderr != "" {
+		m.t.Errorf("it says %q on standard error", r.Stderr)
+	}
+	return r
+}
+
+// The module is small enough to be read, and Claude Code takes it as it stands.
+func TestRealModuleIsValid(t *testing.T) {
+	t.Parallel()
+	module, err := os.ReadFile(filepath.Join("plugin", "hooks", "afteryou.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(module), "\n"); n > 250 {
+		t.Errorf("the module has %d lines, want 250 at most", n)
+	}
+	m := newMachine(t, fakeapi.Config{})
+	m.command(m.session("author"), "plugin", "validate", moduleDir(t))
+	cmd := exec.CommandContext(t.Context(), m.claude, "plugin", "validate", moduleDir(t, "on('turn.step'", "on('turn.stop'"))
+	cmd.Env = m.session("author").Env
+	if out, err := cmd.CombinedOutput(); err == nil {
+		t.Errorf("a module that names an unknown event is taken: %s", out)
+	}
+}
+
+// typed is the module with the types that its functions have by the declarations of Claude Code: the source itself goes without.
+func typed(module string) string {
+	helper := regexp.MustCompile(`(?m)^(?:async )?function\*? \w+\((\$[^)]*)\)`)
+	module = helper.ReplaceAllStringFunc(module, func(head string) string {
+		doc := "/**"
+		for name := range strings.SplitSeq(helper.FindStringSubmatch(head)[1], ",") {
+			name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
+			kind := "any="
+			if name == "$" {
+				kind = `import("claude-code").EngineInterface`
+			}
+			doc += " @param {" + kind + "} " + name
+		}
+		return doc + " */ " + head
+	})
+	module = strings.ReplaceAll(module, ".return?.()", ".return?.(/** @type {any} */ (undefined))")
+	return strings.Replace(module, "export const register", `/** @param {import("claude-code").On} on */ export const register`, 1)
+}
+
+// 1. A session writes the declarations of its version into the plugin's directory. 2. TypeScript's checker finds nothing in
+// the module that is not of their types.
+func TestRealModuleIsTyped(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(1)})
+	tsc, err := realclaude.InstallTypeScript(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := moduleDir(t)
+	terminal := m.open(m.inside("author", dir))
+	declared := filepath.Join(dir, ".claude-plugin", "types", "tsconfig.json")
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(declared); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no declarations are written")
+		}
+	}
+	terminal.Close()
+	config := `{ "extends": "./.claude-plugin/types/tsconfig.json", "include": ["hooks"],
+		"compilerOptions": { "allowJs": true, "checkJs": true, "noImplicitAny": false } }`
+	if err := os.WriteFile(filepath.Join(dir, "tsconfig.json"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	check := func(module string) string {
+		if err := os.WriteFile(filepath.Join(dir, "hooks", "afteryou.js"), []byte(module), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := exec.CommandContext(t.Context(), tsc, "-p", dir).CombinedOutput() // its exit code says no more
+		return string(out)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "hooks", "afteryou.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := typed(string(data))
+	if out := check(module); out != "" {
+		t.Errorf("the module is not of the declared types:\n%s", out)
+	}
+	if out := check(strings.Replace(module, "$.session.id()", "$.session.idd()", 1)); !strings.Contains(out, "idd") {
+		t.Errorf("a call that is not declared is let through: %q", out)
+	}
+}
