@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	unsaid  = 0.75 // calls per second after the first rejection, where nobody says how long to wait
+	unsaid  = 0.7  // calls per second after the first rejection, where nobody says how long to wait
 	fuller  = 0.5  // by so much the bucket is fuller, on average, when a pace that is hardly too high empties it
 	proving = 4    // so many calls at a pace prove something of it
 	kept    = 0.95 // and so much of what they prove is kept

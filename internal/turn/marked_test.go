@@ -30,7 +30,7 @@ func TestMarked(t *testing.T) {
 			if s.retries() > 0 || s.trials() > 0 {
 				s.Errorf("%d retries, %d trials", s.retries(), s.trials())
 			}
-			if next := s.Admit(at(3), everybody); next.After(at(4.4)) {
+			if next := s.Admit(at(3), everybody); next.After(at(4.5)) {
 				s.Errorf("the next goes at %v", next)
 			}
 		}},
