@@ -151,8 +151,9 @@ func (s Scenario) fullSpeed(accepted []fakeapi.Request, c change) *float64 {
 
 type span struct{ from, until time.Time }
 
-// wants returns the times during which somebody wanted a call, in order and without overlap.
-func wants(accepted []fakeapi.Request) (list []span) {
+// wants returns the times during which somebody wanted a call, in order and without overlap: no call of the kind that is limited
+// apart.
+func wants(accepted []fakeapi.Request, apart fakeapi.Kind) (list []span) {
 	type caller struct{ session, agent string }
 	ends := make(map[caller]time.Time) // of the last answer
 	within := make(map[string]time.Time)
@@ -167,7 +168,7 @@ func wants(accepted []fakeapi.Request) (list []span) {
 		case c.Agent == "" && within[c.Session].After(from): // the session waits for its subagents
 			from = within[c.Session]
 		}
-		if from = from.Add(thinks); from.Before(c.Arrived) {
+		if from = from.Add(thinks); from.Before(c.Arrived) && c.Kind != apart {
 			list = append(list, span{from, c.Arrived})
 		}
 		ends[k] = c.Ended
@@ -193,7 +194,11 @@ func (s Scenario) wasted(accepted []fakeapi.Request, changes []change) (room, fu
 	if len(accepted) == 0 {
 		return 0, 0
 	}
-	wanted := wants(slices.DeleteFunc(slices.Clone(accepted), func(c fakeapi.Request) bool { return !s.foreseen(c) }))
+	apart := fakeapi.Kind("")
+	if s.Server.PerModel {
+		apart = fakeapi.Check
+	}
+	wanted := wants(slices.DeleteFunc(slices.Clone(accepted), func(c fakeapi.Request) bool { return !s.foreseen(c) }), apart)
 	at := accepted[0].Arrived
 	limits := s.limits(1)
 	requests, input := fakeapi.Full(limits.Requests, at), fakeapi.Full(limits.Input, at)
@@ -214,6 +219,9 @@ func (s Scenario) wasted(accepted []fakeapi.Request, changes []change) (room, fu
 			requests = requests.Limited(changes[0].limits.Requests, now)
 			input = input.Limited(changes[0].limits.Input, now)
 			changes = changes[1:]
+		}
+		if c.Kind == apart {
+			continue
 		}
 		until(c.Arrived)
 		requests = requests.Take(1, c.Arrived)
