@@ -20,9 +20,11 @@ type Run struct {
 	Side map[fakeapi.Kind]int `json:"side,omitempty"`
 	Dead int                  `json:"dead"` // sessions that did not finish their work
 	// Refused counts tools that did not run: in these races only one whose check was limited does not.
-	Refused int         `json:"refused_tools"`
-	Exits   map[int]int `json:"exits"`          // sessions by exit code
-	Says    []string    `json:"says,omitempty"` // lines on stderr; on terminals, lines on the screen that speak of a limit
+	Refused int `json:"refused_tools"`
+	// HeldBy counts the sessions by what held their calls, as far as they lived for a second.
+	HeldBy map[Gate]int `json:"held_by,omitempty"`
+	Exits  map[int]int  `json:"exits"`          // sessions by exit code
+	Says   []string     `json:"says,omitempty"` // lines on stderr; on terminals, lines on the screen that speak of a limit
 	// Jain is Jain's index of the times at which the sessions that lived had their last answer: 1 is all at once.
 	Jain float64 `json:"jain"`
 	// Recorded counts the 429s in Claude Code's own transcripts.
@@ -59,7 +61,7 @@ const (
 	fullSpan  = 10 // seconds and calls
 )
 
-// measure returns what the server's log tells of a run. It does not set Wall, Dead, Exits, Says and Recorded, and counts who died
+// measure returns what the server's log tells of a run. It does not set Wall, Dead, Exits, HeldBy, Says and Recorded, and counts who died
 // in Jain until its last answer.
 func (s Scenario) measure(log []fakeapi.Request, changes []change) (r Run) {
 	if len(log) == 0 {
