@@ -234,7 +234,7 @@ func TestRealModuleAfterClear(t *testing.T) {
 	m.ask(terminal, "hello")
 	m.sees(terminal, "● done")
 	m.ask(terminal, "/clear")
-	m.sees(terminal, "(no content)")
+	m.until("an empty screen", func([]fakeapi.Request) bool { return !strings.Contains(terminal.Screen(), "● done") })
 	m.ask(terminal, "again")
 	m.until("two calls", func(log []fakeapi.Request) bool { return len(m.api.Answers()) >= 2 })
 	m.sees(terminal, "● done")
