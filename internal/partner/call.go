@@ -51,6 +51,7 @@ type message struct {
 	Model    string  `json:"model"`
 	Kind     string  `json:"kind"`     // "": of a turn; else a side request
 	Size     float64 `json:"size"`     // of its body, in bytes
+	Most     float64 `json:"most"`     // how many tokens it may be answered at most
 	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
 	Cloud    bool    `json:"cloud"`    // it goes to a cloud, where no 429 says when to come again
 	Steps    bool    `json:"steps"`    // it is a step of a turn, whose requests nobody sees
@@ -175,7 +176,8 @@ func (p *partner) join(m message) *call {
 		wait = min(wait, patience)
 	}
 	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait)}
-	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID), Rank: ranks[m.Kind], Inside: true, News: toldBy(m)})
+	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID), Rank: ranks[m.Kind], Inside: true, News: toldBy(m),
+		Size: limit.Costs{Input: m.Size / 4, Output: m.Most}})
 	p.calls[m.ID] = c
 	return c
 }
@@ -200,17 +202,21 @@ func (p *partner) wait(c *call) {
 	}, p.gate.Log)
 }
 
+// kept is how long the module may be kept waiting for an answer.
+func (p *partner) kept() time.Duration {
+	if p.unattended {
+		return poll
+	}
+	return pollSeen
+}
+
 // hold blocks until the call may be sent, or for as long as the module may be kept waiting. Where the module hangs up, the person
 // stopped it.
 func (p *partner) hold(ctx context.Context, id string, c *call) reply {
-	most := poll
-	if !p.unattended {
-		most = pollSeen
-	}
 	c.polls++
 	done := c.done
 	p.mu.Unlock()
-	timer := time.NewTimer(most)
+	timer := time.NewTimer(p.kept())
 	defer timer.Stop()
 	goes := false
 	select {

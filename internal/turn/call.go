@@ -83,6 +83,9 @@ type Call struct {
 	Woken  bool   `json:"woken,omitempty"`  // its turn was given to wake the session
 	Answer string `json:"answer,omitempty"` // the last answer that was counted, where no rows tell of requests
 
+	// Size is what its request looks like: tokens of its body, and the most that it asks for. It counts while nothing is known
+	// of its key's calls or of first calls.
+	Size     limit.Costs `json:"size,omitzero"`
 	Expected limit.Costs `json:"expected,omitzero"` // what it was thought to take when it was sent
 	Took     limit.Costs `json:"took,omitzero"`     // what it took; zero: not told yet
 	// Reserved is what the mirrored buckets gave for it and may get back.

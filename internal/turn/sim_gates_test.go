@@ -43,6 +43,9 @@ func (s *sim) ask(c *simCall) {
 	case s.mute:
 		call.News = ByNext
 	}
+	if s.sized {
+		call.Size = limit.Costs{Input: c.cost * 1.2, Output: 32000}
+	}
 	if s.rankless {
 		call.Rank = Normal
 	}

@@ -131,6 +131,8 @@ func modules() (list []scenario) {
 	}
 	sc := scenario{class: "module, generous", sessions: 6, calls: 5, rpm: 1000, burst: 200, latency: 1.8, first: .8, headers: 1}
 	list = append(list, sc)
+	list = append(list, scenario{class: "module, tokens", sessions: 12, calls: 6, rpm: 1000, burst: 1000, tpm: 50000, tburst: 25000, latency: 3, first: .4,
+		headers: 1, unlike: true, sized: true})
 	for _, sc := range list {
 		if sc.class == "module, first contact" || sc.class == "module, generous" {
 			sc.class = strings.Replace(sc.class, "module", "steps", 1)

@@ -103,7 +103,7 @@ func (a *Account) tried(now time.Time, c *Call) {
 	case c.Guessed && at.After(c.Sent):
 		a.resent(c, at)
 	}
-	if c.Rejections == 1 {
+	if c.Rejections == 1 && l.Answers > 0 {
 		l.Pace.Waited(c.Sent.Sub(c.Refused))
 	}
 	later := len(a.all(func(o *Call) bool { return o.Class == c.Class && o != c && o.counted() && o.Sent.After(c.Sent) }))

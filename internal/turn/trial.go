@@ -24,7 +24,7 @@ const (
 
 // singles are how many calls go one by one at first where Claude Code makes again those that are rejected: several that it makes
 // again at once are rejected again.
-const singles = 3
+const singles = 4
 
 // doubtMost bounds for how long a call is in doubt: after a longer wait those that were told to wait come back together.
 const doubtMost = 10 * time.Second

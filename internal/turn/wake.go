@@ -68,7 +68,7 @@ func (a *Account) takeOver(now time.Time, c Call) bool {
 		return false
 	}
 	w.Event, w.Process, w.Waiter, w.Rules, w.Print, w.News, w.Model, w.Seen = c.Event, c.Process, c.Waiter, c.Rules, c.Print, c.News, c.Model, now
-	w.Rank, w.Inside = c.Rank, c.Inside
+	w.Rank, w.Inside, w.Size = c.Rank, c.Inside, c.Size
 	if w.Phase == Granted {
 		a.unsend(w)
 		w.Granted, w.Paced = now, false

@@ -150,7 +150,7 @@ export const register = (on) => {
     const model = parsed.model ?? decodeURIComponent(/\/models?\/([^/:]+)/.exec(e.url)?.[1] ?? '')
     const signed = e.url.includes('/invoke') // for five minutes
     const patience = Math.min(Number(headers['x-stainless-timeout'] ?? 600), signed ? 300 : Infinity)
-    const what = await request($, { agent, kind, model, size: body.length, patience, cloud: !/\/messages(\?|$)/.test(e.url) })
+    const what = await request($, { agent, kind, model, size: body.length, most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url) })
     let { go } = await hold($, 'ask', what, next.signal)
     for (;;) {
       if (!go) await hold($, 'ask', what, next.signal)
@@ -175,7 +175,6 @@ export const register = (on) => {
 
   on('turn.step', async function* ($, e, next) {
     const agent = loopOf(e)
-    compacting = false
     for (;;) {
       let what // where this is the only gate
       try {
@@ -212,8 +211,10 @@ export const register = (on) => {
     }
   }).catch(async function* ($, e, next) { return yield* next(e) })
 
-  on('classic.PreCompact', ($, e, next) => { compacting = true; return next(e) }).catch(($, e, next) => next(e))
-  on('classic.PostCompact', ($, e, next) => { compacting = false; return next(e) }).catch(($, e, next) => next(e))
+  on('session.compact', async ($, e, next) => {
+    compacting = true
+    try { return await next(e) } finally { compacting = false }
+  }).catch(($, e, next) => next(e))
 
   on('turn.complete', async ($, e, next) => {
     if (e.reason !== 'answer') await over($, 'gone', loopOf(e)).catch(() => {})
