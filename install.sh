@@ -174,6 +174,9 @@ left() {
 	for each in "$HOME/.bashrc" "$HOME/.bash_aliases" "$HOME/.bash_profile" "$HOME/.profile" "${ZDOTDIR:-$HOME}/.zshrc" "${XDG_CONFIG_HOME:-$HOME/.config}/fish/config.fish"; do
 		grep -EHn '^[^#]*alias[[:space:]]+claude[=[:space:]].*afteryou.* run' "$each" 2>/dev/null || true
 	done
+	case $(readlink "${CLAUDE_CONFIG_DIR:-$HOME/.claude}/skills/afteryou" 2>/dev/null) in
+	*/afteryou/plugin-*) echo "${CLAUDE_CONFIG_DIR:-$HOME/.claude}/skills/afteryou: a link to afteryou's module" ;;
+	esac
 	(
 		IFS=:
 		for each in $PATH; do

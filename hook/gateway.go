@@ -41,7 +41,7 @@ func Direct(getenv func(string) string) func(string) string {
 	}
 }
 
-// visit notes that a session comes or goes whose calls a gateway counts. There is nothing to wait for, and nothing to
+// visit notes that a session comes or goes whose calls a gateway or a module counts. There is nothing to wait for, and nothing to
 // be read in its transcripts.
 func (w *waiter) visit(ctx context.Context) error {
 	if w.event.Name != "SessionStart" && w.event.Name != "SessionEnd" {

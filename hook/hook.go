@@ -93,7 +93,7 @@ func read(in io.Reader) (event, error) {
 // What goes wrong goes into the log and, once a session, to the person; the session goes on all the same.
 func (h *Hook) Run(ctx context.Context, in io.Reader, out io.Writer) {
 	e, err := read(in)
-	if err == nil && e.Name == "UserPromptSubmit" && strings.TrimSpace(e.Prompt) == StatusPrompt {
+	if err == nil && e.asksStatus() {
 		h.status(out)
 		return
 	}
@@ -135,7 +135,11 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 		return h.Trouble
 	}
 	w := waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}
-	if _, ok := gateway(h.Getenv); ok {
+	_, behind := gateway(h.Getenv)
+	switch inside := module(h.Getenv); {
+	case inside && !behind && e.Name == "StopFailure":
+		return w.died(ctx)
+	case inside || behind:
 		return w.visit(ctx)
 	}
 	v, err := h.Store.View()

@@ -220,6 +220,7 @@ func (w *waiter) register(now time.Time, s *turn.State, written int64) *turn.Ses
 		}
 	}
 	_, session.Gateway = gateway(w.Getenv)
+	session.Gate = gateOf(session, w.process)
 	session.Account, session.Process, session.Dir = w.account, w.process, w.event.Dir
 	s.Called(now, w.event.Session)
 	return session

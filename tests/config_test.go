@@ -187,13 +187,14 @@ func TestHooksRunWithTheFlagBeforeTheEnvironmentBeforeTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := p.path(".config/afteryou/config.toml")
+	p.env = slices.DeleteFunc(p.env, func(e string) bool { return e == noModule })
 	clean := append(p.env, "PROGRAM="+afteryou, "FORCE="+p.path("force"))
 	names, _ := settingNames(t)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			p.t = t
 			var values []string
-			for _, value := range []string{p.path("real/claude"), other, "strict", "on", "off", "true", "false", "none", "interactive", "7s", "8s", "7", "8", "23:00-07:00"} {
+			for _, value := range []string{p.path("real/claude"), other, "strict", "on", "off", "true", "false", "none", "interactive", "7s", "8s", "7", "8", "23:00-07:00", "auto"} {
 				if (name != "claude" || value[0] == '/') && takes(t, name, value) {
 					values = append(values, value)
 				}

@@ -214,6 +214,17 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 		{name: "the plugin in a version without PostToolBatch", version: "2.1.90", fault: func(s *person) { onPath(s); s.write(settings, plugin("{}"), 0o600) },
 			check: "hooks", grade: "note", says: "just at prompts and subagents", cure: "claude update", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
 
+		{name: "the module is not there", env: []string{withModule},
+			check: "module", grade: "note", says: "only sessions that afteryou run starts find it", cure: "afteryou install hooks*"},
+		{name: "the module of another afteryou", env: []string{withModule}, fault: func(s *person) {
+			mkdir(s.path(".claude/skills"))
+			os.Symlink("/gone/afteryou/plugin-0123456789ab", s.path(".claude/skills/afteryou"))
+		}, check: "module", grade: "broken", says: ".claude/skills/afteryou leads to that of another afteryou", cure: "afteryou install hooks*"},
+		{name: "the module is switched off", // as it comes here
+			check: "module", grade: "note", says: "it is switched off", cure: "set module to auto", by: func(s *person) { s.env = append(s.env, withModule) }},
+		{name: "no module in safe mode", env: []string{withModule, "CLAUDE_CODE_SAFE_MODE=1"},
+			check: "module", grade: "note", says: "loads none here: CLAUDE_CODE_SAFE_MODE", by: func(s *person) { s.env = append(s.env, "CLAUDE_CODE_SAFE_MODE=") }},
+
 		{name: "the alias is shadowed", fault: func(s *person) { s.sh("echo \"alias claude='claude --model opus'\" >> .bashrc") },
 			check: "command", grade: "broken", says: "is not in force: claude is alias claude='claude --model opus'", cure: "afteryou install alias*"},
 		{name: "the alias is unset later", fault: func(s *person) { s.sh("echo 'unalias claude' >> .bashrc") },
@@ -221,7 +232,7 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 		{name: "the alias leads to an afteryou that is gone", fault: func(s *person) { s.sh("sed -i 's|claude=.*|claude=\"/gone/afteryou run --\"|' .bashrc") },
 			check: "command", grade: "broken", says: "/gone/afteryou, which is not there", cure: "afteryou install alias*"},
 
-		{name: "sessions without the long wait", // as they come
+		{name: "sessions without the long wait", version: "2.1.280", // as they come
 			check: "watchdog", grade: "note", says: "die of a retry-after above 60 s", cure: "afteryou install hooks --watchdog", by: func(s *person) { s.sh("afteryou install hooks --watchdog --yes") }},
 		{name: "the watchdog is switched off", env: []string{"CLAUDE_CODE_RETRY_WATCHDOG=0"},
 			check: "watchdog", grade: "broken", says: `is "0" in your environment`, cure: "take it out", by: func(s *person) { s.env = append(s.env, "CLAUDE_CODE_RETRY_WATCHDOG=1") }},

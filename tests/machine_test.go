@@ -60,6 +60,7 @@ func (m *machine) session(name string, extra ...string) realclaude.Session {
 		"XDG_CONFIG_HOME=" + filepath.Join(m.dir, "config"),
 		"XDG_CACHE_HOME=" + filepath.Join(m.dir, "cache"),
 		"AFTERYOU_CLAUDE=" + m.claude,
+		noModule,
 		"AFTERYOU_GATEWAY=off", // the server is at a base URL of its own, where "auto" would be on
 	}, append(m.extra, extra...)...)
 	return realclaude.Session{

@@ -64,7 +64,7 @@ func newInside(t *testing.T, c fakeapi.Config, extra ...string) *machine {
 // inside is a session with the module, started directly.
 func (m *machine) inside(name, dir string, extra ...string) realclaude.Session {
 	m.t.Helper()
-	s := m.direct(m.session(name, extra...))
+	s := m.direct(m.session(name, append(extra, withModule)...))
 	s.Args = []string{"--plugin-dir", dir}
 	return s
 }

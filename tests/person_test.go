@@ -26,6 +26,12 @@ echo out; echo err >&2
 exit ${STUB_EXIT:-0}
 `
 
+// noModule has sessions take turns by hooks though their Claude Code knows modules; withModule does not.
+const (
+	noModule   = "AFTERYOU_MODULE=off"
+	withModule = "AFTERYOU_MODULE=auto"
+)
+
 // person is a user with a clean environment. Their claude is real/claude in their home; bin is before it on PATH.
 type person struct {
 	t       *testing.T
@@ -40,6 +46,7 @@ func newPerson(t *testing.T, env ...string) *person {
 	p := &person{t: t, program: afteryou, home: t.TempDir()}
 	p.env = append([]string{
 		"HOME=" + p.home, "SHELL=/bin/bash", "TERM=xterm", "PATH=" + p.path("bin") + ":" + p.path("real") + ":/usr/bin:/bin",
+		noModule, // the hooks and the glass are what most tests are of
 	}, env...)
 	p.write("real/claude", stub, 0o755)
 	return p

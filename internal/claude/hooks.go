@@ -83,10 +83,20 @@ type group struct {
 // Hooks returns our handlers in the shape of a settings file's "hooks" object, for the events that v knows. The zero
 // Version counts as the newest; for a version that is too old the object is empty. The same handler written in two settings
 // files runs once, so everyone must write them from here.
-func Hooks(self string, v Version) json.RawMessage {
+func Hooks(self string, v Version) json.RawMessage { return hooks(self, v, "") }
+
+// DeathHooks are those of Hooks that matter where the module holds the calls: a turn that died all the same is told of, and the
+// session woken.
+func DeathHooks(self string, v Version) json.RawMessage { return hooks(self, v, "StopFailure") }
+
+// hooks is Hooks, for one event where only names it.
+func hooks(self string, v Version, only string) json.RawMessage {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	for _, e := range events {
+		if only != "" && e.name != only {
+			continue
+		}
 		if !v.IsZero() && (v.Less(e.since) || !e.until.IsZero() && !v.Less(e.until)) || v.IsZero() && !e.until.IsZero() {
 			continue
 		}

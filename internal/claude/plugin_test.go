@@ -51,8 +51,12 @@ func pluginHooks(t *testing.T) map[string][]byte {
 	}
 	texts := make(map[string][]byte)
 	for name, events := range files {
+		file := map[string]any{"hooks": events}
+		if name == "hooks.json" {
+			file["modules"] = []string{"./afteryou.js"} // versions that know none pass over it
+		}
 		var b bytes.Buffer
-		if err := json.Indent(&b, compact(map[string]any{"hooks": events}), "", "  "); err != nil {
+		if err := json.Indent(&b, compact(file), "", "  "); err != nil {
 			t.Fatal(err)
 		}
 		texts[name] = append(b.Bytes(), '\n')
@@ -60,7 +64,7 @@ func pluginHooks(t *testing.T) map[string][]byte {
 	return texts
 }
 
-// The plugin brings the hooks that run injects.
+// The plugin brings the hooks that run injects, and the module.
 func TestPluginHasOurHooks(t *testing.T) {
 	const dir = "../../plugin/hooks"
 	want := pluginHooks(t)
@@ -72,8 +76,8 @@ func TestPluginHasOurHooks(t *testing.T) {
 		}
 	}
 	there, err := filepath.Glob(dir + "/*")
-	if err != nil || len(there) != len(want) {
-		t.Errorf("the plugin has %q, %v; want %d files", there, err, len(want))
+	if err != nil || len(there) != len(want)+1 {
+		t.Errorf("the plugin has %q, %v; want %d files and the module", there, err, len(want))
 	}
 	var manifest struct{ Hooks []string }
 	data, err := os.ReadFile("../../plugin/.claude-plugin/plugin.json")

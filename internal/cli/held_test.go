@@ -107,18 +107,18 @@ func TestNamesInTheJSONOfStatus(t *testing.T) {
 		t.Fatalf("the limits are %q, want %q", ids, want)
 	}
 	for i, want := range []string{
-		"calls_per_minute cool_down id name sessions turns waiting",
-		"calls_per_minute id name sessions turns usage_limit waiting",
-		"calls_per_minute id name sessions turns waiting",
+		"calls_per_minute cool_down gates id name sessions turns waiting",
+		"calls_per_minute gates id name sessions turns usage_limit waiting",
+		"calls_per_minute gates id name sessions turns waiting",
 	} {
 		if is := names(got.Pools[i]); is != want || got.Pools[i]["sessions"] != 1.0 {
 			t.Errorf("%s has %s, want %s, and one session", ids[i], is, want)
 		}
 	}
-	if got, want := names(got.Pools[1]["waiting"].([]any)[0]), "agent place seconds session since until why"; got != want {
+	if got, want := names(got.Pools[1]["waiting"].([]any)[0]), "agent gate place seconds session since until why"; got != want {
 		t.Errorf("who waits has %s, want %s", got, want)
 	}
-	if got, want := names(got.Pools[2]["turns"].([]any)[0]), "seconds session since"; got != want {
+	if got, want := names(got.Pools[2]["turns"].([]any)[0]), "gate seconds session since"; got != want {
 		t.Errorf("who has a turn has %s, want %s", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -50,6 +51,15 @@ func serveEvent(c call) (code int, err error) {
 
 // serve is serveEvent, with h filled in as far as it came.
 func serve(c call, h *hook.Hook) int {
+	var event io.Reader = c.in
+	word := strings.Join(c.args, " ")
+	if word == "" {
+		data, err := io.ReadAll(c.in) // what was read till then is for Run to complain of
+		if err == nil && hook.GivesWay(os.Getenv, data) {
+			return 0
+		}
+		event = bytes.NewReader(data)
+	}
 	h.Store, h.Trouble = lockfile.Open(stateDir())
 	h.Getenv, h.Pool = os.Getenv, pool(hook.Direct(os.Getenv))
 	h.Status = func(out io.Writer) error {
@@ -70,18 +80,18 @@ func serve(c call, h *hook.Hook) int {
 		return 0
 	}
 	h.Rules, h.MaxWait, h.Notify = s.Rules, s.MaxWait, s.Notify
-	word := ""
-	if len(c.args) > 0 {
-		word = c.args[0]
-	}
-	switch {
-	case word == "mod":
-		servesModule(c, h)
+	switch word {
+	case "mod", "mod once":
+		if s.Module {
+			servesModule(c, h, word == "mod once")
+		}
 		return 0
-	case word != "wake":
-		h.Run(context.Background(), c.in, c.out)
-		return 0
-	case !s.Resume:
+	case "wake":
+		if !s.Resume {
+			return 0
+		}
+	default:
+		h.Run(context.Background(), event, c.out)
 		return 0
 	}
 	if s.Probe && claude.HasKey(os.Getenv) {
@@ -96,9 +106,11 @@ func serve(c call, h *hook.Hook) int {
 	return 0
 }
 
-// servesModule is the partner of the module that started us, until Claude Code is gone. Where a gateway of ours takes the turns, and
-// where the state can't be used, it says nothing and ends, and the module does nothing.
-func servesModule(c call, h *hook.Hook) {
+// servesModule is the partner of the module that started us, until Claude Code is gone. Where a gateway of ours takes the turns,
+// where the module is switched off and where the state can't be used, it says nothing and ends, and the module does nothing.
+//
+// Once is for one word of the module, where no partner answers it.
+func servesModule(c call, h *hook.Hook, once bool) {
 	if h.Store == nil || hook.Gated(os.Getenv) {
 		return
 	}
@@ -107,7 +119,7 @@ func servesModule(c call, h *hook.Hook) {
 	defer stop()
 	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()), Notify: h.Notify}
 	var err error
-	if len(c.args) > 1 && c.args[1] == "once" {
+	if once {
 		err = partner.Once(ctx, config, c.in, c.out)
 	} else {
 		h.Store.Sweep()

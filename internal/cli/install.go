@@ -32,7 +32,7 @@ type installation struct {
 func installCommand() command {
 	c, i := installer("install")
 	c.args, c.summary = "[hooks|alias|completions|shim|all] [--dry-run] [--yes]", "hooks for every session, and an alias"
-	c.about = "hooks go into Claude Code's settings, so that sessions take turns however they are started; --watchdog puts CLAUDE_CODE_RETRY_WATCHDOG there too, as run does for its sessions. " +
+	c.about = "hooks go into Claude Code's settings, and a module to where Claude Code 2.1.286 and later finds it, so that sessions take turns however they are started; --watchdog puts CLAUDE_CODE_RETRY_WATCHDOG there too, as run does for its sessions. " +
 		"alias makes claude mean afteryou run in bash, zsh and fish. shim does the same by a link named claude earlier on PATH. " +
 		"completions go to where bash, zsh and fish look for them. " +
 		"all, and nothing said, is hooks, alias and completions. The changes are shown, and made once you agree."
@@ -162,7 +162,9 @@ func (i installation) plan(u install.User, target string) ([]install.Change, err
 	case target == "shim":
 		return one(u.Shim(i.dir))
 	case i.away:
-		return one(u.NoHooks())
+		list := u.NoModule(dataDir())
+		c, err := u.NoHooks()
+		return append(list, c), err
 	}
 	s, err := loadSettings()
 	if err != nil {
@@ -176,7 +178,12 @@ func (i installation) plan(u install.User, target string) ([]install.Change, err
 	if err != nil {
 		return nil, fmt.Errorf("%w\nhint: hooks are written for the version that is installed", err)
 	}
-	return one(u.Hooks(v, i.long))
+	c, err := u.Hooks(v, i.long)
+	if err != nil || !s.Module {
+		return append(u.NoModule(dataDir()), c), err
+	}
+	m, err := u.Module(dataDir())
+	return []install.Change{c, m}, err
 }
 
 // ask asks the person, unless told not to. An error is a no.

@@ -22,6 +22,9 @@ func stateDir() string { return filepath.Join(xdg.StateHome, "afteryou") }
 // cacheDir is where what was found out about Claude Code is kept.
 func cacheDir() string { return filepath.Join(xdg.CacheHome, "afteryou") }
 
+// dataDir is where the plugin is unpacked.
+func dataDir() string { return filepath.Join(xdg.DataHome, "afteryou") }
+
 // loadSettings reads the settings in force. On an error they hold what was good.
 func loadSettings() (config.Settings, error) { return config.Load(configPath(), os.Getenv) }
 

@@ -15,6 +15,7 @@ import (
 type report struct {
 	Pools []poolReport `json:"pools"`
 
+	mixed      bool              // not all sessions are held by the same
 	dirs       map[string]string // where each session works
 	rejections []time.Time       // the last one of each caller
 }
@@ -23,6 +24,7 @@ type poolReport struct {
 	ID       string         `json:"id"`
 	Name     string         `json:"name"`
 	Sessions int            `json:"sessions"`
+	Gates    map[string]int `json:"gates,omitempty"` // how many of them are held by what: module, steps, gateway, hooks
 	CoolDown *coolDown      `json:"cool_down,omitempty"`
 	Usage    *coolDown      `json:"usage_limit,omitempty"`
 	GaveUp   bool           `json:"gave_up,omitempty"`  // limits without a time came too often in a row
@@ -55,6 +57,7 @@ type callerReport struct {
 	Place   int       `json:"place,omitempty"`
 	Session string    `json:"session"`
 	Agent   string    `json:"agent,omitempty"`
+	Gate    string    `json:"gate,omitempty"` // what holds its calls
 	Dir     string    `json:"dir,omitempty"`
 	PID     int       `json:"pid,omitempty"`
 	Since   time.Time `json:"since"`
@@ -85,9 +88,12 @@ func see(store *lockfile.Store) (report, error) {
 func reportOf(s *turn.State, now time.Time) report {
 	s.Forget(now, lockfile.Alive)
 	r := report{Pools: []poolReport{}, dirs: make(map[string]string)}
+	gates := make(map[string]bool)
 	for id, session := range s.Sessions {
 		r.dirs[id] = session.Dir
+		gates[session.HeldBy()] = true
 	}
+	r.mixed = len(gates) > 1
 	for _, id := range slices.Sorted(maps.Keys(s.Accounts)) {
 		a := s.Accounts[id]
 		for _, c := range a.Calls {
@@ -104,6 +110,7 @@ func reportOf(s *turn.State, now time.Time) report {
 			for _, session := range s.Sessions {
 				if shares(session, id, class) {
 					one.Sessions++
+					one.Gates[session.HeldBy()]++
 				}
 			}
 			one.callers(s, id, class, now)
@@ -127,14 +134,14 @@ func classesOf(a *turn.Account) []string {
 	return slices.Compact(classes)
 }
 
-// shares reports whether a session's calls count to a class. Those of a gateway's session are told apart, others are not.
+// shares reports whether a session's calls count to a class. Those of a session whose calls are told exactly are told apart, others are not.
 func shares(session *turn.Session, account, class string) bool {
-	return session.Account == account && session.Gateway == (class != "")
+	return session.Account == account && session.Exact() == (class != "")
 }
 
 func limitsOf(a *turn.Account, class string, now time.Time) poolReport {
 	l := a.Class(class)
-	one := poolReport{GaveUp: l.CoolDown.GaveUp(), Rate: l.Pace.Rate * 60, Turns: []callerReport{}, Waiting: []callerReport{}}
+	one := poolReport{Gates: make(map[string]int), GaveUp: l.CoolDown.GaveUp(), Rate: l.Pace.Rate * 60, Turns: []callerReport{}, Waiting: []callerReport{}}
 	if until := a.CoolsUntil(now, class); !until.IsZero() {
 		one.CoolDown = &coolDown{until, until.Sub(now).Seconds(), l.CoolDown.Why, l.CoolDown.Blind && until.Equal(l.CoolDown.Until)}
 	}
@@ -152,7 +159,7 @@ func (one *poolReport) callers(s *turn.State, account, class string, now time.Ti
 	caller := func(k turn.Key, process turn.Process, since time.Time) callerReport {
 		c := callerReport{Session: k.Session, Agent: k.Agent, PID: process.PID, Since: since, Seconds: now.Sub(since).Seconds()}
 		if session := s.Sessions[k.Session]; session != nil {
-			c.Dir = session.Dir
+			c.Gate, c.Dir = session.HeldBy(), session.Dir
 		}
 		return c
 	}
@@ -200,7 +207,7 @@ func segment(s *turn.State, id string, now time.Time) string {
 	var cool, usage time.Time
 	a := s.Account(session.Account)
 	for _, class := range classesOf(a) {
-		if class != "" && !session.Gateway {
+		if class != "" && !session.Exact() {
 			continue
 		}
 		line := a.Line(class)

@@ -64,7 +64,7 @@ func launchClaude(c call, flags map[string]string) (int, error) {
 		Screen: isatty.IsTerminal(c.in.Fd()) && isatty.IsTerminal(c.out.Fd()),
 		Pool:   pool(os.Getenv),
 		Cache:  cacheDir(),
-		Warn:   c.say, Gateway: launch.Gateway(s.Gateway), Rules: s.Rules, Resume: s.Resume, MaxWait: s.MaxWait,
+		Warn:   c.say, Module: s.Module, Data: dataDir(), Gateway: launch.Gateway(s.Gateway), Rules: s.Rules, Resume: s.Resume, MaxWait: s.MaxWait,
 	}
 	if !s.Off {
 		l.Store, l.Trouble = lockfile.Open(stateDir())

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -51,6 +53,7 @@ func (r report) write(out io.Writer, now time.Time) error {
 			fmt.Fprintln(out)
 		}
 		p.writeLimits(out, now)
+		p.writeSessions(out, r.mixed)
 		if err := p.writeCallers(out, now); err != nil {
 			return err
 		}
@@ -86,7 +89,19 @@ func (p poolReport) writeLimits(out io.Writer, now time.Time) {
 	if b := p.Budget; b != nil {
 		fmt.Fprintf(out, "budget     %s in the last minute\n", b)
 	}
-	fmt.Fprintf(out, "sessions   %d\n", p.Sessions)
+}
+
+// writeSessions counts the sessions, and where they are not held all alike tells by what.
+func (p poolReport) writeSessions(out io.Writer, mixed bool) {
+	fmt.Fprintf(out, "sessions   %d", p.Sessions)
+	if mixed && p.Sessions > 0 {
+		var gates []string
+		for _, gate := range slices.Sorted(maps.Keys(p.Gates)) {
+			gates = append(gates, fmt.Sprintf("%d by %s", p.Gates[gate], gate))
+		}
+		fmt.Fprintf(out, ": %s", strings.Join(gates, ", "))
+	}
+	fmt.Fprintln(out)
 }
 
 func (p poolReport) writeCallers(out io.Writer, now time.Time) error {

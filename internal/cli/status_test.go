@@ -48,6 +48,16 @@ func TestStatusTellsWhatIsWaitedFor(t *testing.T) {
 			t.Errorf("status lacks %q:\n%s", want, got)
 		}
 	}
+	if !strings.Contains(got, "\nsessions   5\n") {
+		t.Errorf("the gates are told though there is one:\n%s", got)
+	}
+	s.Sessions["inside"] = &turn.Session{Account: "p", Gate: turn.GateSteps}
+	r := reportOf(s, now)
+	out.Reset()
+	if err := r.write(&out, now); err != nil || !strings.Contains(out.String(), "sessions   5: 5 by hooks\n") || r.Pools[0].Stopped[0].Gate != "hooks" {
+		t.Errorf("beside a session with another gate it says, %v,\n%s", err, &out)
+	}
+	delete(s.Sessions, "inside")
 	if n := strings.Count(got, "\nstopped "); n != 1 {
 		t.Errorf("%d sessions are stopped, want one:\n%s", n, got)
 	}

@@ -30,6 +30,7 @@ type Settings struct {
 	Rules   turn.Rules    // of the session's calls
 	MaxWait time.Duration // longest time that a call is held back
 	Gateway string        // "auto", "on" or "off"
+	Module  bool          // calls are held by a module inside Claude Code, where it loads one
 	Resume  bool          // sessions are made to go on
 	Probe   bool          // the API may be asked how long a limit lasts
 	Notify  bool          // the person is told that a session goes on after a long wait

@@ -58,6 +58,8 @@ func Table() []Setting {
 		budget("otpm", "output tokens a minute at most", func(s *Settings) *float64 { return &s.Rules.Budget.Output }),
 		choice("priority", "interactive: three of four turns are for sessions in a terminal",
 			func(s *Settings, v string) { s.Rules.Interactive = v == "interactive" }, "none", "interactive"),
+		choice("module", "whether calls are held inside Claude Code, where it can be",
+			func(s *Settings, v string) { s.Module = v == "auto" }, "auto", "off"),
 		choice("gateway", "whether calls go through a proxy in the launcher",
 			func(s *Settings, v string) { s.Gateway = v }, "auto", "on", "off"),
 		choice("resume", "whether a session whose turn died of a limit goes on by itself",

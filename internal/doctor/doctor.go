@@ -57,6 +57,8 @@ type Program struct {
 	Args        []string
 	// Where they can be told, else empty: the program's file, and two variables of its environment.
 	Exe, Home, StateHome string
+	Dir                  string                   // where it works; empty: not to be told
+	Getenv               func(name string) string // nil: not to be told
 }
 
 // Examine looks at everything.
@@ -65,6 +67,7 @@ func (p Patient) Examine() []Finding {
 	e.config()
 	e.claude()
 	e.hooks()
+	e.module()
 	e.command()
 	e.watchdog()
 	e.state()
@@ -77,6 +80,7 @@ type examination struct {
 	version claude.Version // zero: unknown
 	hooked  bool           // the user's settings have our hooks
 	plugged bool           // or our plugin, which brings them
+	inside  bool           // every session finds our module
 }
 
 func (e *examination) say(check string, g Grade, cure, format string, args ...any) {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,6 +132,65 @@ func TestSessionsByTheirCommandLines(t *testing.T) {
 	}
 	if list := p.Examine(); !finds(list, "sessions", Broken, "2 of 3 running sessions") || !finds(list, "sessions", Broken, "(pid 10, 11)") {
 		t.Errorf("%+v; want pid 10 and 11", list)
+	}
+}
+
+// For each running session the gate is told, and why it is not the module.
+func TestGatesOfSessions(t *testing.T) {
+	for name, c := range map[string]struct {
+		session turn.Session
+		args    []string
+		env     string
+		managed string
+		off     bool
+		grade   Grade
+		want    string
+	}{
+		"the module":                        {session: turn.Session{Gate: turn.GateModule}, grade: OK, want: "by module"},
+		"a gateway":                         {session: turn.Session{Gateway: true}, grade: OK, want: "by gateway"},
+		"steps":                             {session: turn.Session{Gate: turn.GateSteps}, grade: Note, want: "by steps: the account's organization hides requests from modules"},
+		"steps, by the settings":            {session: turn.Session{Gate: turn.GateSteps}, managed: `{"model":"opus"}`, grade: Note, want: "by steps: your organization's settings hide requests from modules"},
+		"hooks, bare":                       {args: []string{"claude", "--bare"}, grade: Note, want: "by hooks: --bare"},
+		"hooks, by the environment":         {env: "CLAUDE_CODE_SAFE_MODE", grade: Note, want: "by hooks: CLAUDE_CODE_SAFE_MODE"},
+		"hooks, by the organization":        {managed: `{"allowManagedHooksOnly":true}`, grade: Note, want: "by hooks: allowManagedHooksOnly"},
+		"hooks, for no module is there":     {grade: Note, want: "by hooks: it finds no module"},
+		"hooks, for the module is unwanted": {off: true, grade: Note, want: "by hooks: module is off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := patient(t)
+			p.Config.Module = !c.off
+			if c.managed != "" {
+				if err := os.WriteFile(filepath.Join(p.Dir, "managed-settings.json"), []byte(c.managed), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				p.Managed = filepath.Join(p.Dir, "managed-settings.json")
+			}
+			store, err := lockfile.Open(p.State)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.session.Process = lockfile.Self()
+			v, err := store.Update(t.Context(), func(s *turn.State) error {
+				s.Sessions = map[string]*turn.Session{"1": &c.session}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.Close()
+			getenv := func(name string) string {
+				if name == c.env {
+					return "1"
+				}
+				return p.Getenv(name)
+			}
+			p.Programs = func() ([]Program, error) {
+				return []Program{{PID: os.Getpid(), Args: append([]string{"claude"}, c.args...), Home: p.Getenv("HOME"), Getenv: getenv}}, nil
+			}
+			if list := p.Examine(); !finds(list, "gate", c.grade, fmt.Sprintf("pid %d %s", os.Getpid(), c.want)) {
+				t.Errorf("%+v; want %v, %q", list, c.grade, c.want)
+			}
+		})
 	}
 }
 

@@ -210,7 +210,7 @@ func (e *examination) watchdog() {
 	}
 	switch {
 	case value == "":
-		if e.hooked || e.plugged {
+		if (e.hooked || e.plugged) && !e.inside { // which waits as long
 			e.say("watchdog", Note, "afteryou install hooks --watchdog, or start sessions by the alias",
 				"sessions that start without afteryou run die of a retry-after above 60 s")
 		}

@@ -53,6 +53,15 @@ func Running() ([]Program, error) {
 		exe, _ := os.Readlink(filepath.Join(dir, "exe"))
 		p := Program{PID: pid, Parent: parent, Args: strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00"), Exe: exe}
 		environ, _ := os.ReadFile(filepath.Join(dir, "environ")) // none: not to be told
+		p.Dir, _ = os.Readlink(filepath.Join(dir, "cwd"))
+		p.Getenv = func(name string) string {
+			for e := range strings.SplitSeq(string(environ), "\x00") {
+				if value, ok := strings.CutPrefix(e, name+"="); ok {
+					return value
+				}
+			}
+			return ""
+		}
 		for e := range strings.SplitSeq(string(environ), "\x00") {
 			if value, ok := strings.CutPrefix(e, "HOME="); ok {
 				p.Home = value

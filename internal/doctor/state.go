@@ -118,10 +118,10 @@ func (e *examination) sessions(s *turn.State) {
 		e.say("sessions", Note, "", "what runs can't be told: %v", err)
 		return
 	}
-	known := make(map[int]bool)
+	known := make(map[int]*turn.Session)
 	for _, session := range s.Sessions {
 		if lockfile.Alive(session.Process) {
-			known[session.Process.PID] = true
+			known[session.Process.PID] = session
 		}
 	}
 	parents := make(map[int]int)
@@ -134,11 +134,11 @@ func (e *examination) sessions(s *turn.State) {
 	for _, p := range all {
 		switch {
 		case !session[p.PID]:
-		case known[p.PID]:
+		case known[p.PID] != nil:
 			taking++
 		case within(p.Parent, parents, session): // a session's own helper
 		default:
-			not = append(not, fmt.Sprint(p.PID))
+			not = append(not, e.named(p))
 		}
 	}
 	switch {
@@ -147,6 +147,15 @@ func (e *examination) sessions(s *turn.State) {
 	case taking > 0:
 		e.say("sessions", OK, "", "all %d running sessions take turns", taking)
 	}
+	e.gates(known, all)
+}
+
+// named is the pid of a session without a gate, with what keeps it from one.
+func (e *examination) named(p Program) string {
+	if why := e.start(p, claude.Modules()).NoModule(); why != "" {
+		return fmt.Sprintf("%d: %s", p.PID, why)
+	}
+	return fmt.Sprint(p.PID)
 }
 
 // within reports whether pid or what started it is a session.

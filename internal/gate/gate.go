@@ -66,7 +66,7 @@ type Gate struct {
 // change is what is to be told of a place.
 type change struct {
 	of *Place
-	do func(now time.Time, a *turn.Account)
+	do func(now time.Time, s *turn.State, a *turn.Account)
 }
 
 var (
@@ -154,8 +154,8 @@ func (g *Gate) run() {
 	}
 }
 
-// account is what the calls are paid from, with its id.
-func (g *Gate) account(s *turn.State) (id string, a *turn.Account) {
+// Account is what the calls are paid from, with its id.
+func (g *Gate) Account(s *turn.State) (id string, a *turn.Account) {
 	name, secret := g.Config.Pool()
 	id = s.AccountID(secret)
 	a = s.Open(id)
@@ -171,7 +171,7 @@ func (g *Gate) Look(f func(now time.Time, a *turn.Account)) {
 	}
 	defer v.Close()
 	guard.Run(func() {
-		_, a := g.account(v.State)
+		_, a := g.Account(v.State)
 		f(time.Now(), a)
 	}, g.Log)
 }
@@ -189,13 +189,13 @@ func (g *Gate) update(todo []change, waiting []*Place) (written bool) {
 		if !g.begun {
 			s.Forget(now, alive)
 		}
-		id, account := g.account(s)
+		id, account := g.Account(s)
 		if g.Register != nil {
 			g.Register(now, s, id)
 		}
 		for _, c := range todo {
 			s.Called(now, c.of.Call.Session)
-			c.do(now, account)
+			c.do(now, s, account)
 		}
 		g.line.Stand(now, s, standing(waiting), account)
 	})

@@ -39,11 +39,11 @@ func (g *Gate) Join(c turn.Call) *Place {
 	}
 	g.events++
 	c.Event = cmp.Or(c.Event, fmt.Sprintf("%s-%d-%d", g.Name, g.self.PID, g.events))
-	c.Process, c.Waiter, c.Rules, c.Print, c.News = g.Process, g.self, g.Rules, g.Print, turn.AtOnce
+	c.Process, c.Waiter, c.Rules, c.Print, c.News = g.Process, g.self, g.Rules, g.Print, cmp.Or(c.News, turn.AtOnce)
 	p := &Place{gate: g, goes: make(chan error, 1)}
 	p.Call = c
 	p.Account = func(s *turn.State) (a *turn.Account) {
-		p.account, a = g.account(s)
+		p.account, a = g.Account(s)
 		return a
 	}
 	g.live[c.Key] = p
@@ -107,7 +107,7 @@ func Left(d time.Duration) string {
 }
 
 // tell hands over what is to be told of the place.
-func (p *Place) tell(do func(now time.Time, a *turn.Account)) {
+func (p *Place) tell(do func(now time.Time, s *turn.State, a *turn.Account)) {
 	g := p.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -130,7 +130,7 @@ func (p *Place) heard(sent time.Time, l limit.Headers) func(now time.Time, a *tu
 // accepted: the server answers the call.
 func (p *Place) accepted(sent time.Time, l limit.Headers) {
 	heard := p.heard(sent, l)
-	p.tell(func(now time.Time, a *turn.Account) {
+	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) {
 		heard(now, a)
 		a.Accepted(now, p.Call.Key)
 	})
@@ -139,7 +139,7 @@ func (p *Place) accepted(sent time.Time, l limit.Headers) {
 // rejected: the call goes back to the head of the line, and all wait what the server said.
 func (p *Place) rejected(r turn.Rejection, sent time.Time) {
 	p.sent = false // what comes next is another try
-	p.tell(func(now time.Time, a *turn.Account) {
+	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) {
 		a.Sent(now, p.Call.Key, sent)
 		if a.Rejected(now, p.Call.Key, r) {
 			said := fmt.Sprintf("say that %g of %g requests a minute remain", r.Headers.Requests.Remaining, r.Headers.Requests.Limit)
@@ -154,25 +154,42 @@ func (p *Place) rejected(r turn.Rejection, sent time.Time) {
 // died: the call was rejected, and Claude Code is told so.
 func (p *Place) died(sent time.Time, l limit.Headers) {
 	heard, d := p.heard(sent, l), p.Death
-	p.tell(func(now time.Time, a *turn.Account) {
+	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) {
 		heard(now, a)
 		a.Died(now, p.Call.Key, d)
 	})
 }
 
+// Died says that the turn of the call died, as somebody else tells.
+func (p *Place) Died(d turn.Death) {
+	p.Death = d
+	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) { a.Died(now, p.Call.Key, d) })
+}
+
+// Marked says that the call was rejected, and that Claude Code makes it again by itself.
+func (p *Place) Marked() {
+	at := time.Now()
+	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) { a.Marked(now, p.Call.Key, at) })
+}
+
 // Used says what the call took so far.
 func (p *Place) Used(took limit.Costs) {
-	p.tell(func(now time.Time, a *turn.Account) { a.Used(now, p.Call.Key, now, took) })
+	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) { a.Used(now, p.Call.Key, now, took) })
 }
 
 // Grows says that its answer grows.
 func (p *Place) Grows() {
-	p.tell(func(now time.Time, a *turn.Account) { a.SeenAlive(now, p.Call.Key) })
+	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) { a.SeenAlive(now, p.Call.Key) })
 }
 
 // Answered says that the call was answered, to its end or to that of who asked.
 func (p *Place) Answered() {
-	p.tell(func(now time.Time, a *turn.Account) { a.Succeeded(now, p.Call.Key) })
+	p.tell(func(now time.Time, s *turn.State, a *turn.Account) {
+		if one := s.Sessions[p.Call.Session]; one != nil && p.Call.Agent == "" {
+			one.GoesOn(now, a, p.Call.Key)
+		}
+		a.Succeeded(now, p.Call.Key)
+	})
 }
 
 // Leave gives back what the place has left, and its name: whoever comes next by that is told of later.
@@ -202,13 +219,13 @@ func (p *Place) GiveBack() {
 	p.gate.mu.Unlock()
 	do := p.free
 	if p.sent {
-		do = func(now time.Time, a *turn.Account) { a.Ended(now, p.Call.Key) }
+		do = func(now time.Time, _ *turn.State, a *turn.Account) { a.Ended(now, p.Call.Key) }
 	}
 	p.tell(do)
 }
 
 // free gives back the place in line and the turn, used or not.
-func (p *Place) free(now time.Time, a *turn.Account) {
+func (p *Place) free(now time.Time, _ *turn.State, a *turn.Account) {
 	a.Withdraw(now, p.Call.Key, p.Call.Event)
 	a.Ended(now, p.Call.Key)
 }

@@ -13,8 +13,12 @@ import (
 func (c Change) Diff() string {
 	from, to := c.Path, c.Path
 	switch {
+	case c.tree:
+		to = "no directory"
 	case c.unlink:
 		from, to = c.Path+" -> "+c.link, "no file"
+	case c.old != "":
+		from, to = c.Path+" -> "+c.old, c.Path+" -> "+c.link
 	case c.link != "":
 		from, to = "no file", c.Path+" -> "+c.link
 	case c.was == nil:
@@ -23,7 +27,7 @@ func (c Change) Diff() string {
 		to = "no file"
 	}
 	head := fmt.Sprintf("--- %s\n+++ %s\n", from, to)
-	if c.whole || c.link != "" {
+	if c.whole || c.tree || c.link != "" {
 		return head
 	}
 	_, hunks, _ := strings.Cut(string(diff.Diff(from, c.was, to, c.will)), head)

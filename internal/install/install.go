@@ -37,8 +37,11 @@ type Change struct {
 	backup    string      // where the file as it was is kept; empty: nowhere
 	drop      string      // a backup that is no longer needed
 	link      string      // the file is a link of ours to there, put up or taken away
+	old       string      // where the link leads that is there already
 	unlink    bool
-	whole     bool // the file is ours from end to end, and nobody's to read
+	tree      bool         // it is a directory of ours, to be removed
+	prepare   func() error // makes what the link leads to
+	whole     bool         // the file is ours from end to end, and nobody's to read
 }
 
 // Append puts text behind what the file at path holds. A file that is not there yet is made for its owner alone.
@@ -60,7 +63,7 @@ func Append(path, text string) (Change, error) {
 
 // Empty reports that there is nothing to do.
 func (c Change) Empty() bool {
-	return c.link == "" && c.drop == "" && bytes.Equal(c.was, c.will) && (c.was == nil) == (c.will == nil)
+	return c.link == "" && !c.tree && c.drop == "" && bytes.Equal(c.was, c.will) && (c.was == nil) == (c.will == nil)
 }
 
 // Apply writes the change. A file is replaced at once or not at all, with its mode and owner kept. A file that changed
@@ -69,8 +72,19 @@ func (c Change) Apply() error {
 	switch {
 	case c.Empty():
 		return nil
+	case c.tree:
+		err := removeTree(c.Path)
+		c.tidy(c.Path)
+		return err
 	case c.unlink:
-		return os.Remove(c.Path)
+		err := os.Remove(c.Path)
+		c.tidy(c.Path)
+		return err
+	case c.prepare != nil:
+		if err := c.prepare(); err != nil {
+			return err
+		}
+		return relink(c.link, c.Path)
 	case c.link != "":
 		return os.Symlink(c.link, c.Path)
 	}
@@ -95,10 +109,7 @@ func (c Change) Apply() error {
 		if err := os.Remove(path); err != nil {
 			return err
 		}
-		// Directories with nothing else in them: they were made with the file.
-		for dir := filepath.Dir(path); strings.HasPrefix(dir, c.home+"/") && os.Remove(dir) == nil; {
-			dir = filepath.Dir(dir)
-		}
+		c.tidy(path)
 	} else if !bytes.Equal(c.was, c.will) || c.was == nil {
 		if err := os.MkdirAll(filepath.Dir(path), c.mode|c.mode&0o444>>2); err != nil {
 			return err
@@ -111,6 +122,13 @@ func (c Change) Apply() error {
 		return os.Remove(c.drop)
 	}
 	return nil
+}
+
+// tidy removes the directories of the home that held nothing but path: they were made with it.
+func (c Change) tidy(path string) {
+	for dir := filepath.Dir(path); c.home != "" && strings.HasPrefix(dir, c.home+"/") && os.Remove(dir) == nil; {
+		dir = filepath.Dir(dir)
+	}
 }
 
 // read returns the content of the file at path, nil where there is none.
@@ -200,7 +218,7 @@ func own(f *os.File, owner, group int) error {
 // Done returns in a few words what Apply did.
 func (c Change) Done() string {
 	switch {
-	case c.unlink, c.will == nil && c.link == "":
+	case c.tree, c.unlink, c.will == nil && c.link == "":
 		return "removed " + c.Path
 	case c.link != "":
 		return "linked " + c.Path

@@ -109,5 +109,5 @@ func mayStart(env Env, toAPI bool) error {
 	if claude.WithSettings(env.Without(urlEnv).Get)(urlEnv) != "" {
 		return errors.New("a gateway can't stand before a base URL of Claude Code's settings, which wins over the gateway's\nhint: set " + urlEnv + " in the environment instead of settings.json")
 	}
-	return managedBy(getenv).forbids(toAPI)
+	return forbids(claude.Managed(getenv), toAPI)
 }

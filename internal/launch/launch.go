@@ -1,12 +1,13 @@
-// Package launch starts Claude Code the way its command line asks for: untouched where it is no chat session, with our
-// hooks and its own long wait switched on where it is one, and on a terminal behind the glass of package wrapper, with
-// an eye on what the screen says of limits.
+// Package launch starts Claude Code the way its command line asks for: untouched where it is no chat session, and with our
+// module where it loads one. Where it does not: with our hooks and its own long wait switched on, and on a terminal behind the
+// glass of package wrapper, with an eye on what the screen says of limits.
 //
 // It decides nothing about turns and reads none of what is typed.
 package launch
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -41,6 +42,8 @@ type Launch struct {
 	Resume  bool          // -p may be run again where a limit stopped it
 	MaxWait time.Duration // bounds how long it waits for that
 	Gateway Gateway
+	Module  bool   // a module inside Claude Code may hold the calls
+	Data    string // directory for the plugin that has it
 	Rules   turn.Rules
 	Cache   string              // directory for what was found out about Claude Code
 	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal
@@ -104,11 +107,22 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 	if account := claude.Account(claude.WithSettings(env.Get)); account != "" {
 		env = env.With(claude.AccountEnv, account)
 	}
-	if env.Get(watchdogEnv) == "" {
-		env = env.With(watchdogEnv, "1")
+	cmd.Env = l.withoutModule(env)
+	if dir := l.module(env, version); dir != "" {
+		if err := l.prepare(&cmd, claude.DeathHooks(l.Self, version), version); err == nil {
+			l.addModule(&cmd, dir, version)
+			return exec, nil
+		} // else that is said below
 	}
-	cmd.Env = env
-	if err := l.prepare(&cmd, version); err != nil {
+	return l.planHooks(kind, cmd, version)
+}
+
+// planHooks is plan for a session whose calls hooks or the gateway hold.
+func (l Launch) planHooks(kind claude.Kind, cmd wrapper.Command, version claude.Version) (func() (wrapper.Status, error), error) {
+	if env := Env(cmd.Env); env.Get(watchdogEnv) == "" {
+		cmd.Env = env.With(watchdogEnv, "1")
+	}
+	if err := l.prepare(&cmd, claude.Hooks(l.Self, version), version); err != nil {
 		l.takesNoTurns(&cmd, err)
 	}
 	g, err := l.gateway(&cmd)
@@ -174,8 +188,8 @@ func (l Launch) depth() (depth int, nested bool) {
 	return n + 1, true
 }
 
-// prepare puts our hooks into the settings of the command line, once the state that they work on is seen to be usable.
-func (l Launch) prepare(cmd *wrapper.Command, version claude.Version) error {
+// prepare puts hooks of ours into the settings of the command line, once the state that they work on is seen to be usable.
+func (l Launch) prepare(cmd *wrapper.Command, hooks json.RawMessage, version claude.Version) error {
 	if l.Store == nil {
 		return l.Trouble
 	}
@@ -191,7 +205,7 @@ func (l Launch) prepare(cmd *wrapper.Command, version claude.Version) error {
 		return err
 	}
 	l.Store.Sweep()
-	args, err := l.settings(version)
+	args, err := l.settings(hooks, version)
 	if err != nil {
 		return err
 	}
@@ -201,8 +215,8 @@ func (l Launch) prepare(cmd *wrapper.Command, version claude.Version) error {
 
 // settings returns the command line with our hooks in its settings. It writes a file of this session's own where they may not
 // stand on the command line.
-func (l Launch) settings(version claude.Version) ([]string, error) {
-	merged, err := claude.MergeSettings(l.Args, claude.Hooks(l.Self, version), os.ReadFile)
+func (l Launch) settings(hooks json.RawMessage, version claude.Version) ([]string, error) {
+	merged, err := claude.MergeSettings(l.Args, hooks, os.ReadFile)
 	if err != nil || merged.Settings == nil {
 		return merged.Args, err
 	}

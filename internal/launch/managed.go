@@ -5,52 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"afteryou/internal/claude"
 )
 
-// organization is where an organization's settings for Claude Code may stand.
-type organization struct {
-	dir      string   // of managed-settings.json and managed-settings.d
-	profiles []string // of a device management; they are seen, not read
-	remote   string   // what the organization's server sent
-}
-
-// remote is where Claude Code keeps what the organization's server sent (2.1.330).
-func remote(getenv func(string) string) string {
-	return filepath.Join(claude.ConfigDir(getenv), "remote-settings.json")
-}
-
-// onLinux and onMac are where settings stand by system; they are here both so that both are tested anywhere.
-func onLinux(getenv func(string) string) organization {
-	return organization{dir: "/etc/claude-code", remote: remote(getenv)}
-}
-
-func onMac(getenv func(string) string) organization {
-	const preferences, name = "/Library/Managed Preferences", "com.anthropic.claudecode.plist"
-	return organization{dir: "/Library/Application Support/ClaudeCode", remote: remote(getenv),
-		profiles: []string{filepath.Join(preferences, getenv("USER"), name), filepath.Join(preferences, name)}}
-}
-
 // forbids says why there must be no gateway, if so: where calls go is not the user's to say.
-func (o organization) forbids(toAPI bool) error {
+func forbids(o claude.Organization, toAPI bool) error {
 	const hint = "hint: leave gateway at \"auto\", and the hooks take turns"
-	files := []string{filepath.Join(o.dir, "managed-settings.json")}
-	more, _ := filepath.Glob(filepath.Join(o.dir, "managed-settings.d", "*.json")) // the pattern is good
-	for _, path := range append(files, more...) {
+	for _, path := range o.Files() {
 		if key := decides(path); key != "" {
 			return fmt.Errorf("your organization's managed settings do not allow a gateway: %s in %s\n%s", key, path, hint)
 		}
 	}
-	for _, path := range o.profiles {
+	for _, path := range o.Profiles {
 		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("your organization manages Claude Code by a profile, which may not allow a gateway: %s\n%s", path, hint)
 		}
 	}
 	// A base URL that is not the API's switches these off (2.1.330): that is not ours to do.
-	if toAPI && len(read(o.remote)) > 0 {
-		return fmt.Errorf("your organization sends managed settings, which a gateway would switch off (%s)\n%s", o.remote, hint)
+	if toAPI && len(read(o.Remote)) > 0 {
+		return fmt.Errorf("your organization sends managed settings, which a gateway would switch off (%s)\n%s", o.Remote, hint)
 	}
 	return nil
 }

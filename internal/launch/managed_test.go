@@ -3,28 +3,11 @@ package launch
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-)
 
-func TestWhereManagedSettingsStand(t *testing.T) {
-	getenv := func(name string) string {
-		return map[string]string{"HOME": "/home/me", "USER": "me", "CLAUDE_CONFIG_DIR": ""}[name]
-	}
-	linux := onLinux(getenv)
-	if linux.dir != "/etc/claude-code" || len(linux.profiles) != 0 || linux.remote != "/home/me/.claude/remote-settings.json" {
-		t.Errorf("on Linux: %+v", linux)
-	}
-	mac := onMac(getenv)
-	want := []string{"/Library/Managed Preferences/me/com.anthropic.claudecode.plist", "/Library/Managed Preferences/com.anthropic.claudecode.plist"}
-	if mac.dir != "/Library/Application Support/ClaudeCode" || !slices.Equal(mac.profiles, want) || mac.remote != linux.remote {
-		t.Errorf("on macOS: %+v", mac)
-	}
-	if got := remote(func(name string) string { return map[string]string{"CLAUDE_CONFIG_DIR": "/x"}[name] }); got != "/x/remote-settings.json" {
-		t.Errorf("with a configuration directory: %s", got)
-	}
-}
+	"afteryou/internal/claude"
+)
 
 // Wherever such a setting stands, there is no gateway, and the reason names the file.
 func TestManagedSettingsForbidAGateway(t *testing.T) {
@@ -56,8 +39,8 @@ func TestManagedSettingsForbidAGateway(t *testing.T) {
 			if c.file != "" {
 				write(t, filepath.Join(dir, c.file), c.data)
 			}
-			o := organization{dir: dir, profiles: []string{filepath.Join(dir, "profile.plist")}, remote: filepath.Join(dir, "remote-settings.json")}
-			err := o.forbids(c.toAPI)
+			o := claude.Organization{Dir: dir, Profiles: []string{filepath.Join(dir, "profile.plist")}, Remote: filepath.Join(dir, "remote-settings.json")}
+			err := forbids(o, c.toAPI)
 			if c.says == "" {
 				if err != nil {
 					t.Errorf("forbids: %v", err)

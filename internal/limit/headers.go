@@ -77,7 +77,7 @@ func (p *Pace) Told(now time.Time, r Resource, later []time.Time) {
 	for i, sent := range later {
 		least = min(least, r.Remaining+limit*max(0, now.Sub(sent)-Slop).Seconds()-float64(len(later)-i))
 	}
-	p.put(max(p.Level+p.Spare, least))
+	p.Left(least)
 }
 
 // Contradicted ignores what headers say of requests until some calls were accepted: they let a call go that was rejected.

@@ -11,7 +11,7 @@ import (
 )
 
 // The policy ceil learns one number per class of models, the pace in calls per second, and mirrors one token of the server's
-// bucket. Until a 429 calls go as fast as others are accepted. The first 429 sets the pace; it grows by a fifth per
+// bucket, or a few. Until a 429 calls go as fast as others are accepted. The first 429 sets the pace; it grows by a fifth per
 // call until it overshoots once. From then on a 429 cuts it by a tenth, or to what two moments of an empty bucket
 // prove to be the most; it goes back near what was too much at once, then probes, slowly first. Nobody starts while
 // a retry that Claude Code announced is due: left out, rejections double and sessions die.
@@ -20,22 +20,16 @@ import (
 // rejections per answer over small and large buckets, fast and slow calls, changing limits and unseen consumers. The
 // optimum is flat: probing faster buys 0.2 % of the time for 0.4 rejections in a hundred answers.
 const (
-	mostTrial = 16 // before the first 429, never more calls on trial: at most so many are rejected at once
-	mostTaken = mostTrial * (mostTrial - 1) / 2
-	cutBy     = 0.9       // what a 429 leaves of the pace
-	cutMost   = 0.5       // and what it leaves at least, whatever the ceiling
-	lowest    = 5.0 / 60  // calls per second, the lowest limit sold: a longer first wait tells of tokens, a window, an outage
-	slowest   = 1.0 / 120 // calls per second, the pace never falls below
-	fastest   = 100.0     // and never rises above
-	// mostMirrored bounds how many calls go at once at a known limit after a pause: so many are rejected where others used it.
-	mostMirrored = 3
-
+	mostTrial = 16               // before the first 429, never more calls on trial: at most so many are rejected at once
+	cutBy     = 0.9              // what a 429 leaves of the pace
+	cutMost   = 0.5              // and what it leaves at least, whatever the ceiling
+	lowest    = 5.0 / 60         // calls per second, the lowest limit sold: a longer first wait tells of tokens, a window, an outage
+	slowest   = 1.0 / 120        // calls per second, the pace never falls below
+	fastest   = 100.0            // and never rises above
 	moments   = 2                // so many moments of an empty bucket are remembered
 	spanMin   = time.Second      // two moments this far apart, at least,
 	spanMax   = 30 * time.Second // and at most, prove how much the bucket gave
 	longFirst = 2.5              // seconds: a first retry after this long bounds the pace by itself
-	unsaid    = 0.75             // calls per second after the first rejection, where nobody says how long to wait
-	fuller    = 0.5              // by so much the bucket is fuller, on average, when a pace that is hardly too high empties it
 	hotGrowth = 0.20             // what a confirmed call adds to the pace before its first cut
 	backTo    = 0.96             // after a cut the pace goes back to this much of what was too much,
 	backBy    = 0.3              // closing this much of the gap with a confirmed call,
@@ -46,6 +40,9 @@ const (
 	fadeTo    = 0.95             // and goes on with this much of itself
 	recalled  = 18               // probing as if so many calls had been confirmed: it may have been for other times
 )
+
+// mostTaken is how many accepted calls tell how many may be on trial.
+const mostTaken = mostTrial * (mostTrial - 1) / 2
 
 // Pace is what is believed about the server's bucket.
 type Pace struct {
@@ -93,57 +90,6 @@ type Moment struct {
 // Blank reports that nothing is known.
 func (p *Pace) Blank() bool { return p.Rate == 0 && p.Window == 0 && p.Used.IsZero() }
 
-// Refill lets what is mirrored grow until now.
-func (p *Pace) Refill(now time.Time) {
-	if now.After(p.At) {
-		if p.Rate > 0 {
-			p.Give(p.Rate * now.Sub(p.At).Seconds())
-		}
-		if n := len(p.Empty); n > 0 && now.Sub(p.Empty[n-1].At) < idle {
-			p.Spare = 0 // it may be an outage, or others: no more than one is tried
-		}
-		p.At = now
-	}
-}
-
-// Give adds to what is mirrored, or takes from it, within its bounds.
-func (p *Pace) Give(calls float64) { p.put(p.Level + p.Spare + calls) }
-
-func (p *Pace) put(level float64) {
-	p.Level = max(-1, min(1, level))
-	p.Spare = max(0, min(level, p.Top)-1)
-}
-
-// Holds says that so many calls were accepted that were sent within a time: the server's bucket holds as many, less what came
-// in meanwhile.
-func (p *Pace) Holds(calls int, within time.Duration) {
-	if p.Limit > 0 {
-		p.Top = max(p.Top, min(mostMirrored, math.Ceil(float64(calls)-p.Limit*(within+Slop).Seconds())))
-	}
-}
-
-// Spend takes the token of a call that was sent at a time, and may be under way so much longer than another. A bucket that was
-// full gained nothing until the call came: that is lost, with every call where the bucket holds one. What a bucket with room
-// gains meanwhile it keeps.
-func (p *Pace) Spend(at time.Time, longer time.Duration) {
-	p.Refill(at)
-	if p.Rate > 0 {
-		if p.Level+p.Spare >= max(1, p.Top)-1e-6 {
-			p.Give(-p.Rate * longer.Seconds())
-		}
-		p.Give(-1)
-	}
-	switch since := at.Sub(p.Since); {
-	case since > 2*time.Minute:
-		p.Since, p.Base = at, p.Sent
-	case since > time.Minute: // as if they had come evenly
-		p.Since, p.Base = p.Since.Add(since/2), p.Base+(p.Sent-p.Base)/2
-	}
-	if at.After(p.Used) {
-		p.Used = at
-	}
-}
-
 // Fade makes the pace a memory when nothing was sent for a while.
 func (p *Pace) Fade(now time.Time) {
 	if now.Sub(p.Used) > idle && p.Rate > 0 && !p.Faded {
@@ -152,31 +98,26 @@ func (p *Pace) Fade(now time.Time) {
 	}
 }
 
-// Whole returns when the mirrored token is whole and a call may go; zero: it is.
-func (p *Pace) Whole() time.Time {
-	if p.Rate == 0 || p.Level >= 1-1e-6 { // so little short that a clock of milliseconds cannot tell
-		return time.Time{}
-	}
-	return p.At.Add(seconds((1 - p.Level) / p.Rate))
-}
-
 // Trials returns how many calls may be on trial while the pace is unknown: one, and one more for each that was accepted. Where a
 // rejection is told at once, the next trials come soon: then one, two, three and so on, and the first that are too many are
-// fewer.
-func (p *Pace) Trials(soon bool) int {
+// fewer; after so many that go one by one.
+func (p *Pace) Trials(soon bool, single int) int {
 	if soon {
-		return min(mostTrial, 1+int(math.Sqrt(float64(8*p.Taken+1))-1)/2)
+		return min(mostTrial, 1+int(math.Sqrt(float64(8*max(0, p.Taken-single)+1))-1)/2)
 	}
 	return p.Window + 1
 }
 
-// Accepted says that a call was. Only one that was held for the limit raises the pace: the others do not show that it was in
-// use.
-func (p *Pace) Accepted(now time.Time, held bool) {
+// Accepted says that a call was that was sent at a time. Only one that was held for the limit raises the pace: the others do not
+// show that it was in use.
+func (p *Pace) Accepted(now, sent time.Time, held bool) {
 	p.Distrust = max(0, p.Distrust-1)
+	if p.Rate == 0 || p.Hot && !sent.After(p.Cut) {
+		p.Taken = min(mostTaken, p.Taken+1)
+	}
 	switch {
 	case p.Rate == 0:
-		p.Window, p.Taken = min(mostTrial-1, p.Window+1), min(mostTaken, p.Taken+1)
+		p.Window = min(mostTrial-1, p.Window+1)
 	case held:
 		p.grow(now)
 	}
@@ -244,35 +185,6 @@ func (p *Pace) empty(at time.Time, sent int) {
 	p.Empty = append(p.Empty, Moment{at, sent})
 	slices.SortFunc(p.Empty, func(a, b Moment) int { return a.At.Compare(b.At) })
 	p.Empty = p.Empty[max(0, len(p.Empty)-moments):]
-}
-
-// Met learns from a 429 that is told at once, of a call that was sent at a time, where nobody says how long to wait. fresh and
-// before are as for Refused. What is left then is what two moments tell between which calls were accepted: at both the bucket
-// held less than one.
-func (p *Pace) Met(now, sent time.Time, fresh bool, before int) {
-	p.Faded = false
-	switch {
-	case p.Rate == 0:
-		p.Rate = min(fastest, max(unsaid, float64(before-p.Base)/max(10, sent.Sub(p.Since).Seconds())))
-		p.Hot, p.Grown, p.Cut = true, 0, now
-		p.put(0)
-		p.At = now
-	case fresh:
-		was := p.Rate
-		p.Rate *= cutBy
-		for _, e := range p.Empty {
-			if span := sent.Sub(e.At); spanMin <= span && span <= spanMax {
-				p.Rate = min(p.Rate, (float64(before-e.Sent)+fuller)/span.Seconds())
-				break
-			}
-		}
-		p.Rate = max(p.Rate, cutMost*was, slowest)
-		p.Peak, p.Hot, p.Grown, p.Cut = p.Rate, false, 0, now
-		fallthrough
-	default:
-		p.Level, p.Spare = min(1, fuller+p.Rate*now.Sub(sent).Seconds()), 0
-	}
-	p.empty(sent, before)
 }
 
 // longest is the longest wait that is worked out.

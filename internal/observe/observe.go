@@ -105,7 +105,7 @@ func Forget(s *turn.Session, finished map[string]int64) {
 func Callers(s *turn.State, account string) []turn.Key {
 	var keys []turn.Key
 	for id, session := range s.Sessions {
-		if session.Account == account && !session.Gateway {
+		if session.Account == account && !session.Exact() {
 			keys = append(keys, turn.Key{Session: id})
 		}
 	}

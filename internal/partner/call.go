@@ -32,6 +32,14 @@ const (
 // waits for a title or a suggestion. All others are as urgent as a turn's.
 var ranks = map[string]turn.Rank{"check": turn.Urgent, "compact": turn.Urgent, "title": turn.Last, "suggest": turn.Last}
 
+// toldBy is how the rejections of a request become known.
+func toldBy(m message) turn.News {
+	if m.Steps {
+		return turn.ByMark
+	}
+	return turn.AtOnce
+}
+
 // message is what the module says, one word at a time: the path of its request.
 type message struct {
 	ID      string `json:"id"` // of the request
@@ -43,13 +51,18 @@ type message struct {
 	Model    string  `json:"model"`
 	Kind     string  `json:"kind"`     // "": of a turn; else a side request
 	Size     float64 `json:"size"`     // of its body, in bytes
+	Most     float64 `json:"most"`     // how many tokens it may be answered at most
 	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
 	Cloud    bool    `json:"cloud"`    // it goes to a cloud, where no 429 says when to come again
+	Steps    bool    `json:"steps"`    // it is a step of a turn, whose requests nobody sees
 
 	// answer: how it was answered.
 	Sent    float64           `json:"sent"`   // when it was sent, in milliseconds since 1970
 	Status  int               `json:"status"` // 0: the connection was lost
 	Headers map[string]string `json:"headers"`
+
+	// dead: what the person was told.
+	Text string `json:"text"`
 
 	// used: what the request of a turn took.
 	Input  float64 `json:"input"`
@@ -126,6 +139,10 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 		return p.hold(ctx, m.ID, c)
 	case word == "answer" && c != nil:
 		return reply{Verdict: p.answered(c, m)}
+	case word == "mark" && c != nil:
+		c.place.Marked()
+	case word == "dead" && c != nil:
+		return reply{Verdict: p.failed(c, m)}
 	case word == "rest":
 		return p.rest(ctx, m)
 	case word == "used":
@@ -159,7 +176,8 @@ func (p *partner) join(m message) *call {
 		wait = min(wait, patience)
 	}
 	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait)}
-	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID), Rank: ranks[m.Kind], Inside: true})
+	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID), Rank: ranks[m.Kind], Inside: true, News: toldBy(m),
+		Size: limit.Costs{Input: m.Size / 4, Output: m.Most}})
 	p.calls[m.ID] = c
 	return c
 }
@@ -184,17 +202,21 @@ func (p *partner) wait(c *call) {
 	}, p.gate.Log)
 }
 
+// kept is how long the module may be kept waiting for an answer.
+func (p *partner) kept() time.Duration {
+	if p.unattended {
+		return poll
+	}
+	return pollSeen
+}
+
 // hold blocks until the call may be sent, or for as long as the module may be kept waiting. Where the module hangs up, the person
 // stopped it.
 func (p *partner) hold(ctx context.Context, id string, c *call) reply {
-	most := poll
-	if !p.unattended {
-		most = pollSeen
-	}
 	c.polls++
 	done := c.done
 	p.mu.Unlock()
-	timer := time.NewTimer(most)
+	timer := time.NewTimer(p.kept())
 	defer timer.Stop()
 	goes := false
 	select {
@@ -257,7 +279,7 @@ func (p *partner) lost(c *call, m message) gate.Verdict {
 	}
 	k := c.place.Call
 	c.place.Leave()
-	c.place = p.gate.Join(turn.Call{Key: k.Key, Rank: k.Rank, Inside: true})
+	c.place = p.gate.Join(turn.Call{Key: k.Key, Rank: k.Rank, Inside: true, News: k.News})
 	c.notUntil = time.Now().Add(500 * time.Millisecond << (c.lost - 1)) // as Claude Code does
 	p.wait(c)
 	return gate.Again

@@ -188,11 +188,6 @@ func (p *partner) register(now time.Time, s *turn.State, account string) {
 		}
 		known.Account, known.Process, known.Gate = account, p.Claude, one.Gate
 		known.Dir, known.Transcript, known.Seen = one.Dir, one.Transcript, now
-		if d, ok := p.dead[loop{session: id}]; ok {
-			known.Stopped(d.At, d.Reset, d.Limit)
-		} else {
-			known.Stop = turn.Stop{}
-		}
 	}
 	for id := range p.left {
 		s.Leave(now, id)

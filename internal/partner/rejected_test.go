@@ -168,6 +168,8 @@ func TestWhatLastsLongerRests(t *testing.T) {
 		t.Errorf("it rests for %v, want 3s", took)
 	}
 	s.asks("ask", request("3", "a"))
+	s.answered(request("3", "a"), 200, nil)
+	s.tell("used", words{"session": "a"})
 	s.until("the state says that it goes on", func() (stopped bool) {
 		view(t, s.store, func(st *turn.State) { stopped = st.Sessions["a"].Stop.Since.IsZero() })
 		return stopped
@@ -184,6 +186,8 @@ func TestATurnThatAsksAnewRestsNoMore(t *testing.T) {
 		t.Fatalf("verdict %q, want later", v)
 	}
 	s.asks("ask", request("2", "a"))
+	s.answered(request("2", "a"), 200, nil)
+	s.tell("used", words{"session": "a"})
 	s.until("the state says that it goes on", func() (goes bool) {
 		view(t, s.store, func(st *turn.State) { goes = st.Sessions["a"] != nil && st.Sessions["a"].Stop.Since.IsZero() })
 		return goes

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"afteryou/internal/gate"
+	"afteryou/internal/line"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 )
@@ -20,53 +21,97 @@ func (p *partner) mayRest(c *call, m message, v gate.Verdict) gate.Verdict {
 	if c.side || !p.unattended && d.Limit == ratelimit.UsageWindow.String() {
 		return gate.Pass
 	}
-	if _, err := p.due(death{d, c.place.Call.Class}); err != nil {
-		p.gate.Log("session " + m.Session + " stays stopped: " + err.Error())
+	dead := death{d, c.place.Call.Class}
+	p.mu.Unlock()
+	_, err := p.rests(m.Session, dead)
+	p.mu.Lock()
+	if err != nil {
 		return gate.Pass
 	}
-	p.dead[loop{m.Session, m.Agent}] = death{d, c.place.Call.Class}
+	p.dead[loop{m.Session, m.Agent}] = dead
 	return v
 }
 
-// due is when the turn may go on.
+// rests notes that a session waits for a limit, or goes on, and returns until when it waits. An error says that it may not.
+func (p *partner) rests(session string, d death) (until time.Time, err error) {
+	failed := p.change(func(now time.Time, s *turn.State) {
+		_, a := p.gate.Account(s)
+		one := s.Sessions[session]
+		if one == nil {
+			one = &turn.Session{} // nobody registered it yet
+		}
+		until, err = one.Rest(now, a.Class(d.class), d.Death, p.Rules)
+	})
+	if failed != nil {
+		until, err = p.due(d) // it waits all the same
+	}
+	if err != nil {
+		p.gate.Log("session " + session + " stays stopped: " + err.Error())
+	}
+	return until, err
+}
+
+// change makes one change of the state. p.mu must not be held.
+func (p *partner) change(f func(now time.Time, s *turn.State)) error {
+	v, err := line.Change(context.Background(), p.Store, nil, f)
+	v.Close()
+	return err
+}
+
+// failed is for a step that failed, of which only the text tells why.
+func (p *partner) failed(c *call, m message) gate.Verdict {
+	now := time.Now()
+	l, _ := ratelimit.Text(m.Text, now, time.Local) // of no limit, it is none that waiting lifts
+	c.place.Died(turn.Death{At: now, Limit: l.Kind.String(), Lifts: l.Wait, Reset: l.Reset()})
+	p.drop(m.ID)
+	if !l.Wait {
+		return gate.Pass
+	}
+	return p.mayRest(c, m, gate.Later)
+}
+
+// due is when the turn may go on, as far as is known.
 func (p *partner) due(d death) (at time.Time, err error) {
 	p.gate.Look(func(now time.Time, a *turn.Account) { at, err = d.Due(now, a.Class(d.class), p.Rules) })
 	return at, err
 }
 
-// rest blocks until the turn of a loop may go on, or for as long as the module may be kept waiting.
+// rest blocks until the turn of a loop may go on, or for as long as the module may be kept waiting. p.mu must be held.
 func (p *partner) rest(ctx context.Context, m message) reply {
 	of := loop{m.Session, m.Agent}
 	d, ok := p.dead[of]
 	if !ok {
 		return reply{Go: true}
 	}
-	most := poll
-	if !p.unattended {
-		most = pollSeen
-	}
 	p.mu.Unlock()
-	defer p.mu.Lock()
-	due, err := p.due(d)
-	if left := time.Until(due); err == nil && left > 0 {
+	until, err := p.due(d)
+	most := p.kept()
+	left := time.Until(until)
+	if err == nil && left > 0 {
 		select {
 		case <-time.After(min(left, most)):
 		case <-ctx.Done():
 		}
-		if ctx.Err() == nil && left > most {
-			return reply{Line: "limit " + gate.Left(time.Until(due))}
-		}
+	}
+	if err == nil && ctx.Err() == nil && left <= most {
+		until, err = p.rests(m.Session, d)
+		left = time.Until(until)
+	}
+	if ctx.Err() != nil { // the person stopped it
+		p.change(func(_ time.Time, s *turn.State) {
+			if one := s.Sessions[m.Session]; one != nil {
+				one.Stop = turn.Stop{}
+			}
+		})
 	}
 	p.mu.Lock()
+	switch {
+	case err == nil && ctx.Err() == nil && left > 0:
+		return reply{Line: "limit " + gate.Left(left)}
+	case err == nil && ctx.Err() == nil:
+		delete(p.dead, of)
+		return reply{Go: true, Notify: p.news(m.Session, m.Agent, d.At)}
+	}
 	delete(p.dead, of)
-	p.mu.Unlock()
-	if err != nil {
-		p.gate.Log("session " + m.Session + " stays stopped: " + err.Error())
-	}
-	if err != nil || ctx.Err() != nil {
-		return reply{Verdict: gate.Pass}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return reply{Go: true, Notify: p.news(m.Session, m.Agent, d.At)}
+	return reply{Verdict: gate.Pass}
 }

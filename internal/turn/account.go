@@ -36,8 +36,10 @@ type Class struct {
 	Tokens   limit.Tokens `json:"tokens,omitzero"`
 	CoolDown CoolDown     `json:"cool,omitzero"`
 	Usage    Usage        `json:"usage,omitzero"`
-	First    limit.Costs  `json:"first,omitzero"`   // what a key's first call takes, on average
-	Passed   int          `json:"passed,omitempty"` // interactive calls in a row that went before one of -p that waited
+	First    limit.Costs  `json:"first,omitzero"` // what a key's first call takes, on average
+	// Answers is how long after it was sent a call is answered, on average, as gates see that do not see its tries.
+	Answers time.Duration `json:"answers,omitempty"`
+	Passed  int           `json:"passed,omitempty"` // interactive calls in a row that went before one of -p that waited
 }
 
 // AccountID names the account that a secret pays for. It tells nothing about the secret to who has not seen it: the key of the
@@ -104,6 +106,7 @@ func (a *Account) advance(now time.Time) time.Time {
 		if c.Retry != nil {
 			c.Retry = nil
 			a.send(c, due)
+			c.Guessed = c.News == ByMark
 			a.alive(due, c.Key)
 		} else {
 			c.Paced = c.Paced && c.News != ByNext // only its answer tells that the pace was not too high
@@ -206,7 +209,7 @@ func (a *Account) settle(now time.Time) {
 		}
 	}
 	a.drop(func(c *Call) bool {
-		return !(c.Phase != Over || c.Trial || c.Retry != nil || a.spends(now, c) || c.Unseen && c.News != AtOnce && now.Sub(c.Done) < overdue ||
+		return !(c.Phase != Over || c.Trial || c.Retry != nil || a.spends(now, c) || c.Unseen && !c.soon() && now.Sub(c.Done) < overdue ||
 			lasts[c.Key] == c && now.Sub(c.latest()) <= forgotten)
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"afteryou/internal/limit"
 )
 
 // In no minute do more calls come to the server than the budget says, however late transcripts are read and turns are
@@ -135,5 +137,37 @@ func TestBudgetWhenTheClockJumps(t *testing.T) {
 		if next := st.Open("p").Admit(now, everybody); next.After(now.Add(2 * time.Minute)) {
 			t.Errorf("come back in %v", next.Sub(now))
 		}
+	})
+}
+
+// What a request looks like counts while nobody knows better, and bounds what it can give.
+func TestSizeOfARequest(t *testing.T) {
+	size := limit.Costs{Input: 20000, Output: 100}
+	for _, test := range []struct {
+		name string
+		know func(s story)
+		want limit.Costs
+	}{
+		{"nothing is known", func(story) {}, limit.Costs{Input: 20000}},
+		{"first calls are", func(s story) { s.class("").First = limit.Costs{Input: 3000, Output: 700} }, limit.Costs{Input: 3000, Output: 100}},
+		{"its own last is", func(s story) { s.made(-5, a, limit.Costs{Input: 500, Output: 60}) }, limit.Costs{Input: 500, Output: 60}},
+		{"its own last told nothing", func(s story) { s.made(-5, a, limit.Costs{}) }, limit.Costs{Input: 20000}},
+	} {
+		tell(t, test.name, Rules{}, func(s story) {
+			test.know(s)
+			s.Ask(at(1), Call{Key: a, Event: "e", News: AtOnce, Size: size})
+			if got, _ := s.expect(s.waiting(a)); got != test.want {
+				s.Errorf("expected to take %v, want %v", got, test.want)
+			}
+		})
+	}
+	tell(t, "a first call waits until there is room for it", Rules{}, func(s story) {
+		s.class("").Tokens.Input = limit.Bucket{Rate: 1000, Level: 5000, Top: 30000, At: at(0)}
+		s.At = at(0)
+		s.pace().Taken = 10
+		s.Ask(at(0), Call{Key: a, Event: "e", News: AtOnce, Size: size})
+		s.admit(0, 15)
+		s.admit(15, 0)
+		s.holds("a/e")
 	})
 }

@@ -32,6 +32,7 @@ const (
 	ByRow  News = iota // by a row of the transcript or a line of the screen, half a second later
 	AtOnce             // by its answer: a gateway
 	ByNext             // only by its next try: a subagent, and a screen that nobody reads (2.1.330)
+	ByMark             // by a mark in its stream, at once: a gate around the steps of a turn ([Account.Marked])
 )
 
 // Call is one call to the model, from when it is asked for until nothing depends on it any more. The line, the turns, what
@@ -47,9 +48,11 @@ type Call struct {
 	News    News    `json:"news,omitempty"`
 	Rank    Rank    `json:"rank,omitempty"`
 	// Inside says that Claude Code itself sends it after its go, as soon as it comes to it.
-	Inside bool   `json:"inside,omitempty"`
-	Print  bool   `json:"print,omitempty"` // nobody sits before the session (-p)
-	Model  string `json:"model,omitempty"` // the class of the session's model, where the key has none; "": not known
+	Inside bool `json:"inside,omitempty"`
+	// Guessed says that when it was made again is a guess.
+	Guessed bool   `json:"guessed,omitempty"`
+	Print   bool   `json:"print,omitempty"` // nobody sits before the session (-p)
+	Model   string `json:"model,omitempty"` // the class of the session's model, where the key has none; "": not known
 
 	Asked   time.Time `json:"asked,omitzero"`   // it joined the line
 	Granted time.Time `json:"granted,omitzero"` // it was given its turn
@@ -80,6 +83,9 @@ type Call struct {
 	Woken  bool   `json:"woken,omitempty"`  // its turn was given to wake the session
 	Answer string `json:"answer,omitempty"` // the last answer that was counted, where no rows tell of requests
 
+	// Size is what its request looks like: tokens of its body, and the most that it asks for. It counts while nothing is known
+	// of its key's calls or of first calls.
+	Size     limit.Costs `json:"size,omitzero"`
 	Expected limit.Costs `json:"expected,omitzero"` // what it was thought to take when it was sent
 	Took     limit.Costs `json:"took,omitzero"`     // what it took; zero: not told yet
 	// Reserved is what the mirrored buckets gave for it and may get back.
@@ -100,15 +106,18 @@ const (
 // longer is how much longer than the next a call may be under way; 0 where rows tell when it was sent.
 func (a *Account) longer(c *Call) time.Duration {
 	switch {
-	case c.News != AtOnce:
+	case !c.soon():
 		return 0
-	case !c.Inside:
+	case !c.Inside && c.News != ByMark:
 		return unsure
 	case a.find(func(other *Call) bool { return other.Session == c.Session && other != c && other.made() }) == nil:
 		return eventLoop + connecting
 	}
 	return eventLoop
 }
+
+// soon reports that it is told at once when the call is rejected.
+func (c *Call) soon() bool { return c.News == AtOnce || c.News == ByMark }
 
 // counted reports that the call is one of those that the pace let through.
 func (c *Call) counted() bool { return !c.Sent.IsZero() && !c.Lost }

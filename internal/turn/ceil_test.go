@@ -151,6 +151,9 @@ var bounds = map[string]bound{
 	"module, a cloud":                  {1.08, 1.20, .12, 0, 0},
 	"module, mum servers":              {1.08, 1.25, .12, 0, 0},
 	"module, generous":                 {1.03, 1.07, none, none, 0},
+	"module, tokens":                   {1.03, 1.06, .20, 0, 0},
+	"steps, first contact":             {1.11, 1.30, .10, .18, 0},
+	"steps, generous":                  {1.18, 0, none, none, 0},
 	"auto mode":                        {1.03, 0, .02, 0, 0},
 	"auto mode, module":                {1.03, 0, .02, 0, 0},
 }

@@ -107,9 +107,9 @@ func (a *Account) check() error {
 
 func (c *Call) valid() bool {
 	r := c.Retry
-	return Waiting <= c.Phase && c.Phase <= Over && ByRow <= c.News && c.News <= ByNext && Normal <= c.Rank && c.Rank <= Last && c.Rejections >= 0 && !(c.Trial && c.Sent.IsZero()) &&
+	return Waiting <= c.Phase && c.Phase <= Over && ByRow <= c.News && c.News <= ByMark && Normal <= c.Rank && c.Rank <= Last && c.Rejections >= 0 && !(c.Trial && c.Sent.IsZero()) &&
 		(r == nil || !r.Rejected.IsZero() && 0 <= r.In && r.In <= longest) &&
-		c.Rules.Most >= 0 && c.Rules.Budget.valid() && c.Expected.Valid() && c.Took.Valid() && c.Reserved.Valid()
+		c.Rules.Most >= 0 && c.Rules.Budget.valid() && c.Size.Valid() && c.Expected.Valid() && c.Took.Valid() && c.Reserved.Valid()
 }
 
 func (l *Class) check() error {

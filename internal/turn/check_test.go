@@ -41,7 +41,7 @@ func TestCheckRefusesWhatCantBe(t *testing.T) {
 		"a null class":                   account(`"classes":{"opus":null}`),
 		"a call of no phase":             call(`"phase":3`),
 		"a call before its phases":       call(`"phase":-1`),
-		"news that nobody tells":         call(`"news":3`),
+		"news that nobody tells":         call(`"news":4`),
 		"a call that joins tomorrow":     call(`"asked":"2026-04-01T09:00:00Z"`),
 		"a waiter seen in the future":    call(`"seen":"2026-04-01T09:00:00Z"`),
 		"a turn that never lapses":       call(`"phase":1,"seen":"2099-01-01T00:00:00Z"`),

@@ -12,14 +12,18 @@ import (
 const learn = 0.1
 
 // expect is what a call is expected to take when it is sent: half what its key's last took and half what that was expected to;
-// a key's first what first calls took. It reports whether the key's own calls told.
+// a key's first what first calls took, and while nobody knows that, what its request looks like. None takes more output
+// than it asks for. It reports whether the key's own calls told.
 func (a *Account) expect(c *Call) (cost limit.Costs, own bool) {
 	first := a.Class(c.Class).First
-	last := a.last(c.Key)
-	if last == nil {
-		return first, false
+	cost = limit.Costs{Input: cmp.Or(first.Input, c.Size.Input), Output: first.Output}
+	if last := a.last(c.Key); last != nil {
+		cost, own = last.next(cost)
 	}
-	return last.next(first)
+	if most := c.Size.Output; most > 0 {
+		cost.Output = min(cost.Output, most)
+	}
+	return cost, own
 }
 
 // next is what the key's call after this one is expected to take.

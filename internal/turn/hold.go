@@ -54,7 +54,7 @@ func (a *Account) heldWithAll(now time.Time, c *Call) (h Hold) {
 	}
 	l := a.Class(c.Class)
 	h = a.cools(now, c)
-	for _, other := range []Hold{a.announced(now, c.Class), a.onTrial(now, c.Class, c.News == AtOnce), {l.Pace.Whole(), Paced}} {
+	for _, other := range []Hold{a.announced(now, c.Class), a.onTrial(now, c), {l.Pace.Whole(), Paced}} {
 		h = h.longer(other)
 	}
 	if c.Rejections == 0 { // else the server said when it fits
@@ -102,11 +102,14 @@ func (a *Account) announced(now time.Time, class string) (h Hold) {
 }
 
 // onTrial holds all, before the first rejection, until one of the calls on trial is accepted; later, until none of those may
-// have been rejected that were sent after one that was. soon: rejections are told at once.
-func (a *Account) onTrial(now time.Time, class string, soon bool) (h Hold) {
-	p := a.Class(class).Pace
-	trials := a.all(func(c *Call) bool { return c.Class == class && c.Trial })
-	if p.Rate == 0 && len(trials) < p.Trials(soon) {
+// have been rejected that were sent after one that was.
+func (a *Account) onTrial(now time.Time, of *Call) (h Hold) {
+	p, single := a.Class(of.Class).Pace, 0
+	if of.News == ByMark {
+		single = singles
+	}
+	trials := a.all(func(c *Call) bool { return c.Class == of.Class && c.Trial })
+	if p.Rate == 0 && len(trials) < p.Trials(of.soon(), single) {
 		return h
 	}
 	for _, c := range trials {

@@ -74,6 +74,40 @@ func (a *Account) Retrying(now time.Time, k Key, r Retry) {
 	a.advance(now)
 }
 
+// patience is how long after a rejection Claude Code tries again, where neither it nor the server says: a server says a second at
+// least, and Claude Code waits for up to a quarter more (2.1.330).
+// After the first rejection all wait until its next try is answered, but no longer than firstPatience.
+const (
+	patience      = 1250 * time.Millisecond
+	firstPatience = 4 * time.Second
+)
+
+// Marked says that a try of the key's call was rejected, as its stream told at a time, and that Claude Code makes the next by
+// itself. Neither says why, or when that is. A mark after which the call is answered without another tells that the try was
+// accepted: then tell [Account.Accepted].
+func (a *Account) Marked(now time.Time, k Key, at time.Time) {
+	now = a.advance(now)
+	at = happened(now, at)
+	c := a.turn(k)
+	if c == nil || !at.After(c.Refused) {
+		return
+	}
+	a.alive(at, k)
+	c.Rejections++
+	l, sent := a.class(c.Class), c.Sent
+	if sent.IsZero() { // its next try came before we thought
+		sent, c.Nth = at, l.Pace.Sent
+	}
+	began := c.began(sent)
+	a.refuse(at, c)
+	in := max(patience, backOff(c.Rejections)*5/4)
+	if l.Pace.Rate == 0 {
+		in = firstPatience // how long it waits tells what the limit is
+	}
+	c.Retry = &Retry{Rejected: at, In: in, Attempt: c.Rejections}
+	l.Pace.Met(now, sent, c.Rejections == 1 && began.After(l.Pace.Cut), true, c.Nth)
+}
+
 // retrying is for a call that was rejected and keeps its turn.
 func (a *Account) retrying(now time.Time, c *Call, r Retry) {
 	l, sent := a.class(c.Class), c.Sent
@@ -149,6 +183,9 @@ func (a *Account) refuse(at time.Time, c *Call) {
 	if !a.Budgeted.IsZero() {
 		a.Requests = append(a.Requests, at)
 	}
+	if p := &a.class(c.Class).Pace; !c.Trial && !c.Sent.IsZero() { // it was taken for accepted
+		p.Taken = max(0, p.Taken-1)
+	}
 	a.count(c, -1)
 	c.Sent, c.Refused = time.Time{}, at
 	c.Trial, c.Unseen, c.Silent, c.Paced = false, false, false, false
@@ -207,7 +244,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 		l.Pace.Give(1)
 		c.Expected.Input, c.Own = max(c.Expected.Input, l.Tokens.Lacked(wait)), true
 	case r.In == 0 && r.Limit && l.Pace.Limit == 0:
-		l.Pace.Met(now, sent, times == 1 && began.After(l.Pace.Cut), c.Nth)
+		l.Pace.Met(now, sent, times == 1 && began.After(l.Pace.Cut), false, c.Nth)
 	default:
 		l.Pace.Refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), c.Nth)
 	}

@@ -36,10 +36,15 @@ func (s *sim) ask(c *simCall) {
 	claude := Process{PID: c.session + 1}
 	call := Call{Key: c.key, Event: c.event, Process: claude, Waiter: Process{PID: 1000 + c.session}, Rules: s.rules, Rank: c.rank, Inside: s.module}
 	switch {
+	case s.steps:
+		call.Waiter, call.News = claude, ByMark
 	case s.gateway:
 		call.Waiter, call.News = claude, AtOnce
 	case s.mute:
 		call.News = ByNext
+	}
+	if s.sized {
+		call.Size = limit.Costs{Input: c.cost * 1.2, Output: 32000}
 	}
 	if s.rankless {
 		call.Rank = Normal
@@ -154,7 +159,7 @@ func (s *sim) report(k Key, do func()) {
 }
 
 func (s *sim) try(c *simCall) {
-	if !s.gateway && !s.native && !s.norows {
+	if !s.gateway && !s.native && !s.norows && !s.steps {
 		before, sent := c.sent, s.now
 		s.report(c.key, func() {
 			s.watch(before, func() { s.account.Sent(at(s.now), c.key, at(sent)) })
@@ -172,7 +177,7 @@ func (s *sim) arrive(c *simCall) {
 		c.came = s.now
 		s.took = append(s.took, c)
 		switch h := s.limits(); {
-		case s.module:
+		case s.module, s.steps && !c.ungated:
 			s.on(s.now+s.first*c.latency, func() { s.answers(c, h) })
 		case s.gateway && s.headers > 0:
 			s.on(s.now+s.first*c.latency, func() {
@@ -215,6 +220,10 @@ func (s *sim) arrive(c *simCall) {
 		})
 		return
 	}
+	if s.steps && !c.ungated {
+		s.on(s.now+s.between(.01, .35), func() { s.mark(c, after) })
+		return
+	}
 	s.on(s.now+s.between(.01, .1), func() { s.announce(c, after) })
 }
 
@@ -231,7 +240,7 @@ func (s *sim) announce(c *simCall, after float64) {
 	}
 	d := max(after, min(32, .5*math.Pow(2, float64(c.tries-1)))) * (1 + .25*s.net.Float64())
 	s.on(s.now+d, func() { delete(s.pending, c.key); s.try(c) })
-	if s.native || s.mute {
+	if s.native || s.mute || s.steps {
 		return
 	}
 	rejected, sent, n := s.now, c.sent, c.tries

@@ -2,7 +2,9 @@ package turn
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 
 	"afteryou/internal/limit"
 )
@@ -28,7 +30,7 @@ func (s *sim) spread() float64 {
 
 // delay is from a call's go until it is sent.
 func (s *sim) delay(c *simCall) float64 {
-	if !s.module {
+	if !s.module && !s.steps {
 		lag := s.lag
 		if c.event == "0" {
 			lag = max(lag, s.slow)
@@ -48,11 +50,29 @@ func (s *sim) delay(c *simCall) float64 {
 // answers is the module when the headers of an answer come.
 func (s *sim) answers(c *simCall, h limit.Headers) {
 	s.account.Sent(at(s.now), c.key, at(c.went))
-	if !s.mum {
+	if s.module && !s.mum {
 		s.account.Headers(at(s.now), c.key, h)
 	}
 	s.account.Accepted(at(s.now), c.key)
 	s.check()
+	s.pump()
+}
+
+// mark is Claude Code when it is told 429 in a step: it says so in the stream, and tries again by itself.
+func (s *sim) mark(c *simCall, after float64) {
+	if c.tries > 10 {
+		s.dead++
+		s.account.Ended(at(s.now), c.key)
+		s.end(c.session)
+		s.pump()
+		return
+	}
+	if c.tries == 1 {
+		s.account.Sent(at(s.now), c.key, at(c.went))
+	}
+	s.watch(c.sent, func() { s.account.Marked(at(s.now), c.key, at(s.now)) })
+	d := max(after, min(32, .5*math.Pow(2, float64(c.tries-1)))) * (1 + .25*s.net.Float64())
+	s.on(s.now+d+s.between(.001, .03), func() { s.try(c) })
 	s.pump()
 }
 
@@ -85,6 +105,7 @@ func (s *sim) title(i int) *simCall {
 
 // modules are the situations of the module.
 func modules() (list []scenario) {
+	var stepped []scenario
 	for _, c := range []struct {
 		n, k               int
 		rpm, burst, answer float64
@@ -110,10 +131,19 @@ func modules() (list []scenario) {
 	}
 	sc := scenario{class: "module, generous", sessions: 6, calls: 5, rpm: 1000, burst: 200, latency: 1.8, first: .8, headers: 1}
 	list = append(list, sc)
+	list = append(list, scenario{class: "module, tokens", sessions: 12, calls: 6, rpm: 1000, burst: 1000, tpm: 50000, tburst: 25000, latency: 3, first: .4,
+		headers: 1, unlike: true, sized: true})
+	for _, sc := range list {
+		if sc.class == "module, first contact" || sc.class == "module, generous" {
+			sc.class = strings.Replace(sc.class, "module", "steps", 1)
+			sc.steps, sc.even, sc.tool = true, true, .3
+			stepped = append(stepped, sc)
+		}
+	}
 	for i := range list {
 		list[i].module, list[i].gateway, list[i].even, list[i].tool = true, true, true, .3
 	}
-	return append(list, autos()...)
+	return slices.Concat(list, stepped, autos())
 }
 
 // autos are sessions in auto mode, with checks that ask the model.

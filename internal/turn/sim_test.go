@@ -55,6 +55,8 @@ type scenario struct {
 	unlike   bool // the sessions' calls are of different sizes, each session's much the same
 	every    int  // the state is written and read again every so many steps
 	module   bool // a gate inside Claude Code, as exact as a gateway but for when a call is sent
+	steps    bool // a gate before each step of a turn: it sees that a call is rejected, and neither why nor when it is made again
+	sized    bool // the size of a request is told when it asks
 	mum      bool // the server says neither limits nor how long to wait
 	known    bool // the limit is known by headers of before
 	auto     bool // auto mode: checks of actions, and beside them titles and compactions

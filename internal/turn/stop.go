@@ -68,6 +68,31 @@ func (d Death) Due(now time.Time, l *Class, r Rules) (time.Time, error) {
 	return r.Quiet.After(Latest(due, now.Local())), nil
 }
 
+// Rest is for a turn that would die of a limit, where whoever stands around it waits and sends its call again: it notes that the
+// session is stopped, and returns until when, or a time that is not to come: now. Then the call stands in line as any other, so
+// that sessions go on one by one. An error says why the turn dies instead. Asked again it is the one stop; the deadline counts
+// from its beginning. To go on counts as to be resumed ([Session.Resume]), once for all of the session that wait for a limit;
+// that the call was taken tell [Session.GoesOn].
+func (s *Session) Rest(now time.Time, l *Class, d Death, r Rules) (until time.Time, err error) {
+	if since := s.Stop.Since; !since.IsZero() && !d.Deadline.IsZero() && since.Before(d.At) {
+		d.Deadline = d.Deadline.Add(since.Sub(d.At))
+	}
+	if until, err = d.Due(now, l, r); err == nil {
+		if until.After(now) {
+			s.Stopped(d.At, until, d.Limit)
+			return until, nil
+		}
+		err = s.Resume(now, d, r)
+	}
+	switch {
+	case errors.Is(err, ErrResumed): // another of its calls
+		err = nil
+	case err != nil:
+		s.Stop = Stop{}
+	}
+	return until, err
+}
+
 // Stop is how a limit, or the line, holds a session up.
 type Stop struct {
 	Since time.Time `json:"since,omitzero"`

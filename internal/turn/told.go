@@ -12,7 +12,7 @@ import (
 func (a *Account) send(c *Call, at time.Time) {
 	c.Expected, c.Own = a.expect(c)
 	c.Sent, c.Trial, c.Unseen, c.Took = at, true, true, limit.Costs{}
-	c.Came, c.Doubt, c.Silent, c.Lost = time.Time{}, time.Time{}, false, false
+	c.Came, c.Doubt, c.Silent, c.Lost, c.Guessed = time.Time{}, time.Time{}, false, false, false
 	a.class(c.Class).Pace.Spend(at, a.longer(c))
 	a.count(c, 1)
 	a.remove(c)
@@ -71,12 +71,7 @@ func (a *Account) sentAt(k Key, at time.Time) (found *Call) {
 		}
 	}
 	if found != nil {
-		// The server took its token when the call came, not when it was let go: until then a full bucket gained nothing.
-		p := &a.class(k.Class).Pace
-		p.Give(-p.Rate * max(0, at.Sub(found.Sent).Seconds()))
-		a.count(found, -1)
-		found.Sent = at
-		a.count(found, 1)
+		a.resent(found, at)
 		return found
 	}
 	found = a.find(func(c *Call) bool {
@@ -88,6 +83,40 @@ func (a *Account) sentAt(k Key, at time.Time) (found *Call) {
 	found.Retry = nil
 	a.send(found, at)
 	return found
+}
+
+// tried corrects when a call was made again that is answered now: as long before as calls take to be answered. That it was
+// accepted then tells how much is left now.
+func (a *Account) tried(now time.Time, c *Call) {
+	l := a.class(c.Class)
+	at := Latest(now.Add(-l.Answers), c.Refused.Add(backOff(1)))
+	switch {
+	case c.Rejections == 0 && l.Answers == 0:
+		l.Answers = now.Sub(c.Sent)
+		return
+	case c.Rejections == 0:
+		l.Answers += time.Duration(learn * float64(now.Sub(c.Sent)-l.Answers))
+		return
+	case c.Retry != nil: // it came sooner than was thought
+		c.Retry = nil
+		a.send(c, at)
+	case c.Guessed && at.After(c.Sent):
+		a.resent(c, at)
+	}
+	if c.Rejections == 1 && l.Answers > 0 {
+		l.Pace.Waited(c.Sent.Sub(c.Refused))
+	}
+	later := len(a.all(func(o *Call) bool { return o.Class == c.Class && o != c && o.counted() && o.Sent.After(c.Sent) }))
+	l.Pace.Left(l.Pace.Rate*now.Sub(c.Sent).Seconds() - float64(later))
+}
+
+// resent moves a call to when it was really sent. The server took its token then: until then a full bucket gained nothing.
+func (a *Account) resent(c *Call, at time.Time) {
+	p := &a.class(c.Class).Pace
+	p.Give(-p.Rate * max(0, at.Sub(c.Sent).Seconds()))
+	a.count(c, -1)
+	c.Sent = at
+	a.count(c, 1)
 }
 
 // Answered says that the key's call was answered at a time, by the row of an answer with an id, and what it took; zero is not
@@ -124,9 +153,12 @@ func (a *Account) Prompted(k Key) {
 	}
 }
 
-// Accepted says that the server took the key's call: it answers, and the turn goes on.
+// Accepted says that the server took the key's call: it answers, and the turn goes on. A try that was still to come came sooner.
 func (a *Account) Accepted(now time.Time, k Key) {
 	now = a.advance(now)
+	if c := a.turn(k); c != nil && c.News == ByMark {
+		a.tried(now, c)
+	}
 	a.came(now, k)
 	a.confirmAll(now, k)
 }

@@ -16,10 +16,15 @@ const (
 // Before the first 429 nothing but time tells that calls are accepted.
 const (
 	exactTrial  = 350 * time.Millisecond  // a 429 comes within that long, however late an answer
+	markTrial   = 500 * time.Millisecond  // after a go, a mark does: the call is under way first
 	seenTrial   = 600 * time.Millisecond  // after a call was seen to be sent
 	unseenTrial = 2 * time.Second         // after its turn, where it was not: on a busy machine a session's first takes 1 to 2 s
 	muteTrial   = 2500 * time.Millisecond // where only its next try tells that it was rejected: after 1 or 2 s, and a quarter of it
 )
+
+// singles are how many calls go one by one at first where Claude Code makes again those that are rejected: several that it makes
+// again at once are rejected again.
+const singles = 4
 
 // doubtMost bounds for how long a call is in doubt: after a longer wait those that were told to wait come back together.
 const doubtMost = 10 * time.Second
@@ -35,6 +40,8 @@ func (c *Call) trialEnds(paced bool) time.Time {
 		lasts = trial
 	case c.News == ByNext:
 		lasts = muteTrial
+	case c.News == ByMark:
+		lasts = markTrial
 	case c.News == AtOnce:
 		lasts = exactTrial
 	case !c.Unseen:
@@ -54,6 +61,6 @@ func (a *Account) confirmAll(now time.Time, k Key) {
 
 // confirm ends a trial well.
 func (a *Account) confirm(now time.Time, c *Call) {
-	a.class(c.Class).Pace.Accepted(now, c.Paced)
+	a.class(c.Class).Pace.Accepted(now, c.Sent, c.Paced)
 	c.Trial, c.Doubt, c.Paced = false, time.Time{}, false
 }

@@ -55,9 +55,10 @@ func (p Process) String() string { return strings.TrimSpace(fmt.Sprintf("pid %d 
 // Session is what is known of one Claude Code session.
 type Session struct {
 	Account string `json:"account"`
-	// Gateway says that a gateway counts its calls, by class; its transcripts are not read.
-	Gate       string    `json:"gate,omitempty"` // of the module inside Claude Code, which tells of its calls exactly: "module", or "steps"
-	Gateway    bool      `json:"gateway,omitempty"`
+	// Gateway says that its calls go through a gateway of ours.
+	Gateway bool `json:"gateway,omitempty"`
+	// Gate is how much of its calls a module inside Claude Code holds: GateModule, GateSteps, or nothing where none does.
+	Gate       string    `json:"gate,omitempty"`
 	Process    Process   `json:"process"` // Claude Code itself
 	Dir        string    `json:"dir,omitempty"`
 	Transcript string    `json:"transcript,omitempty"`
@@ -71,6 +72,32 @@ type Session struct {
 	Resumes Resumes `json:"resumes,omitzero"`
 	// Stop is what holds it up now.
 	Stop Stop `json:"stop,omitzero"`
+}
+
+// What a module holds: each send of each request, or each step of a turn.
+const (
+	GateModule = "module"
+	GateSteps  = "steps"
+)
+
+// Exact reports whether a gateway or a module tells of the session's calls, by class: its transcripts are not read then.
+func (s *Session) Exact() bool { return s.Gateway || s.Gate != "" }
+
+// What HeldBy tells beside the gates of a module.
+const (
+	ByGateway = "gateway"
+	ByHooks   = "hooks"
+)
+
+// HeldBy returns what holds the session's calls until their turn.
+func (s *Session) HeldBy() string {
+	switch {
+	case s.Gate != "":
+		return s.Gate
+	case s.Gateway:
+		return ByGateway
+	}
+	return ByHooks
 }
 
 // Rules are the user's wishes about turns.

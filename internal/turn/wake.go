@@ -14,7 +14,7 @@ const WakeEvent = "wake"
 const wakeLease = 15 * time.Second
 
 // Wake makes the session of the call go on, whose turn died, if its turn to be woken has come; else the call stands in line
-// for it, but in quiet hours. Whose calls a gateway counts stands in no line. An error says why the session must not be
+// for it, but in quiet hours. Whose calls are told exactly stands in no line: its next call does. An error says why the session must not be
 // woken: ErrResumed where it goes on already.
 func (a *Account) Wake(now time.Time, s *Session, c Call, d Death, r Rules, alive func(Process) bool) (ok bool, err error) {
 	switch {
@@ -23,7 +23,7 @@ func (a *Account) Wake(now time.Time, s *Session, c Call, d Death, r Rules, aliv
 	case r.Quiet.Holds(now.Local()): // the line was long
 		a.Withdraw(now, c.Key, WakeEvent)
 		return false, nil
-	case !s.Gateway:
+	case !s.Exact():
 		a.Ask(now, c)
 		if a.Admit(now, alive); !a.Granted(c.Key, WakeEvent) {
 			return false, nil
@@ -68,7 +68,7 @@ func (a *Account) takeOver(now time.Time, c Call) bool {
 		return false
 	}
 	w.Event, w.Process, w.Waiter, w.Rules, w.Print, w.News, w.Model, w.Seen = c.Event, c.Process, c.Waiter, c.Rules, c.Print, c.News, c.Model, now
-	w.Rank, w.Inside = c.Rank, c.Inside
+	w.Rank, w.Inside, w.Size = c.Rank, c.Inside, c.Size
 	if w.Phase == Granted {
 		a.unsend(w)
 		w.Granted, w.Paced = now, false

@@ -7,6 +7,7 @@
 
 const CALL = /\/v1\/messages(\?|$)|:(streamR|r)awPredict$|\/invoke(-with-response-stream)?$/
 const AFTERWARDS = new Set(['used', 'gone', 'bye']) // what is said of a request or a session that is over
+const GO_ON = { go: false } // as Claude Code does
 const GO = { go: true, verdict: 'pass' }
 const LOST = { status: 0, headers: {} } // the connection, before anything was answered
 const STOPPED = { status: -1, headers: {} } // by another module: nothing was sent
@@ -149,7 +150,7 @@ export const register = (on) => {
     const model = parsed.model ?? decodeURIComponent(/\/models?\/([^/:]+)/.exec(e.url)?.[1] ?? '')
     const signed = e.url.includes('/invoke') // for five minutes
     const patience = Math.min(Number(headers['x-stainless-timeout'] ?? 600), signed ? 300 : Infinity)
-    const what = await request($, { agent, kind, model, size: body.length, patience, cloud: !/\/messages(\?|$)/.test(e.url) })
+    const what = await request($, { agent, kind, model, size: body.length, most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url) })
     let { go } = await hold($, 'ask', what, next.signal)
     for (;;) {
       if (!go) await hold($, 'ask', what, next.signal)
@@ -175,38 +176,45 @@ export const register = (on) => {
   on('turn.step', async function* ($, e, next) {
     const agent = loopOf(e)
     for (;;) {
-      if (!exact) {
-        try {
-          const what = await request($, { agent, kind: '', model: e.model })
-          await hold($, 'ask', what, next.signal)
-        } catch { return yield* next(e) }
-      }
-      const stream = next(e), kept = []
-      let r
+      let what // where this is the only gate
+      try {
+        if (!exact) await hold($, 'ask', (what = await request($, { agent, kind: '', model: e.model, steps: true })), next.signal)
+      } catch { return yield* next(e) }
+      const sent = Date.now(), stream = next(e), kept = []
+      let ahead, begun = false, r
       try {
         for (;;) {
-          const { value, done } = await stream.next()
+          const { value, done } = await (ahead ?? stream.next())
+          ahead = undefined
           if (done) { r = value; break }
           if (!seen) exact = false // an answer, and no request was shown
-          if (value.kind === 'engine' && resting.has(agent)) kept.push(value)
+          const engine = value.kind === 'engine'
+          if (what && !begun && engine) { // alone, and soon, it marks a rejection; an answer begins with two
+            ahead = stream.next()
+            const more = await within($, 80, ahead).catch(() => null)
+            begun = more ? !more.done : !kept.length && Date.now() - sent > 600
+            if (begun || !more) void say($, begun ? 'answer' : 'mark', { ...what, sent, status: 200 }).catch(() => {})
+          }
+          if (engine && (what ? !begun : resting.has(agent))) kept.push(value)
           else { yield* kept.splice(0); yield value }
         }
       } finally { if (!r) stream.return?.() }
-      void over($, 'used', agent, r.usage).catch(() => {})
       if (r.stopReason === null && kept.length && !next.signal.aborted) {
-        resting.delete(agent)
-        const session = await $.session.id().catch(() => '')
-        const a = await hold($, 'rest', { id: `${++serial}`, session, agent }, next.signal).catch(() => null)
+        if (what) yield* kept.splice(0) // why it failed stands in what is shown
+        const a = await revive($, agent, what, next.signal).catch(() => null)
         if (a?.go) continue
         if (a === null) return r // Esc: the prompt goes back
       }
+      void over($, 'used', agent, r.usage).catch(() => {})
       yield* kept
       return r
     }
   }).catch(async function* ($, e, next) { return yield* next(e) })
 
-  on('classic.PreCompact', ($, e, next) => { compacting = true; return next(e) }).catch(($, e, next) => next(e))
-  on('classic.PostCompact', ($, e, next) => { compacting = false; return next(e) }).catch(($, e, next) => next(e))
+  on('session.compact', async ($, e, next) => {
+    compacting = true
+    try { return await next(e) } finally { compacting = false }
+  }).catch(($, e, next) => next(e))
 
   on('turn.complete', async ($, e, next) => {
     if (e.reason !== 'answer') await over($, 'gone', loopOf(e)).catch(() => {})
@@ -217,6 +225,17 @@ export const register = (on) => {
     await say($, 'bye', { session: await $.session.id() }).catch(() => {})
     return next(e)
   }).catch(($, e, next) => next(e))
+}
+
+// revive blocks until a step that failed may be sent again, if it may.
+async function revive($, agent, what, signal) {
+  resting.delete(agent)
+  const of = { id: `${++serial}`, session: await $.session.id(), agent }
+  if (what) {
+    const [{ text }] = await $.session.messages({ last: 1, agentId: agent || undefined })
+    if ((await say($, 'dead', { ...what, text }, signal)).verdict !== 'later') return GO_ON
+  }
+  return hold($, 'rest', of, signal)
 }
 
 // over tells that the request of a turn is over, and what it took.

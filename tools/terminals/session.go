@@ -70,8 +70,8 @@ func (c *crowd) drive(ctx context.Context, s realclaude.Session, id string) (end
 }
 
 var (
-	ofLimits = regexp.MustCompile(`(?i)afteryou|retrying|attempt [0-9]|API error|\b429\b|rate.?limit`)
-	besides  = regexp.MustCompile(`^\S afteryou: `) // the spinner
+	ofLimits = regexp.MustCompile(`(?i)afteryou|retrying|\battempt\b|API error|too many requests|rate.?limit`)
+	besides  = regexp.MustCompile(`^[·✢✳✶✻✽*] afteryou: `) // the spinner, whose sign changes
 	aNumber  = regexp.MustCompile(`[0-9]+`)
 )
 
