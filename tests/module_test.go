@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
+	"afteryou/internal/turn"
 )
 
 // moduleDir makes a plugin of the module alone, whose partner is the binary under test. Each patch replaces one text of the
@@ -46,12 +48,72 @@ func moduleDir(t testing.TB, patches ...string) (dir string) {
 	return dir
 }
 
+// newInside is a machine whose paths are short, so that the sockets of partners are beside the state.
+func newInside(t *testing.T, c fakeapi.Config, extra ...string) *machine {
+	t.Helper()
+	m := newMachine(t, c, extra...)
+	dir, err := os.MkdirTemp("/tmp", "ay-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) }) // what a session still writes to is left
+	m.dir = dir
+	return m
+}
+
 // inside is a session with the module, started directly.
 func (m *machine) inside(name, dir string, extra ...string) realclaude.Session {
 	m.t.Helper()
 	s := m.direct(m.session(name, append(extra, withModule)...))
 	s.Args = []string{"--plugin-dir", dir}
 	return s
+}
+
+// stands waits until so many hold a turn and so many wait for one, whatever the model.
+func (m *machine) stands(turns, waiting int) {
+	m.t.Helper()
+	var held, wait int
+	for deadline := time.Now().Add(patience / 3); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		held, wait = 0, 0
+		for _, a := range m.state().Accounts {
+			for _, c := range a.Calls {
+				switch c.Phase {
+				case turn.Granted:
+					held++
+				case turn.Waiting:
+					wait++
+				}
+			}
+		}
+		if held == turns && wait == waiting {
+			return
+		}
+	}
+	m.t.Fatalf("%d hold a turn and %d wait, want %d and %d", held, wait, turns, waiting)
+}
+
+// partners are the processes that have a directory for their socket, which names them.
+func (m *machine) partners() (pids []int) {
+	m.t.Helper()
+	dirs, _ := filepath.Glob(filepath.Join(m.stateDir(), "in-*")) // the pattern is good
+	for _, dir := range dirs {
+		var pid int
+		if _, err := fmt.Sscanf(filepath.Base(dir), "in-%d-", &pid); err != nil {
+			m.t.Fatalf("%s names no process: %v", dir, err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+// partner is the one that there is.
+func (m *machine) partner() int {
+	m.t.Helper()
+	pids := m.partners()
+	if len(pids) != 1 || pids[0] < 2 {
+		m.t.Fatalf("partners %v, want one", pids)
+	}
+	return pids[0]
 }
 
 // silently is print, of a session that may say nothing on standard error.

@@ -232,7 +232,8 @@ async function revive($, agent, what, signal) {
   resting.delete(agent)
   const of = { id: `${++serial}`, session: await $.session.id(), agent }
   if (what) {
-    const [{ text }] = await $.session.messages({ last: 1, agentId: agent || undefined })
+    const rows = await $.session.messages({ last: 1, agentId: agent || undefined })
+    const text = Array.isArray(rows) ? rows[0]?.text : '' // an agent's can't be read everywhere
     if ((await say($, 'dead', { ...what, text }, signal)).verdict !== 'later') return GO_ON
   }
   return hold($, 'rest', of, signal)
