@@ -1,13 +1,12 @@
 package limit
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 const (
 	unsaid  = 0.7  // calls per second after the first rejection, where nobody says how long to wait
 	fuller  = 0.5  // by so much the bucket is fuller, on average, when a pace that is hardly too high empties it
+	nearBy  = 3.0  // near what each call told to be too much the pace grows so much more slowly,
+	nearFor = 20   // for so many calls: then the limit may be another
 	proving = 4    // so many calls at a pace prove something of it
 	kept    = 0.95 // and so much of what they prove is kept
 )
@@ -50,10 +49,12 @@ func (p *Pace) less(sent time.Time, late bool, before int) float64 {
 	if late && p.Taken <= 1 {
 		n := len(p.Empty)
 		if p.Hot || n == 0 || before-p.Empty[n-1].Sent < proving {
+			p.Near = false
 			return p.Rate * cutBy
 		}
-		grown := 1 + min(growthMax, growth*math.Pow(2, float64(p.Grown)/doubling))
-		return p.Rate * max(cutBy, kept/grown/grown)
+		step := p.step()
+		p.Near = true
+		return p.Rate * max(cutBy, kept/step/step)
 	}
 	rate, bore := p.Rate*cutBy, 0.0
 	for i, e := range p.Empty {

@@ -152,7 +152,7 @@ var bounds = map[string]bound{
 	"module, mum servers":              {1.08, 1.25, .12, 0, 0},
 	"module, generous":                 {1.03, 1.07, none, none, 0},
 	"module, tokens":                   {1.03, 1.06, .25, 0, 0},
-	"steps, first contact":             {1.11, 1.30, .10, .18, 0},
+	"steps, first contact":             {1.10, 1.30, .09, .18, 0},
 	"steps, generous":                  {1.18, 0, none, none, 0},
 	"auto mode":                        {1.04, 0, .02, 0, 0},
 	"auto mode, module":                {1.04, 0, .02, 0, 0},
