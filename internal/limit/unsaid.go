@@ -33,10 +33,14 @@ func (p *Pace) Met(now, sent time.Time, fresh, late bool, before int) {
 	p.empty(sent, before)
 }
 
-// Waited says how long Claude Code waited after the first rejection until its next try: for up to a quarter longer than the server
-// said.
+// Waited says how long Claude Code waited after the first rejection until its next try: as long as the server said, a second at
+// least, and up to a quarter longer.
 func (p *Pace) Waited(d time.Duration) {
-	if p.Hot && p.Rate == unsaid && d > 1500*time.Millisecond {
+	switch {
+	case !p.Hot || p.Rate != unsaid:
+	case d <= 1500*time.Millisecond:
+		p.Rate = 1
+	default:
 		p.Rate = max(lowest, min(p.Rate, 1.1/d.Seconds())) // the quarter is an eighth on average
 		p.Peak, p.Hot, p.Grown = p.Rate, false, recalled/2
 	}

@@ -153,6 +153,8 @@ var bounds = map[string]bound{
 	"module, generous":                 {1.03, 1.07, none, none, 0},
 	"module, tokens":                   {1.03, 1.06, .25, 0, 0},
 	"steps, first contact":             {1.10, 1.30, .09, .18, 0},
+	"steps, calls beside":              {1.25, 1.90, .60, 1.5, 0},
+	"steps, limit cut":                 {1.50, 2.00, .20, .30, 0},
 	"steps, generous":                  {1.18, 0, none, none, 0},
 	"auto mode":                        {1.04, 0, .02, 0, 0},
 	"auto mode, module":                {1.04, 0, .02, 0, 0},
