@@ -35,8 +35,9 @@ func demoCommand() command {
 			"The first call of a conversation takes twice the input tokens of a later one. " +
 			"What the server does beside is said by --server, in words with commas between them: it has no headers of its limits, or " +
 			"headers that lie; a 429 does not say when to come again, or which limit it is; what remains is counted at admission, " +
-			"not when the answer begins; each model has a limit of its own, which checks of tools (--auto) are another of. Steps and hooks are gates of Claude Code under an organization's settings, which a mount " +
-			"namespace shows to the sessions alone; that needs root or a user namespace.",
+			"not when the answer begins; each model has limits of its own, also the one that checks tools in auto mode. " +
+			"The gate steps is that under an organization's settings, which a mount namespace shows to the sessions alone; " +
+			"that needs root or a user namespace.",
 		example: "afteryou demo --sessions 4 --rpm 30",
 		options: []option{
 			number(&d.Sessions, "sessions", 1, "how many sessions run at once"),
