@@ -62,7 +62,9 @@ func TestRealModuleOnATerminal(t *testing.T) {
 	if err := first.Wait(); err != nil {
 		t.Errorf("the other session ends with %v", err)
 	}
-	m.shows(term, "an end of the turn", func(screen string) bool { return !strings.Contains(screen, "afteryou") && !strings.Contains(screen, "esc to interrupt") })
+	m.shows(term, "an end of the turn", func(screen string) bool {
+		return !strings.Contains(screen, "afteryou") && !strings.Contains(screen, "esc to interrupt")
+	})
 	answered := 0
 	for _, r := range m.api.Log() {
 		if r.Kind == fakeapi.Main {
