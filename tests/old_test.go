@@ -1,7 +1,12 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -10,6 +15,26 @@ import (
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
 )
+
+// A version that is not supported runs as without us, in whatever way it is started; that is said once, and nothing is installed.
+func TestRealUnsupportedVersionRunsPlain(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: prompted(agent(0))}, withModule)
+	m.version("1.0.128")
+	s := m.session("home")
+	const said = "Claude Code 1.0.128 is older than 2.0.55 (12 months): its sessions take no turns\nhint: claude update\n"
+	if r := m.print(s); r.Stderr != "afteryou: "+said {
+		t.Errorf("run says %q", r.Stderr)
+	}
+	cmd := exec.Command(afteryou, "install", "hooks", "--yes")
+	cmd.Env, cmd.Dir = s.Env, s.Dir
+	if out, err := cmd.CombinedOutput(); err == nil || string(out) != "afteryou: writing hooks: "+said {
+		t.Errorf("install ends with %v and says %q", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(m.stateDir(), "state.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a state: %v", err)
+	}
+}
 
 // Versions without exec form run hooks by a shell and do not say CLAUDE_PID. A shell that stays beside the hook (Debian's)
 // must not be taken for the session: its turn would be over with the hook.

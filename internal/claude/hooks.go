@@ -32,31 +32,30 @@ const gateStatus = "afteryou: waiting for a turn"
 // events lists those we hook, with the first version that knows each. A settings file that names an event unknown to a
 // version loses all of its hooks there, the user's own too, so a version is named late rather than early:
 //
-//   - those of 1.0.128 were all seen in that package, the oldest one looked at;
-//   - SubagentStart: in 2.0.43 by the changelog; not in 2.0.14, in 2.0.76;
+//   - those without one were all seen in 2.0.55, the oldest that is supported;
 //   - PostCompact: in 2.1.76 by the changelog; not in 2.0.76, in 2.1.78;
 //   - StopFailure: in 2.1.78 by the changelog; not in 2.0.76, in 2.1.78. It wakes the session there (asyncRewake), as in
 //     2.1.330;
 //   - PostToolBatch: not in 2.1.116, in 2.1.118.
 var events = []struct {
 	name  string
-	since Version
+	since Version // zero: all that are supported
 	until Version // zero: to this day
 	gate  bool
 }{
-	{name: "SessionStart", since: Version{1, 0, 128}},
-	{name: "UserPromptSubmit", since: Version{1, 0, 128}, gate: true},
-	{name: "PreToolUse", since: Version{1, 0, 128}},
+	{name: "SessionStart"},
+	{name: "UserPromptSubmit", gate: true},
+	{name: "PreToolUse"},
 	// The nearest gate before the next call where PostToolBatch is not known.
-	{name: "PostToolUse", since: Version{1, 0, 128}, until: postToolBatch, gate: true},
+	{name: "PostToolUse", until: postToolBatch, gate: true},
 	{name: "PostToolBatch", since: postToolBatch, gate: true},
-	{name: "PreCompact", since: Version{1, 0, 128}, gate: true},
+	{name: "PreCompact", gate: true},
 	{name: "PostCompact", since: Version{2, 1, 78}},
-	{name: "SubagentStart", since: Version{2, 0, 76}, gate: true},
-	{name: "SubagentStop", since: Version{1, 0, 128}},
-	{name: "Stop", since: Version{1, 0, 128}},
+	{name: "SubagentStart", gate: true},
+	{name: "SubagentStop"},
+	{name: "Stop"},
 	{name: "StopFailure", since: Version{2, 1, 78}},
-	{name: "SessionEnd", since: Version{1, 0, 128}},
+	{name: "SessionEnd"},
 }
 
 var postToolBatch = Version{2, 1, 118}
@@ -81,8 +80,8 @@ type group struct {
 }
 
 // Hooks returns our handlers in the shape of a settings file's "hooks" object, for the events that v knows. The zero
-// Version counts as the newest; for a version that is too old the object is empty. The same handler written in two settings
-// files runs once, so everyone must write them from here.
+// Version counts as the newest; what is not supported has none. The same handler written in two settings files runs once, so
+// everyone must write them from here.
 func Hooks(self string, v Version) json.RawMessage { return hooks(self, v, "") }
 
 // DeathHooks are those of Hooks that matter where the module holds the calls: a turn that died all the same is told of, and the

@@ -151,9 +151,7 @@ func TestHooks(t *testing.T) {
 		{"2.1.330", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure+ SessionEnd", "exec"},
 		{"2.1.138", "SessionStart UserPromptSubmit* PreToolUse PostToolBatch* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure+ SessionEnd", "shell"},
 		{"2.1.78", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* PostCompact SubagentStart* SubagentStop Stop StopFailure+ SessionEnd", "shell"},
-		{"2.0.76", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* SubagentStart* SubagentStop Stop SessionEnd", "shell"},
-		{"1.0.128", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* SubagentStop Stop SessionEnd", "shell"},
-		{"0.2.9", "", ""},
+		{"2.0.55", "SessionStart UserPromptSubmit* PreToolUse PostToolUse* PreCompact* SubagentStart* SubagentStop Stop SessionEnd", "shell"},
 	} {
 		t.Run("version "+tt.version, func(t *testing.T) {
 			v, _ := ParseVersion(tt.version)
@@ -178,6 +176,16 @@ func TestHooks(t *testing.T) {
 				t.Errorf("Hooks(%v)\n got %s\nwant %s", v, s, tt.want)
 			}
 		})
+	}
+}
+
+// A year's versions are supported, and those that nobody knows.
+func TestSupported(t *testing.T) {
+	for version, want := range map[string]bool{"": true, "2.1.332": true, "3.0.0": true, "2.0.55": true, "2.0.54": false, "1.0.128": false, "0.2.9": false} {
+		v, _ := ParseVersion(version)
+		if err := v.Supported(); (err == nil) != want {
+			t.Errorf("%q: %v, want it supported: %v", version, err, want)
+		}
 	}
 }
 

@@ -124,8 +124,9 @@ func (e *examination) claude() {
 	}
 	v := e.version
 	switch {
-	case string(claude.Hooks(e.Self, v)) == "{}":
-		e.say("claude", Broken, "claude update", "%s is %v, too old for hooks: its sessions take no turns", bin.Path, v)
+	case v.Supported() != nil:
+		says, cure := fault(v.Supported())
+		e.say("claude", Broken, cure, "%s: %s", bin.Path, says)
 	case v.Less(claude.ToolBatch()):
 		e.say("claude", Note, "claude update", "%s is %v: before %v a session waits for its turn after the first tool of an answer, and before %v a retry-after above 60 s ends its turn", bin.Path, v, claude.ToolBatch(), claude.Watchdog())
 	case v.Less(claude.Watchdog()):

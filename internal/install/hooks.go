@@ -29,11 +29,11 @@ const (
 func (u User) Hooks(v claude.Version, long bool) (Change, error) {
 	path := u.Settings()
 	c := Change{Path: path, mode: 0o600, home: u.home()}
-	wanted := claude.Hooks(u.Self, v)
-	if string(wanted) == "{}" {
-		return c, fmt.Errorf("writing hooks: Claude Code %v is too old for them", v)
+	err := v.Supported()
+	if err != nil {
+		return c, fmt.Errorf("writing hooks: %w", err)
 	}
-	var err error
+	wanted := claude.Hooks(u.Self, v)
 	if c.was, err = read(path); err != nil {
 		return c, err
 	}

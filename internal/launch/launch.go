@@ -103,6 +103,10 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 	if err != nil {
 		l.Warn(err)
 	}
+	if err := version.Supported(); err != nil {
+		l.Warn(err)
+		return exec, nil
+	}
 	env := Env(cmd.Env)
 	if account := claude.Account(claude.WithSettings(env.Get)); account != "" {
 		env = env.With(claude.AccountEnv, account)

@@ -148,11 +148,7 @@ var wordings = []string{
 	"Usage limit reached · limit resets %s",
 	"Usage limit reached · set to continue automatically at %s",
 	"Continuing automatically at %s · Esc to cancel",
-	"Claude usage limit reached. Your limit will reset at %s.",
-	"Spending cap reached resets %s",
-	"Spending cap reached ∙ resets %s",
 	"Opus weekly limit reached ∙ resets %s",
-	"Session limit resets %s ∙ contact an admin to keep working",
 }
 
 // TestInstantsAreReadBack renders instants of three years in every zone, at random and around each change of its clocks, in

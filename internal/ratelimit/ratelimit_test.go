@@ -81,7 +81,7 @@ func TestSharedCaptures(t *testing.T) {
 		t.Skip("no captures")
 	}
 	for _, file := range files {
-		if filepath.Base(file) == "compat" { // see TestEveryVersionIsRead
+		if fi, err := os.Stat(file); err == nil && fi.IsDir() { // compat: see TestEveryVersionIsRead
 			continue
 		}
 		data, err := os.ReadFile(file)
@@ -123,7 +123,6 @@ func TestRow(t *testing.T) {
 		{"an older raw 429", fmt.Sprintf(dead, "", `API Error: 429 {"type":"error","error":{"type":"rate_limit_error","message":"x"}}`),
 			"rate limit wait dead"},
 		{"repeated overload", fmt.Sprintf(dead, "", "API Error: Repeated 529 Overloaded errors. The API may be at capacity."), "overload wait dead"},
-		{"an epoch behind a bar", fmt.Sprintf(dead, "", "Claude AI usage limit reached|1735776000"), "usage limit 2025-01-02T00:00:00Z wait dead"},
 		{"a monthly spend limit with a decoy reset", fmt.Sprintf(dead, `"apiErrorStatus":429,"quotaLimits":{"resetsAt":1795462121},`,
 			"You've hit your org's monthly spend limit · Your session limit resets 5:00pm"), "spend limit dead"},
 		{"credits without a reset", fmt.Sprintf(dead, "", "You're out of usage credits · run /usage-credits to buy more"), "spend limit dead"},
@@ -230,7 +229,6 @@ func TestScreen(t *testing.T) {
 		{"continuing by itself", "Continuing automatically at 5:15pm · Esc to cancel", "usage limit 2026-11-23T17:15:00Z wait dead"},
 		{"set to continue", "● Usage limit reached · set to continue automatically at 5:15pm", "usage limit 2026-11-23T17:15:00Z wait dead"},
 		{"an older dot", "5-hour limit reached ∙ resets 5am", "usage limit 2026-11-24T05:00:00Z wait dead"},
-		{"an older sentence", "Claude usage limit reached. Your limit will reset at 7pm (America/Chicago).", "usage limit 2026-11-24T01:00:00Z wait dead"},
 		{"extra usage", "You're out of extra usage · resets 11:30am (Asia/Colombo)", "usage limit 2026-11-24T06:00:00Z wait dead"},
 		{"credit", "  ⎿  Credit balance too low · Add funds: https://platform.claude.com/settings/billing", "spend limit dead"},
 		{"an older credit", "Credit balance is too low", "spend limit dead"},
@@ -246,10 +244,6 @@ func TestScreen(t *testing.T) {
 		{"a spend limit of a channel", "You've hit your channel's monthly spend limit · your weekly limit resets 5pm", "spend limit dead"},
 		{"a spend limit that resets on a day", "API Error: 429 spend limit reached · resets Aug 8", "spend limit dead"},
 
-		{"a window behind which nothing can be bought", "  ⎿ Spending cap reached resets 10:50pm", "usage limit 2026-11-23T22:50:00Z wait dead"},
-		{"a spending cap without a time", "Spending cap reached", "spend limit dead"},
-		{"a team's limit", "Weekly limit resets Nov 26, 5pm (Europe/Berlin) ∙ contact an admin to keep working", "usage limit 2026-11-26T16:00:00Z wait dead"},
-		{"a team's limit without a time", "Limit reached – contact an admin to keep working", "usage limit wait dead"},
 		{"a model's weekly limit", "Opus weekly limit reached ∙ resets Nov 26, 5:30pm", "usage limit 2026-11-26T17:30:00Z wait dead"},
 		{"nearly at the cap", "Approaching spending cap", ""},
 

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The wordings of 1.0.128 to 2.1.330, with those that reports from other versions name. All are anchored: a sentence that
+// The wordings of 2.0.55 to 2.1.330, with those that reports from other versions name. All are anchored: a sentence that
 // quotes one of them begins differently.
 var (
 	spendText = sync.OnceValue(func() *regexp.Regexp {
@@ -16,7 +16,6 @@ var (
 			`[Cc]redit balance (?:is )?too low` +
 			`|[Yy]our credit balance is too low` +
 			`|[Ss]pend limit reached` +
-			`|Spending cap reached` +
 			`|You have reached your specified API usage limits` +
 			`|This organization has reached its (?:\w+ )?spend limit` +
 			`|You've hit your (?:[\w']+ )?(?:\w+ )?spend limit` +
@@ -30,14 +29,8 @@ var (
 			`You've (?:hit|reached) your (?:[\w'-]+ ){0,4}limit(?: [·∙] .*)?\.?$` +
 			`|(?:5-hour|[Ww]eekly|[Ss]ession|[Uu]sage|Opus|Sonnet|Fable) limit(?: reached)?(?: again)? [·∙] (?:resets|limit resets|set to continue) .*` +
 			`|Opus weekly limit reached [·∙] resets .*` +
-			`|(?:Session|Weekly|Opus) limit (?:reached|resets .*) [·∙] contact an admin to keep working` +
-			`|Limit reached – contact an admin to keep working` +
-			`|Spending cap reached(?: [·∙])? resets .*` +
 			`|(?:You're|Your org(?:anization)? is) out of (?:extra usage|usage credits|usage) · resets .*` +
-			`|Continuing automatically at .*` +
-			`|Claude usage limit reached\. Your limit will reset at .*` +
-			`|Claude AI usage limit reached\|(\d{9,11})$` +
-			`)`)
+			`|Continuing automatically at .*)`)
 	})
 	requestsText = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^API Error: (?:` +
@@ -61,7 +54,7 @@ var (
 	})
 	// resetText stands before the time at which a window opens again.
 	resetText = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?: (?:[·∙]|limit|reached) (?:limit )?resets |\. Your limit will reset |[Cc]ontinu(?:e|ing) automatically )`)
+		return regexp.MustCompile(`(?: (?:[·∙]|limit|reached) (?:limit )?resets |[Cc]ontinu(?:e|ing) automatically )`)
 	})
 )
 
@@ -73,20 +66,17 @@ func Text(text string, now time.Time, local *time.Location) (Limit, bool) {
 		return Limit{}, false
 	}
 	l := Limit{Dead: true, Message: text}
-	m := windowText().FindStringSubmatch(text)
-	// Money that comes back at a given time is a window like another; so says 1.0.128 of a window that is used up where no
-	// more can be bought.
-	back := m != nil && (strings.Contains(text, "out of") && strings.Contains(text, " · resets ") || strings.HasPrefix(text, "Spending cap"))
+	window := windowText().MatchString(text)
+	// Money that comes back at a given time is a window like another.
+	back := window && strings.Contains(text, "out of") && strings.Contains(text, " · resets ")
 	if spendText().MatchString(text) && !back {
 		l.Kind = Spend
 		return l, true
 	}
 	l.Wait = true
-	if m != nil {
+	if window {
 		l.Kind = UsageWindow
-		if s, err := strconv.ParseFloat(m[1], 64); err == nil {
-			l.ResetsAt, _ = epoch(s)
-		} else if i := resetText().FindStringIndex(text); i != nil {
+		if i := resetText().FindStringIndex(text); i != nil {
 			l.ResetsAt, l.Within, _ = at(text[i[1]:], now, local)
 		}
 		return l, true

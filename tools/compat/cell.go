@@ -61,7 +61,7 @@ func (l lab) measure(ctx context.Context, c cell) (r Result, caught map[string][
 	}
 	defer b.api.Close()
 	// The gateway is off, as it is for users whose base URL is the usual one.
-	extra := append(realclaude.XDG(b.home), "AFTERYOU_CLAUDE="+l.binaries[c.version], "AFTERYOU_GATEWAY=off")
+	extra := append(realclaude.XDG(b.home), "AFTERYOU_CLAUDE="+l.binaries[c.version], "AFTERYOU_GATEWAY=off", "AFTERYOU_MODULE=off")
 	if c.login {
 		extra = append(extra, realclaude.Login)
 	}

@@ -16,7 +16,7 @@ import (
 
 // versions lists those of the table: each stands where something changed (hooks, StopFailure, PostToolBatch, the watchdog, its
 // own going on after a usage limit), and the pinned one where the one that was pinned before it stood.
-var versions = []string{"1.0.128", "2.0.76", "2.1.45", "2.1.78", "2.1.118", "2.1.186", "2.1.199", "2.1.234", realclaude.Version}
+var versions = []string{"2.0.76", "2.1.45", "2.1.78", "2.1.118", "2.1.186", "2.1.199", "2.1.234", realclaude.Version}
 
 // situation is a limit of the API that begins once a tool has run: the next call meets it.
 type situation struct {
