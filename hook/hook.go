@@ -1,5 +1,6 @@
-// Package hook is what Claude Code runs at each step of a session: it holds a model call back until the session has the
-// turn, gives the turn back after the call, and passes on what the transcripts say of limits.
+// Package hook is what Claude Code runs at each step of a session that no module of ours is inside of: one before 2.1.286, or where
+// modules are switched off. It holds a model call back until the session has the turn, gives the turn back after the call, and
+// passes on what the transcripts say of limits. To the module it gives way, but for a session that comes, goes or died.
 //
 // One command serves all events; the event comes as JSON on standard input. A hook that exits 0 without output changes
 // nothing, and that is all this one ever does, whatever is wrong with our own files: it fails open. It starts no
@@ -19,7 +20,7 @@ import (
 	"time"
 
 	"afteryou/internal/line"
-	"afteryou/internal/observe"
+	"afteryou/internal/outside/observe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"

@@ -12,7 +12,7 @@ import (
 
 	"afteryou/internal/claude"
 	"afteryou/internal/line"
-	"afteryou/internal/observe"
+	"afteryou/internal/outside/observe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"

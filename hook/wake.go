@@ -10,9 +10,9 @@ import (
 
 	"afteryou/internal/claude"
 	"afteryou/internal/line"
-	"afteryou/internal/observe"
+	"afteryou/internal/outside/observe"
 	"afteryou/internal/ratelimit"
-	"afteryou/internal/resume"
+	"afteryou/internal/outside/resume"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )

@@ -21,12 +21,14 @@ var faults = map[string][]string{
 	"claude":    {"Account", "FindTranscript", "Hooks", "MergeSettings", "NameRun", "PoolKey", "ReadStopped", "SessionOf", "Sort"},
 	"gateway":   {"gate.grant", "gate.sleep", "gate.update", "holds", "modelOf", "resources", "usage.end", "usage.feed"},
 	"hook":      {"read", "sleeper.standInLine", "waiter.after", "waiter.visit"},
-	"launch":    {"Launch.gateway", "Launch.prepare", "Launch.typist", "typist.key", "typist.shows"},
+	"keeper":    {"Keeper.typist", "limited", "typist.key", "typist.shows"},
+	"launch":    {"Launch.gateway", "Launch.prepare"},
 	"limit":     {"Class"},
 	"line":      {"Line.Stand", "Line.Wait", "Line.due", "Line.plan"},
 	"lockfile":  {"Identify", "Store.listen", "Store.replace", "decode"},
 	"observe":   {"Callers", "Read"},
-	"ratelimit": {"Header", "Output", "Spends", "Stream.Feed"},
+	"ratelimit": {"Header", "Spends"},
+	"screen":    {"Stream.Feed"},
 	"turn":      {"Account.Accepted", "Account.Admit", "Account.Ask", "Account.Ended", "Account.Headers", "Account.Sweep", "Session.Resume", "Session.Stopped"},
 	"wrapper":   {"Session.copyInput", "Session.copyOutput", "Session.readReports", "Session.resize", "Session.startInput", "sideCopy.run"},
 }
@@ -65,12 +67,14 @@ var faulty = sync.OnceValues(func() (string, error) {
 
 // spoil puts files of a package with faults in its functions into dir, and says in replace what they stand for.
 func spoil(pkg string, functions []string, dir string, replace map[string]string) error {
-	at, err := filepath.Abs(filepath.Join("internal", pkg))
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(at); err != nil {
-		at = filepath.Join(at, "../..", pkg)
+	var at string
+	for _, above := range []string{"internal", "internal/outside", "."} {
+		if _, err := os.Stat(filepath.Join(above, pkg)); err == nil {
+			if at, err = filepath.Abs(filepath.Join(above, pkg)); err != nil {
+				return err
+			}
+			break
+		}
 	}
 	files, err := filepath.Glob(filepath.Join(at, "*.go"))
 	if err != nil {

@@ -44,7 +44,7 @@ func TestAPanicBeforeTheStartLeavesAPlainStart(t *testing.T) {
 // What a run writes that we run again reaches the person, whatever panics over it.
 func TestAPanicOverTheOutputCostsNoByte(t *testing.T) {
 	t.Parallel()
-	const site = "ratelimit.Output!"
+	const site = "keeper.limited!"
 	p := faultyPerson(t, site)
 	const rows = `{"type":"system","subtype":"init"}` + "\n" + `{"type":"result","is_error":true}` + "\n"
 	p.claudeIs("2.0.76", `printf '`+strings.ReplaceAll(rows, "\n", `\n`)+`'; exit 1
@@ -58,7 +58,7 @@ func TestAPanicOverTheOutputCostsNoByte(t *testing.T) {
 // On a terminal a panic costs what it happened in, and never a byte or a key.
 func TestAPanicBehindTheGlassCostsItsFunctionAlone(t *testing.T) {
 	t.Parallel()
-	for _, site := range []string{"launch.typist.shows", "launch.typist.key", "lockfile.Identify!", "ratelimit.Stream.Feed!", "claude.SessionOf",
+	for _, site := range []string{"keeper.typist.shows", "keeper.typist.key", "lockfile.Identify!", "screen.Stream.Feed!", "claude.SessionOf",
 		"wrapper.Session.copyInput", "wrapper.Session.copyOutput", "wrapper.Session.readReports", "wrapper.Session.resize!", "wrapper.sideCopy.run"} {
 		t.Run(site, func(t *testing.T) {
 			t.Parallel()

@@ -2,11 +2,14 @@ package claude
 
 import "strings"
 
-// Watchdog returns the first version that can wait out a retry-after of any length by itself (CLAUDE_CODE_RETRY_WATCHDOG,
-// 2.1.186 by its documentation).
+// WatchdogEnv makes Claude Code wait for as long as a retry-after says, in the turn.
+const WatchdogEnv = "CLAUDE_CODE_RETRY_WATCHDOG"
+
+// Watchdog returns the first version that can wait out a retry-after of any length by itself (WatchdogEnv, 2.1.186 by its
+// documentation).
 func Watchdog() Version { return Version{2, 1, 186} }
 
-// WatchdogOn reports whether a value of CLAUDE_CODE_RETRY_WATCHDOG switches that on; any other than these does not
+// WatchdogOn reports whether a value of WatchdogEnv switches that on; any other than these does not
 // (2.1.330).
 func WatchdogOn(value string) bool { return isOn(value) }
 

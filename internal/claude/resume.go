@@ -2,7 +2,9 @@ package claude
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,6 +64,14 @@ func NameRun(args []string, id string) (Run, bool) {
 		r.Args = slices.Concat([]string{"--session-id", id}, args)
 	}
 	return r, true
+}
+
+// NewSession returns a name for a session: a random UUID (RFC 9562, version 4).
+func NewSession() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // Again returns the command line that goes on with the session, with another prompt.

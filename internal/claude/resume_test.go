@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -155,5 +156,12 @@ func TestSessionOf(t *testing.T) {
 	}
 	if got, ok := SessionOf(getenv, 78); ok {
 		t.Errorf("SessionOf of nothing = %q", got)
+	}
+}
+
+func TestNewSession(t *testing.T) {
+	a, b := NewSession(), NewSession()
+	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(a) || a == b {
+		t.Errorf("NewSession: %s, %s", a, b)
 	}
 }

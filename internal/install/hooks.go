@@ -17,12 +17,8 @@ func (u User) Settings() string { return filepath.Join(claude.ConfigDir(u.Getenv
 // target of a link there, which may be under version control.
 func backupOf(path string) string { return path + ".before-afteryou" }
 
-// The variable by which every session waits out a retry-after of any length, and our mark beside it: what has none was
-// set by the person, and is left alone.
-const (
-	watchdog = "CLAUDE_CODE_RETRY_WATCHDOG"
-	mark     = "AFTERYOU_SET"
-)
+// mark stands beside claude.WatchdogEnv where we set it: what has none was set by the person, and is left alone.
+const mark = "AFTERYOU_SET"
 
 // Hooks puts the hooks for version v of Claude Code into the user's settings, in place of any that an afteryou put there;
 // with long also the variable that makes sessions wait for as long as they are told to. Once there it stays.
@@ -43,9 +39,9 @@ func (u User) Hooks(v claude.Version, long bool) (Change, error) {
 		return c, err
 	}
 	marked := environment(c.was)[mark] != ""
-	value, theirs := environment(base)[watchdog]
+	value, theirs := environment(base)[claude.WatchdogEnv]
 	if long && theirs {
-		c.Note = fmt.Sprintf("%s sets %s to %q already: it stays", path, watchdog, value)
+		c.Note = fmt.Sprintf("%s sets %s to %q already: it stays", path, claude.WatchdogEnv, value)
 	}
 	long = (long || marked) && !theirs
 	if same(found, wanted) && long == marked {
@@ -72,7 +68,7 @@ func environment(settings []byte) map[string]string {
 }
 
 func addWatchdog(settings []byte) ([]byte, error) {
-	return claude.AddEnv(settings, claude.Variable{Name: watchdog, Value: "1"}, claude.Variable{Name: mark, Value: watchdog})
+	return claude.AddEnv(settings, claude.Variable{Name: claude.WatchdogEnv, Value: "1"}, claude.Variable{Name: mark, Value: claude.WatchdogEnv})
 }
 
 // NoHooks takes our hooks out of the user's settings.
@@ -119,8 +115,8 @@ func (u User) without(path string, settings []byte) (hooks, rest []byte, err err
 	rest, err = claude.RemoveHooks(settings, before, u.Ours)
 	if err == nil && marked {
 		names := []string{mark}
-		if env[watchdog] == "1" { // else the person changed it since
-			names = append(names, watchdog)
+		if env[claude.WatchdogEnv] == "1" { // else the person changed it since
+			names = append(names, claude.WatchdogEnv)
 		}
 		rest, err = claude.RemoveEnv(rest, before, names...)
 	}

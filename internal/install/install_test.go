@@ -117,7 +117,7 @@ func TestUninstallLeavesEverythingAsItWas(t *testing.T) {
 				if err != nil || !same(p.ours(list), claude.Hooks(p.Self, newest)) {
 					t.Errorf("the settings have not the hooks of run: %v\n%s", err, data)
 				}
-				if on := environment(data)[watchdog] == "1"; on != long && !strings.Contains(name, "watchdog") {
+				if on := environment(data)[claude.WatchdogEnv] == "1"; on != long && !strings.Contains(name, "watchdog") {
 					t.Errorf("the watchdog is on: %v, want %v\n%s", on, long, data)
 				}
 				apply(t, p.NoShim(""), nil)

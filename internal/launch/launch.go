@@ -1,6 +1,5 @@
 // Package launch starts Claude Code the way its command line asks for: untouched where it is no chat session, and with our
-// module where it loads one. Where it does not: with our hooks and its own long wait switched on, and on a terminal behind the
-// glass of package wrapper, with an eye on what the screen says of limits.
+// module where it loads one. Where it does not: with our hooks and its own long wait switched on, kept going from outside.
 //
 // It decides nothing about turns and reads none of what is typed.
 package launch
@@ -18,8 +17,7 @@ import (
 	"afteryou/hook"
 	"afteryou/internal/claude"
 	"afteryou/internal/guard"
-	"afteryou/internal/ratelimit"
-	"afteryou/internal/resume"
+	"afteryou/internal/outside/keeper"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 	"afteryou/wrapper"
@@ -48,9 +46,6 @@ type Launch struct {
 	Cache   string              // directory for what was found out about Claude Code
 	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal
 }
-
-// watchdogEnv makes Claude Code wait for as long as a retry-after says, in the turn (2.1.186 and later).
-const watchdogEnv = "CLAUDE_CODE_RETRY_WATCHDOG"
 
 // maxDepth is how many launchers may stand one in another without a Claude Code between: one for an alias, one for a
 // script on PATH that calls us again. More is a loop.
@@ -123,8 +118,8 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 
 // planHooks is plan for a session whose calls hooks or the gateway hold.
 func (l Launch) planHooks(kind claude.Kind, cmd wrapper.Command, version claude.Version) (func() (wrapper.Status, error), error) {
-	if env := Env(cmd.Env); env.Get(watchdogEnv) == "" {
-		cmd.Env = env.With(watchdogEnv, "1")
+	if env := Env(cmd.Env); env.Get(claude.WatchdogEnv) == "" {
+		cmd.Env = env.With(claude.WatchdogEnv, "1")
 	}
 	if err := l.prepare(&cmd, claude.Hooks(l.Self, version), version); err != nil {
 		l.takesNoTurns(&cmd, err)
@@ -134,20 +129,22 @@ func (l Launch) planHooks(kind claude.Kind, cmd wrapper.Command, version claude.
 		l.forgetSettings()
 		return nil, err
 	}
-	var supervised *supervisor
+	k := keeper.Keeper{Cmd: cmd, Getenv: Env(cmd.Env).Get, Version: version, In: l.In, Out: l.Out, Err: l.Err, Store: l.Store, Pool: l.Pool,
+		Rules: l.Rules, Gateway: g != nil, Resume: l.Resume, MaxWait: l.MaxWait, Warn: l.Warn, Failed: l.failed}
+	var again func() (wrapper.Status, error)
 	if kind == claude.Print {
-		supervised = l.supervise(cmd, version)
+		again = k.Print()
 	}
 	return func() (wrapper.Status, error) {
 		if g != nil {
 			defer g.Close()
 		}
 		defer l.forgetSettings()
-		if supervised != nil {
-			return supervised.start()
+		if again != nil {
+			return again()
 		}
 		if kind != claude.Print && l.Screen {
-			status, err := l.session(cmd, version, g != nil)
+			status, err := k.Terminal()
 			if !errors.As(err, new(wrapper.NotBegunError)) {
 				return status, err
 			}
@@ -235,11 +232,4 @@ func (l Launch) settings(hooks json.RawMessage, version claude.Version) ([]strin
 		return nil, fmt.Errorf("writing merged settings: %w", err)
 	}
 	return merged.With(path), nil
-}
-
-// dead returns a session whose turn a limit ended since it began, as its transcript says, and whether that is so.
-func (l Launch) dead(id, transcript string, began time.Time) (resume.Session, bool) {
-	stopped, ok, err := claude.ReadStopped(transcript)
-	return resume.Session{Store: l.Store, ID: id, Transcript: transcript, Pool: l.Pool, Rules: l.Rules, Stopped: stopped, Deadline: stopped.At.Add(l.MaxWait)},
-		ok && err == nil && !stopped.At.Before(began) && stopped.Limit.Kind != ratelimit.None
 }

@@ -220,7 +220,6 @@ func TestQuotedTextIsNoLimit(t *testing.T) {
 		"API Error: Repeated 529 Overloaded errors. The API may be at capacity.", "Claude AI usage limit reached|1735776000",
 		`API Error: 429 {"type":"error","error":{"type":"rate_limit_error","message":"x"}}`, "Credit balance is too low",
 		"spend limit reached (daily; resets 5pm)", "You've hit your org's monthly spend limit · Your session limit resets 5:00pm",
-		"✻ API error · retrying in 8s · attempt 1/10", "✻ 5-hour limit reached · retrying in 20s (5:17pm) · attempt 1/300",
 	}
 	for _, w := range wordings {
 		texts = append(texts, fmt.Sprintf(w, "6:12pm (UTC)"))
@@ -232,8 +231,8 @@ func TestQuotedTextIsNoLimit(t *testing.T) {
 	for _, text := range texts {
 		for _, quote := range quotes {
 			line := fmt.Sprintf(quote, text)
-			if l, ok := screen(line); ok {
-				t.Errorf("screen(%q) = %+v, want nothing", line, l)
+			if l, ok := said(line); ok {
+				t.Errorf("Text(%q) = %+v, want nothing", line, l)
 			}
 		}
 		for _, row := range []string{
@@ -246,34 +245,7 @@ func TestQuotedTextIsNoLimit(t *testing.T) {
 			if l, _, ok := Row([]byte(line), time.UTC); ok {
 				t.Errorf("Row(%s) = %+v, want nothing", line, l)
 			}
-			if l, ok := Output([]byte(line), noon, time.UTC); ok {
-				t.Errorf("Output(%s) = %+v, want nothing", line, l)
-			}
 		}
-	}
-}
-
-func TestOutput(t *testing.T) {
-	for _, tt := range []struct{ name, line, want string }{
-		{"a retry", `{"type":"system","subtype":"api_retry","attempt":1,"max_retries":10,"retry_delay_ms":3016,"error_status":429,"error":"rate_limit"}`, "rate limit 3.016s 1/10 wait"},
-		{"a retry of an overload", `{"type":"system","subtype":"api_retry","attempt":2,"max_retries":10,"retry_delay_ms":500,"error_status":529}`, "overload 500ms 2/10 wait"},
-		{"a retry after a lost connection", `{"type":"system","subtype":"api_retry","attempt":1,"error_status":null}`, ""},
-		{"a usage limit", `{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":1795462121}}`, "usage limit 2026-11-23T19:28:41Z wait"},
-		{"usage that is allowed", `{"type":"rate_limit_event","rate_limit_info":{"status":"allowed","resetsAt":1795462121}}`, ""},
-		{"a result", `{"type":"result","subtype":"success","is_error":true,"api_error_status":429,"result":"API Error: Request rejected (429) · x"}`, "rate limit wait dead"},
-		{"a result of an old version", `{"type":"result","subtype":"success","is_error":true,"result":"API Error: 429 {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\"}}"}`, "rate limit wait dead"},
-		{"a result in unknown words", `{"type":"result","is_error":true,"api_error_status":529,"result":"Busy."}`, "overload wait dead"},
-		{"a result with a reset", `{"type":"result","is_error":true,"result":"You've hit your session limit · resets 8pm (America/New_York)"}`, "usage limit 2026-11-24T01:00:00Z wait dead"},
-		{"an answer that quotes", `{"type":"result","is_error":false,"result":"API Error: Request rejected (429) · x"}`, ""},
-		{"what ends a turn", `{"type":"assistant","message":{"model":"<synthetic>","content":[{"type":"text","text":"API Error: Rate limit reached"}]}}`, "rate limit wait dead"},
-		{"no JSON", `API Error: Rate limit reached`, ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			l, ok := Output([]byte(tt.line), noon, time.UTC)
-			if got := brief(l, ok); got != tt.want {
-				t.Errorf("Output(%s)\n got %q\nwant %q", tt.line, got, tt.want)
-			}
-		})
 	}
 }
 
@@ -296,14 +268,5 @@ func FuzzText(f *testing.F) {
 		if !l.ResetsAt.IsZero() && l.Within > 0 && (l.ResetsAt.Sub(n).Abs() > maxWait || l.Within > 4*time.Hour) {
 			t.Errorf("Text(%q, %v) = %+v", text, n, l)
 		}
-	})
-}
-
-func FuzzOutput(f *testing.F) {
-	f.Add([]byte(`{"type":"result","is_error":true,"api_error_status":429,"result":"x"}`))
-	f.Add([]byte(`{"type":"system","subtype":"api_retry","retry_delay_ms":1e300,"error_status":429}`))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		l, ok := Output(line, noon, time.UTC)
-		check(t, l, ok)
 	})
 }

@@ -1,12 +1,8 @@
-// Package ratelimit reads what Claude Code and the API say about limits: a transcript row, a line of the live screen,
-// a response's headers.
+// Package ratelimit reads what Claude Code and the API say about limits: a transcript row, a message, a response's headers.
 //
 // Everything here is a function of what it is given: (value, ok), never a guess. The package does not decide what to do
 // about a limit, reads no clock and no file but the zone database, and knows nothing about sessions. Where a text names
 // the time of a day, the caller says when and in which zone it was written; where it names no time, the limit has none.
-//
-// Its screen is its own: of the emulators there are, charmbracelet/x/vt 0.1.0 ends Claude Code's title ("✳ Claude Code") at the
-// 0x9c within the first rune and puts the rest into the prompt, hinshun/vt10x (of 2022) loses runes that two reads share.
 package ratelimit
 
 import "time"

@@ -102,14 +102,6 @@ func TestSharedCaptures(t *testing.T) {
 					t.Errorf("%s: Row(%s) = %v, want a spend limit", file, line, l.Kind)
 				}
 			}
-		case ".pty":
-			one := feed(data, 1)
-			if got := feed(data, 61); got != one {
-				t.Errorf("%s in pieces of 61 bytes:\n got\n%s\nwant\n%s", file, got, one)
-			}
-			if strings.Contains(file, "countdown") && one == "" {
-				t.Errorf("%s: no countdown found", file)
-			}
 		}
 	}
 }
@@ -183,38 +175,14 @@ func brief(l Limit, ok bool) string {
 // bullet begins a line of the conversation, or the notice under the prompt.
 var bullet = regexp.MustCompile(`^(?:● |\s+⎿\s+|\s*⚠ )`)
 
-// screen reads one line as Claude Code renders it, from its first column: its countdown, or an error that ended a turn.
-func screen(line string) (Limit, bool) {
-	if len(line) > 4096 {
-		return Limit{}, false
-	}
+// said reads one line of the conversation as Claude Code renders it, from its first column.
+func said(line string) (Limit, bool) {
 	line = strings.TrimRight(strings.ReplaceAll(line, "\u00a0", " "), " ")
-	if m := countdown().FindStringSubmatch(line); m != nil {
-		return readCountdown(m[1], m[2], m[3], m[4])
-	}
 	return Text(line[len(bullet.FindString(line)):], noon, time.UTC)
 }
 
-func TestScreen(t *testing.T) {
+func TestText(t *testing.T) {
 	for _, tt := range []struct{ name, line, want string }{
-		{"a retry not named yet", "✻ API error · retrying in 8s · attempt 1/10", "API error 8s 1/10 wait"},
-		{"a retry of an older version", "✻ API error · Retrying in 8s · attempt 1/300", "API error 8s 1/300 wait"},
-		{"a retry among a tool's output", "  ⎿ \u00a0Retrying in 8s · attempt 1/10", ""},
-		{"a long one", "✻ API error · retrying in 1m 17s · attempt 1/300", "API error 1m17s 1/300 wait"},
-		{"a named one", "✻ 429 This request would exceed your rate limit · retrying in 40s · attempt 7/10", "rate limit 40s 7/10 wait"},
-		{"hours", "✻ 429 Slow down · retrying in 1h 2m 3s · attempt 3/300", "rate limit 1h2m3s 3/300 wait"},
-		{"an overload", "✻ 529 Overloaded · retrying in 3s · attempt 3/10", "overload 3s 3/10 wait"},
-		{"a usage limit", "✻ 5-hour limit reached · retrying in 20s (5:17pm) · attempt 1/300", "usage limit 20s 1/300 wait"},
-		{"a spend limit", "✻ 429 This organization has reached its spend limit · retrying in 3s · attempt 3/10", "spend limit 3s 3/10"},
-		{"another spend limit", "✻ 429 You have reached your specified API usage limits. · retrying in 9s · attempt 5/10", "spend limit 9s 5/10"},
-		{"-p on standard error", "API error · retrying in 3s · attempt 1 of 10", "API error 3s 1/10 wait"},
-		{"a server error is no limit", "✻ 500 Internal server error · retrying in 3s · attempt 3/10", ""},
-		{"a countdown that is quoted", "● ✻ API error · retrying in 8s · attempt 1/10", ""},
-		{"a countdown in a block of code", "  ✻ API error · retrying in 8s · attempt 1/10", ""},
-		{"a countdown with more behind", "✻ API error · retrying in 8s · attempt 1/10 is what it shows", ""},
-		{"a countdown without its end", "✻ API error · retrying in 8s · attempt 1/", ""},
-		{"an absurd wait", "✻ API error · retrying in 99999999999999999999d · attempt 1/10", ""},
-
 		{"a turn that died", "● API Error: Request rejected (429) · This request would exceed your rate limit", "rate limit wait dead"},
 		{"a spend limit that ended it", "● API Error: Request rejected (429) · This organization has reached its spend limit", "spend limit dead"},
 		{"another spend limit that ended it", "● API Error: Request rejected (429) · You have reached your specified API usage limits.", "spend limit dead"},
@@ -233,7 +201,6 @@ func TestScreen(t *testing.T) {
 		{"credit", "  ⎿  Credit balance too low · Add funds: https://platform.claude.com/settings/billing", "spend limit dead"},
 		{"an older credit", "Credit balance is too low", "spend limit dead"},
 		{"a daily spend limit", "spend limit reached (daily; resets 5pm)", "spend limit dead"},
-
 		{"a limit without a name", "You've hit your limit · resets 9pm · progress saved", "usage limit 2026-11-23T21:00:00Z wait dead"},
 		{"a limit without a time", "You've hit your weekly limit", "usage limit wait dead"},
 		{"a limit of the organization", "You've hit your org's monthly usage limit · resets Dec 1 at 12am (UTC)", "usage limit 2026-12-01T00:00:00Z wait dead"},
@@ -243,10 +210,8 @@ func TestScreen(t *testing.T) {
 		{"a seat without usage", "Your seat type doesn't include usage credits", "spend limit dead"},
 		{"a spend limit of a channel", "You've hit your channel's monthly spend limit · your weekly limit resets 5pm", "spend limit dead"},
 		{"a spend limit that resets on a day", "API Error: 429 spend limit reached · resets Aug 8", "spend limit dead"},
-
 		{"a model's weekly limit", "Opus weekly limit reached ∙ resets Nov 26, 5:30pm", "usage limit 2026-11-26T17:30:00Z wait dead"},
 		{"nearly at the cap", "Approaching spending cap", ""},
-
 		{"the fast mode's limit", "You've hit your fast limit · resets in 4m", ""},
 		{"the fast mode's other wording", "Fast limit reached, fast mode paused · resets in 4m", ""},
 		{"wrapping up", "Usage limit reached · wrapping up", ""},
@@ -262,9 +227,9 @@ func TestScreen(t *testing.T) {
 		{"nothing", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l, ok := screen(tt.line)
+			l, ok := said(tt.line)
 			if got := brief(l, ok); got != tt.want {
-				t.Errorf("screen(%q)\n got %q\nwant %q", tt.line, got, tt.want)
+				t.Errorf("Text(%q)\n got %q\nwant %q", tt.line, got, tt.want)
 			}
 		})
 	}
@@ -327,16 +292,6 @@ func FuzzRow(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
 		l, _, ok := Row(line, time.UTC)
-		check(t, l, ok)
-	})
-}
-
-func FuzzScreen(f *testing.F) {
-	f.Add("✻ API error · retrying in 1m 17s · attempt 1/300")
-	f.Add("● API Error: Request rejected (429) · This request would exceed your rate limit")
-	f.Add("  ⎿  You've hit your 5-hour limit · resets 6:12pm (UTC)")
-	f.Fuzz(func(t *testing.T, line string) {
-		l, ok := screen(line)
 		check(t, l, ok)
 	})
 }

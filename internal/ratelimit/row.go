@@ -102,7 +102,7 @@ func (r *row) retry() (Limit, bool) {
 }
 
 func (r *row) death(local *time.Location) (Limit, bool) {
-	said := text(r.Message.Content)
+	said := FirstText(r.Message.Content)
 	if r.ApiErrorCode == spendCode {
 		return Limit{Kind: Spend, Dead: true, Message: said}, true
 	}
@@ -136,8 +136,8 @@ func (r *row) death(local *time.Location) (Limit, bool) {
 	return l, true
 }
 
-// text returns the first text of a message's content.
-func text(content json.RawMessage) string {
+// FirstText returns the first text of a message's content.
+func FirstText(content json.RawMessage) string {
 	var blocks []struct {
 		Type string `json:"type"`
 		Text string `json:"text"`

@@ -95,6 +95,30 @@ func Text(text string, now time.Time, local *time.Location) (Limit, bool) {
 	return l, true
 }
 
+// limitReached matches the reason of a countdown that waits for a usage limit.
+var limitReached = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[\w-]+ ){1,2}limit reached$`) })
+
+// Reason reads why Claude Code waits to try again, in the words of its countdown (2.1.186 and later). It is not ok for what is no limit.
+func Reason(reason string) (Limit, bool) {
+	l := Limit{Wait: true, Message: reason}
+	switch {
+	case spendText().MatchString(strings.TrimPrefix(reason, "429 ")):
+		l.Kind, l.Wait = Spend, false
+	case limitReached().MatchString(reason):
+		l.Kind = UsageWindow
+	case rateText().MatchString(reason), strings.HasPrefix(reason, "429 "), reason == "Rate limited":
+		l.Kind = Requests
+		l.readRate(reason)
+	case strings.HasPrefix(reason, "529 "), reason == "API overloaded":
+		l.Kind = Overload
+	case reason == "API error":
+		l.Kind = Unnamed
+	default:
+		return Limit{}, false
+	}
+	return l, true
+}
+
 // readRate takes the limit per minute from the message of a 429.
 func (l *Limit) readRate(text string) {
 	m := rateText().FindStringSubmatch(text)

@@ -1,4 +1,4 @@
-package ratelimit
+package screen
 
 import (
 	"bytes"
@@ -8,15 +8,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"afteryou/internal/ratelimit"
 )
 
 // limits is which limit each situation of make compat is.
-var limits = map[string]Kind{"short": Requests, "long": Requests, "none": Requests, "overload": Overload, "usage": UsageWindow, "spend": Spend}
+var limits = map[string]ratelimit.Kind{"short": ratelimit.Requests, "long": ratelimit.Requests, "none": ratelimit.Requests, "overload": ratelimit.Overload, "usage": ratelimit.UsageWindow, "spend": ratelimit.Spend}
 
-// TestEveryVersionIsRead reads what every version was seen to write at every limit: no row, output or countdown is passed
+// TestEveryVersionIsRead reads what every version was seen to write at every limit: no row, text or countdown is passed
 // over or taken for another limit. The golden file says what was read.
 func TestEveryVersionIsRead(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/claude-*/compat/*")
+	files, err := filepath.Glob("../../../testdata/claude-*/compat/*")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("captures: %v, %v", files, err)
 	}
@@ -33,7 +35,7 @@ func TestEveryVersionIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		read := readCapture(t, file, kind, data)
-		name := strings.TrimPrefix(file, "../../testdata/claude-")
+		name := strings.TrimPrefix(file, "../../../testdata/claude-")
 		version, _, _ := strings.Cut(name, "/")
 		if terminal := kind == "jsonl" || kind == "pty"; kind == "pty" || terminal && len(read) > 0 {
 			at := version + " " + situation
@@ -42,20 +44,19 @@ func TestEveryVersionIsRead(t *testing.T) {
 		last := ""
 		for _, l := range read {
 			check(t, l, true)
-			// A countdown's first tries and a stream's retries do not say which limit it is.
-			unsaid := !l.Dead && (kind == "pty" && l.Kind == Unnamed || kind == "stream" && l.Kind == Requests)
+			unsaid := !l.Dead && kind == "pty" && l.Kind == ratelimit.Unnamed // a countdown's first tries
 			if l.Kind != want && !unsaid {
-				t.Errorf("%s: read %s, want a %v", name, l.line(), want)
+				t.Errorf("%s: read %s, want a %v", name, written(l), want)
 			}
-			if l.Wait == (l.Kind == Spend) {
-				t.Errorf("%s: read %s, which waiting lifts: %v", name, l.line(), l.Wait)
+			if l.Wait == (l.Kind == ratelimit.Spend) {
+				t.Errorf("%s: read %s, which waiting lifts: %v", name, written(l), l.Wait)
 			}
-			if l.Kind == UsageWindow && l.Dead && l.ResetsAt.IsZero() {
-				t.Errorf("%s: read %s, without a reset", name, l.line())
+			if l.Kind == ratelimit.UsageWindow && l.Dead && l.ResetsAt.IsZero() {
+				t.Errorf("%s: read %s, without a reset", name, written(l))
 			}
-			if line := fmt.Sprintf("%s: %s", name, l.line()); line != last { // of -p and stream-json, the same twice
-				got.WriteString(line)
-				last = line
+			if one := fmt.Sprintf("%s: %s", name, written(l)); one != last {
+				got.WriteString(one)
+				last = one
 			}
 		}
 	}
@@ -67,7 +68,7 @@ func TestEveryVersionIsRead(t *testing.T) {
 	golden(t, "../compat", got.String())
 }
 
-func readCapture(t *testing.T, file, kind string, data []byte) []Limit {
+func readCapture(t *testing.T, file, kind string, data []byte) []ratelimit.Limit {
 	switch kind {
 	case "jsonl", "print.jsonl":
 		return rowsRead(t, file, data)
@@ -75,17 +76,15 @@ func readCapture(t *testing.T, file, kind string, data []byte) []Limit {
 		if text := strings.TrimSpace(string(data)); text != "" && text != "done" {
 			return textRead(t, file, text)
 		}
-	case "json", "stream":
-		return outputRead(t, file, data)
 	case "pty":
 		return streamRead(t, file, data)
 	}
 	return nil
 }
 
-func rowsRead(t *testing.T, file string, data []byte) (read []Limit) {
+func rowsRead(t *testing.T, file string, data []byte) (read []ratelimit.Limit) {
 	for line := range bytes.Lines(data) {
-		l, at, ok := Row(line, time.UTC)
+		l, at, ok := ratelimit.Row(line, time.UTC)
 		if !ok || at.IsZero() {
 			t.Errorf("%s: Row(%s) = %+v at %v, %v", file, line, l, at, ok)
 			continue
@@ -95,30 +94,16 @@ func rowsRead(t *testing.T, file string, data []byte) (read []Limit) {
 	return read
 }
 
-func textRead(t *testing.T, file, text string) []Limit {
-	l, ok := Text(text, noon, time.UTC)
+func textRead(t *testing.T, file, text string) []ratelimit.Limit {
+	l, ok := ratelimit.Text(text, noon, time.UTC)
 	if !ok {
 		t.Errorf("%s: Text(%q) reads nothing", file, text)
 		return nil
 	}
-	return []Limit{l}
+	return []ratelimit.Limit{l}
 }
 
-func outputRead(t *testing.T, file string, data []byte) (read []Limit) {
-	for line := range bytes.Lines(data) {
-		l, ok := Output(line, noon, time.UTC)
-		if ok {
-			read = append(read, l)
-		}
-		failed := bytes.Contains(line, []byte(`"is_error":true`)) || bytes.Contains(line, []byte(`"api_retry"`))
-		if ok != failed && !bytes.Contains(line, []byte(`"<synthetic>"`)) && !bytes.Contains(line, []byte("rate_limit_event")) {
-			t.Errorf("%s: Output(%s) = %+v, %v", file, line, l, ok)
-		}
-	}
-	return read
-}
-
-func streamRead(t *testing.T, file string, data []byte) (read []Limit) {
+func streamRead(t *testing.T, file string, data []byte) (read []ratelimit.Limit) {
 	one := feed(data, 1)
 	if got := feed(data, 61); got != one {
 		t.Errorf("%s in pieces of 61 bytes:\n got\n%s\nwant\n%s", file, got, one)

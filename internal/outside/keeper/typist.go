@@ -1,4 +1,4 @@
-package launch
+package keeper
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/outside/resume"
 	"afteryou/internal/ratelimit"
-	"afteryou/internal/resume"
 	"afteryou/internal/turn"
 	"afteryou/wrapper"
 )
@@ -36,12 +36,11 @@ const (
 // since, and the person has pressed no key since the prompt that died was sent. So no menu can be open and no draft can
 // stand there but those that Claude Code opens by itself; it does so at usage limits, so there nothing is typed.
 type typist struct {
-	Launch
-	name   string // of the session; empty where Claude Code says which one it runs
-	began  time.Time
-	getenv func(string) string
-	keys   atomic.Pointer[keys]
-	shown  atomic.Int64 // when anything was shown last, in ns since 1970
+	*Keeper
+	name  string // of the session; empty where Claude Code says which one it runs
+	began time.Time
+	keys  atomic.Pointer[keys]
+	shown atomic.Int64 // when anything was shown last, in ns since 1970
 }
 
 // keys are what the person pressed last.
@@ -51,19 +50,19 @@ type keys struct {
 }
 
 // typist looks after the session, which must have a name for that. Nil: none is wished for, or possible.
-func (l Launch) typist(cmd *wrapper.Command, version claude.Version) *typist {
-	if !l.Resume || l.Store == nil {
+func (k *Keeper) typist() *typist {
+	if !k.Resume || k.Store == nil {
 		return nil
 	}
-	t := &typist{Launch: l, began: time.Now(), getenv: Env(cmd.Env).Get}
-	if claude.Wakes(version) {
+	t := &typist{Keeper: k, began: time.Now()}
+	if claude.Wakes(k.Version) {
 		return t
 	}
-	run, ok := claude.NameRun(cmd.Args[1:], uuid())
+	run, ok := claude.NameRun(k.Cmd.Args[1:], claude.NewSession())
 	if !ok {
 		return nil
 	}
-	cmd.Args = append([]string{cmd.Args[0]}, run.Args...)
+	k.Cmd.Args = append([]string{k.Cmd.Args[0]}, run.Args...)
 	t.name = run.Session
 	return t
 }
@@ -98,7 +97,7 @@ func (t *typist) session(pid int) (name string, hooked bool) {
 	if t.name != "" {
 		return t.name, false
 	}
-	name, ok := claude.SessionOf(t.getenv, pid)
+	name, ok := claude.SessionOf(t.Getenv, pid)
 	if !ok {
 		return "", false
 	}
@@ -122,7 +121,7 @@ func (t *typist) loop(ctx context.Context, s *wrapper.Session) {
 		if hooked {
 			return
 		}
-		path, ok := claude.FindTranscript(t.getenv, name)
+		path, ok := claude.FindTranscript(t.Getenv, name)
 		if !ok {
 			continue
 		}

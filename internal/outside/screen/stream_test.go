@@ -1,4 +1,4 @@
-package ratelimit
+package screen
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"afteryou/internal/ratelimit"
 )
 
 // feed gives data to a new Stream in pieces of n bytes.
@@ -15,7 +17,7 @@ func feed(data []byte, n int) string {
 	for len(data) > 0 {
 		n := min(n, len(data))
 		if l, ok := s.Feed(data[:n]); ok {
-			got.WriteString(l.line())
+			got.WriteString(written(l))
 		}
 		data = data[n:]
 	}
@@ -92,9 +94,9 @@ func FuzzStream(f *testing.F) {
 		all := ""
 		for rest := data; len(rest) > 0; rest = rest[min(n, len(rest)):] {
 			l, ok := s.Feed(rest[:min(n, len(rest))])
-			check(t, s.last, s.last.Kind != None)
+			check(t, s.last, s.last.Kind != ratelimit.None)
 			if ok {
-				all += l.line()
+				all += written(l)
 			}
 		}
 		if one := feed(data, 1); n > 1 && !strings.HasSuffix("\n"+one, "\n"+all) && !subsequence(one, all) {

@@ -1,9 +1,7 @@
-package launch
+package keeper
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +12,7 @@ import (
 
 	"afteryou/internal/claude"
 	"afteryou/internal/guard"
-	"afteryou/internal/ratelimit"
-	"afteryou/internal/resume"
+	"afteryou/internal/outside/resume"
 	"afteryou/internal/turn"
 	"afteryou/wrapper"
 )
@@ -27,8 +24,7 @@ const exitTempFail = 75
 // themselves, and where the person switched that off. What a run that died writes on standard output is held back. Its
 // standard input is the first run's alone: by the time a run can die, the transcript has what stood in it.
 type supervisor struct {
-	Launch
-	cmd   wrapper.Command
+	*Keeper
 	run   claude.Run
 	began time.Time
 
@@ -36,35 +32,35 @@ type supervisor struct {
 	out    output         // and what it wrote
 }
 
-// supervise returns what runs -p to its end, over limits if need be; nil where that can't be done.
-func (l Launch) supervise(cmd wrapper.Command, version claude.Version) *supervisor {
-	getenv := claude.WithSettings(Env(cmd.Env).Get)
-	waits := version.IsZero() || version.AtLeast(claude.Watchdog()) && claude.WatchdogOn(getenv(watchdogEnv))
-	if !l.Resume || l.Store == nil || waits {
+// Print returns what runs -p to its end, over limits if need be; nil where that need not or can't be done.
+func (k Keeper) Print() func() (wrapper.Status, error) {
+	getenv := claude.WithSettings(k.Getenv)
+	waits := k.Version.IsZero() || k.Version.AtLeast(claude.Watchdog()) && claude.WatchdogOn(getenv(claude.WatchdogEnv))
+	if !k.Resume || k.Store == nil || waits {
 		return nil
 	}
-	run, ok := claude.NameRun(cmd.Args[1:], uuid())
+	run, ok := claude.NameRun(k.Cmd.Args[1:], claude.NewSession())
 	if !ok {
 		return nil
 	}
-	return &supervisor{Launch: l, cmd: cmd, run: run, began: time.Now()}
+	return (&supervisor{Keeper: &k, run: run, began: time.Now()}).start
 }
 
 // start runs it. A panic over how a run ended makes that run the last.
 func (s *supervisor) start() (status wrapper.Status, err error) {
-	if !guard.Run(func() { status, err = s.loop() }, s.failed) {
+	if !guard.Run(func() { status, err = s.loop() }, s.Failed) {
 		return s.status, s.out.flush()
 	}
 	return status, err
 }
 
 func (s *supervisor) loop() (wrapper.Status, error) {
-	ctx, stop := signalled(s.failed)
+	ctx, stop := signalled(s.Failed)
 	defer stop()
 	var session turn.Session // its resumes are counted here: it ends with this process
 	args, in := s.run.Args, s.In
 	for {
-		s.out = output{to: s.Out, format: s.run.Format, again: in == nil, failed: s.failed}
+		s.out = output{to: s.Out, format: s.run.Format, again: in == nil, failed: s.Failed}
 		var err error
 		if s.status, err = s.child(args, in, &s.out); err != nil {
 			return s.status, err
@@ -128,17 +124,17 @@ func (s *supervisor) child(args []string, in *os.File, out io.Writer) (wrapper.S
 	if in == nil {
 		var err error
 		if in, err = os.Open(os.DevNull); err != nil {
-			return wrapper.Status{}, fmt.Errorf("starting %s: %w", s.cmd.Path, err)
+			return wrapper.Status{}, fmt.Errorf("starting %s: %w", s.Cmd.Path, err)
 		}
 		defer in.Close()
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return wrapper.Status{}, fmt.Errorf("starting %s: %w", s.cmd.Path, err)
+		return wrapper.Status{}, fmt.Errorf("starting %s: %w", s.Cmd.Path, err)
 	}
 	defer r.Close()
 	if err := syscall.SetNonblock(int(w.Fd()), false); err != nil { // as programs expect it
-		return wrapper.Status{}, fmt.Errorf("starting %s: %w", s.cmd.Path, err)
+		return wrapper.Status{}, fmt.Errorf("starting %s: %w", s.Cmd.Path, err)
 	}
 	copied := make(chan error, 1)
 	guard.Go(func() {
@@ -146,12 +142,12 @@ func (s *supervisor) child(args []string, in *os.File, out io.Writer) (wrapper.S
 		r.Close() // after an error: the program learns that nobody reads
 		copied <- err
 	}, func(text string) { r.Close(); copied <- errors.New(text) })
-	cmd := s.cmd
-	cmd.Args = append([]string{s.cmd.Args[0]}, args...)
+	cmd := s.Cmd
+	cmd.Args = append([]string{s.Cmd.Args[0]}, args...)
 	status, err := wrapper.Child(cmd, in, w, s.Err)
 	w.Close()
 	if copying := <-copied; err == nil && copying != nil && !errors.Is(copying, syscall.EPIPE) { // that one is the program's to mind
-		return wrapper.Status{}, fmt.Errorf("running %s: %w", s.cmd.Path, copying)
+		return wrapper.Status{}, fmt.Errorf("running %s: %w", s.Cmd.Path, copying)
 	}
 	return status, err
 }
@@ -161,65 +157,11 @@ func (s *supervisor) limited() (resume.Session, bool) {
 	if s.status.Signal != 0 || s.status.Code == 0 {
 		return resume.Session{}, false
 	}
-	path, ok := claude.FindTranscript(Env(s.cmd.Env).Get, s.run.Session)
+	path, ok := claude.FindTranscript(s.Getenv, s.run.Session)
 	if !ok {
 		return resume.Session{}, false
 	}
 	dead, ok := s.dead(s.run.Session, path, s.began)
 	dead.Deadline = s.began.Add(s.MaxWait)
 	return dead, ok && dead.Death().Ends()
-}
-
-// output is the standard output of a run, as far as it is not shown yet. What a run writes at its end is held back, until
-// it is known whether it was the last one; a stream is shown line by line, but for what ends it with an error. A run
-// that goes on with a stream does not begin it again.
-type output struct {
-	to     io.Writer
-	format string
-	again  bool
-	failed func(text string) // is told of a panic over a line, which is then shown
-	held   bytes.Buffer
-	line   []byte
-}
-
-func (o *output) Write(data []byte) (int, error) {
-	if o.format != "stream-json" {
-		return o.held.Write(data)
-	}
-	n := len(data)
-	o.line = append(o.line, data...)
-	for {
-		i := bytes.IndexByte(o.line, '\n')
-		if i < 0 {
-			return n, nil
-		}
-		line := o.line[:i+1]
-		o.line = o.line[i+1:]
-		var limit bool
-		guard.Run(func() { _, limit = ratelimit.Output(line, time.Now(), time.Local) }, o.failed)
-		switch {
-		case o.again && bytes.Contains(line, []byte(`"type":"system"`)) && bytes.Contains(line, []byte(`"subtype":"init"`)):
-		case limit && !bytes.Contains(line, []byte(`"api_retry"`)) || o.held.Len() > 0:
-			o.held.Write(line)
-		default:
-			if _, err := o.to.Write(line); err != nil {
-				return n, err
-			}
-		}
-	}
-}
-
-func (o *output) flush() error {
-	if _, err := o.to.Write(append(o.held.Bytes(), o.line...)); err != nil {
-		return fmt.Errorf("writing to standard output: %w", err)
-	}
-	return nil
-}
-
-// uuid is a random one (RFC 9562, version 4).
-func uuid() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

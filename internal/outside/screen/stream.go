@@ -1,15 +1,21 @@
-package ratelimit
+// Package screen reads what Claude Code's terminal shows of a limit: the countdown to its next try, which an interactive session
+// writes nowhere else (2.1.330). It reads no clock, and decides nothing.
+//
+// The screen is its own: of the emulators there are, charmbracelet/x/vt 0.1.0 ends Claude Code's title ("✳ Claude Code") at the
+// 0x9c within the first rune and puts the rest into the prompt, hinshun/vt10x (of 2022) loses runes that two reads share.
+package screen
 
 import (
 	"strings"
 	"unicode/utf8"
+
+	"afteryou/internal/ratelimit"
 )
 
 // Stream looks for Claude Code's countdown in a copy of the bytes that it writes to its terminal. The zero value is
 // ready. It is not safe for concurrent use, and keeps 300 KB at most.
 //
-// An interactive session writes its retries nowhere else (2.1.330), and to the screen it writes only the cells that
-// changed: the next retry may be no more than a 5 in one place and a 4 in another. So Stream keeps the screen as a grid.
+// An interactive session writes only the cells that changed: the next retry may be no more than a 5 in one place and a 4 in another. So Stream keeps the screen as a grid.
 // It leaves aside what that program does not use (scrolling regions, inserted lines, wrapping at the edge): a
 // countdown may be lost thereby, none is invented. Errors in the conversation are not reported: they are painted again
 // whenever it is scrolled, and the transcript has them at once.
@@ -24,7 +30,7 @@ type Stream struct {
 	partLen int
 
 	shown bool // the countdown of last is on the screen
-	last  Limit
+	last  ratelimit.Limit
 	found bool
 }
 
@@ -41,7 +47,7 @@ const (
 
 // Feed takes the next bytes, split anywhere, and returns the last countdown that began in them: once for each rejected
 // try, not for each second.
-func (s *Stream) Feed(p []byte) (Limit, bool) {
+func (s *Stream) Feed(p []byte) (ratelimit.Limit, bool) {
 	s.found = false
 	for s.partLen > 0 && len(p) > 0 {
 		s.part[s.partLen] = p[0]

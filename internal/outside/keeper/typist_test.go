@@ -1,4 +1,4 @@
-package launch
+package keeper
 
 import (
 	"os"
@@ -14,28 +14,29 @@ import (
 
 func TestTypistNamesTheSessionsOfOldVersions(t *testing.T) {
 	old, woken := claude.Version{Major: 2, Minor: 0, Patch: 76}, claude.Version{Major: 2, Minor: 1, Patch: 78}
-	l := Launch{Resume: true, Store: store(t)}
+	k := Keeper{Resume: true, Store: store(t)}
 	for _, tt := range []struct {
 		name    string
-		l       Launch
+		k       Keeper
 		version claude.Version
 		args    []string
 		want    bool
 		named   bool
 	}{
-		{"an old version", l, old, []string{"hello"}, true, true},
-		{"one whose hooks may wake it", l, woken, []string{"hello"}, true, false},
-		{"an unknown version", l, claude.Version{}, []string{"hello"}, true, false},
-		{"a session that is continued", l, old, []string{"--continue"}, false, false},
-		{"one that is continued and may be woken", l, woken, []string{"--continue"}, true, false},
-		{"resume is off", Launch{Store: l.Store}, old, nil, false, false},
-		{"no state", Launch{Resume: true}, old, nil, false, false},
+		{"an old version", k, old, []string{"hello"}, true, true},
+		{"one whose hooks may wake it", k, woken, []string{"hello"}, true, false},
+		{"an unknown version", k, claude.Version{}, []string{"hello"}, true, false},
+		{"a session that is continued", k, old, []string{"--continue"}, false, false},
+		{"one that is continued and may be woken", k, woken, []string{"--continue"}, true, false},
+		{"resume is off", Keeper{Store: k.Store}, old, nil, false, false},
+		{"no state", Keeper{Resume: true}, old, nil, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cmd := wrapper.Command{Args: append([]string{"claude"}, tt.args...)}
-			ty := tt.l.typist(&cmd, tt.version)
-			if (ty != nil) != tt.want || (len(cmd.Args) > len(tt.args)+1) != tt.named {
-				t.Errorf("typist is %v with %q, want one: %v; with a name: %v", ty, cmd.Args, tt.want, tt.named)
+			k := tt.k
+			k.Cmd, k.Version = wrapper.Command{Args: append([]string{"claude"}, tt.args...)}, tt.version
+			ty := k.typist()
+			if (ty != nil) != tt.want || (len(k.Cmd.Args) > len(tt.args)+1) != tt.named {
+				t.Errorf("typist is %v with %q, want one: %v; with a name: %v", ty, k.Cmd.Args, tt.want, tt.named)
 			}
 		})
 	}
@@ -44,8 +45,10 @@ func TestTypistNamesTheSessionsOfOldVersions(t *testing.T) {
 // A session that a hook tells of is not the typist's.
 func TestTypistLeavesSessionsToTheirHooks(t *testing.T) {
 	home := t.TempDir()
-	l := Launch{Resume: true, Store: store(t)}
-	ty := l.typist(&wrapper.Command{Args: []string{"claude"}, Env: []string{"HOME=" + home}}, claude.Version{})
+	k := Keeper{Resume: true, Store: store(t), Cmd: wrapper.Command{Args: []string{"claude"}}, Getenv: func(name string) string {
+		return map[string]string{"HOME": home}[name]
+	}}
+	ty := k.typist()
 	write := func(content string) {
 		t.Helper()
 		file := filepath.Join(home, ".claude", "sessions", "77.json")
@@ -69,7 +72,7 @@ func TestTypistLeavesSessionsToTheirHooks(t *testing.T) {
 	is("another process", "")
 	write(`{"pid":77,"sessionId":"s","kind":"interactive"}`)
 	is("no hook tells of it", "s")
-	v, err := l.Store.Update(t.Context(), func(s *turn.State) error {
+	v, err := k.Store.Update(t.Context(), func(s *turn.State) error {
 		s.Sessions = map[string]*turn.Session{"s": {}}
 		return nil
 	})

@@ -1,26 +1,26 @@
-package launch
+package keeper
 
 import (
 	"context"
 	"time"
 
-	"afteryou/internal/claude"
 	"afteryou/internal/guard"
 	"afteryou/internal/line"
-	"afteryou/internal/observe"
+	"afteryou/internal/outside/observe"
+	"afteryou/internal/outside/screen"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 	"afteryou/wrapper"
 )
 
-// session runs Claude Code behind the glass and shares what its screen says of limits.
-func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway bool) (wrapper.Status, error) {
-	o := wrapper.Options{In: l.In, Out: l.Out, Err: l.Err, Failed: l.failed}
-	t := l.typist(&cmd, version)
+// Terminal runs the session behind the glass. A [wrapper.NotBegunError] says that it did not begin.
+func (k Keeper) Terminal() (wrapper.Status, error) {
+	o := wrapper.Options{In: k.In, Out: k.Out, Err: k.Err, Failed: k.Failed}
+	t := k.typist()
 	var w *watcher
-	if l.Store != nil && !gateway { // which knows what the screen says, and better
-		w = &watcher{store: l.Store, pool: l.Pool, started: make(chan struct{})}
+	if k.Store != nil && !k.Gateway {
+		w = &watcher{store: k.Store, pool: k.Pool, started: make(chan struct{})}
 		o.Watch = w.watch
 	}
 	if t != nil {
@@ -32,17 +32,17 @@ func (l Launch) session(cmd wrapper.Command, version claude.Version, gateway boo
 			}
 		}
 	}
-	s, err := wrapper.Start(cmd, o)
+	s, err := wrapper.Start(k.Cmd, o)
 	if err != nil {
 		return wrapper.Status{}, err
 	}
 	if t != nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		guard.Go(func() { t.loop(ctx, s) }, l.failed)
+		guard.Go(func() { t.loop(ctx, s) }, k.Failed)
 	}
 	if w != nil {
-		guard.Run(func() { w.process = lockfile.Identify(s.PID()) }, l.failed)
+		guard.Run(func() { w.process = lockfile.Identify(s.PID()) }, k.Failed)
 		close(w.started)
 	}
 	return s.Wait()
@@ -54,7 +54,7 @@ type watcher struct {
 	pool    func() (name, secret string)
 	process turn.Process // Claude Code; set before started is closed
 	started chan struct{}
-	stream  ratelimit.Stream
+	stream  screen.Stream
 	last    ratelimit.Limit // what was shared last
 	until   time.Time       // and when its retry is due
 	off     bool            // it panicked

@@ -1,4 +1,4 @@
-package ratelimit
+package screen
 
 import (
 	"regexp"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"afteryou/internal/ratelimit"
 )
 
 // countdown is the line that Claude Code shows in place of its spinner while it waits to try again (2.1.330; 2.1.186 to
@@ -25,36 +27,22 @@ var countdown = sync.OnceValue(func() *regexp.Regexp {
 // glyphs are the frames of the spinner.
 const glyphs = "·✢✳✶✻✽*"
 
-// limitReached matches the reason of a countdown that waits for a usage limit.
-var limitReached = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[\w-]+ ){1,2}limit reached$`) })
-
 // readCountdown reads the parts of a countdown. It is not ok for a reason that is no limit.
-func readCountdown(reason, in, attempt, attempts string) (Limit, bool) {
-	l := Limit{Wait: true, Message: reason}
-	switch {
-	case spendText().MatchString(strings.TrimPrefix(reason, "429 ")):
-		l.Kind, l.Wait = Spend, false
-	case limitReached().MatchString(reason):
-		l.Kind = UsageWindow
-	case rateText().MatchString(reason), strings.HasPrefix(reason, "429 "), reason == "Rate limited":
-		l.Kind = Requests
-		l.readRate(reason)
-	case strings.HasPrefix(reason, "529 "), reason == "API overloaded":
-		l.Kind = Overload
-	case reason == "API error":
-		l.Kind = Unnamed
-	default:
-		return Limit{}, false
-	}
-	d, ok := duration(in)
+func readCountdown(reason, in, attempt, attempts string) (ratelimit.Limit, bool) {
+	l, ok := ratelimit.Reason(reason)
 	if !ok {
-		return Limit{}, false
+		return l, false
 	}
-	l.RetryIn = d
+	if l.RetryIn, ok = duration(in); !ok {
+		return ratelimit.Limit{}, false
+	}
 	l.Attempt, _ = strconv.Atoi(attempt)
 	l.MaxAttempts, _ = strconv.Atoi(attempts)
 	return l, true
 }
+
+// longest is the longest wait that is believed.
+const longest = 366 * 24 * time.Hour
 
 // duration reads "1h 2m 3s".
 func duration(s string) (time.Duration, bool) {
@@ -74,5 +62,8 @@ func duration(s string) (time.Duration, bool) {
 		}
 		sum += n
 	}
-	return seconds(sum)
+	if sum > longest.Seconds() {
+		return 0, false
+	}
+	return time.Duration(sum * float64(time.Second)), true
 }

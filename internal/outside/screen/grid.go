@@ -1,4 +1,4 @@
-package ratelimit
+package screen
 
 const (
 	gridRows = 256
