@@ -89,7 +89,11 @@ func (s *sim) pump() {
 				s.fault("%v started %.3f s before the announced retry of %v", c.key, due-s.now, k)
 			}
 		}
-		s.on(s.now+s.delay(c), func() { s.try(c) })
+		lag := s.delay(c)
+		if s.module { // it says when it hands the call on, and the rest is Claude Code's
+			c.went += lag * s.net.Float64()
+		}
+		s.on(s.now+lag, func() { s.try(c) })
 		return true
 	})
 	if next.IsZero() {
