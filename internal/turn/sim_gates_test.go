@@ -69,10 +69,7 @@ func (s *sim) pump() {
 			}
 			return false
 		}
-		c.went = s.now
-		if c.rank == Urgent && c.tries == 0 {
-			s.urgent = max(s.urgent, s.now-c.asked)
-		}
+		s.goes(c)
 		c.thought = min(s.account.turn(c.key).Expected.Input, s.rules.Budget.Input)
 		if c.thought == 0 {
 			c.thought = s.rules.Budget.Input
@@ -89,11 +86,7 @@ func (s *sim) pump() {
 				s.fault("%v started %.3f s before the announced retry of %v", c.key, due-s.now, k)
 			}
 		}
-		lag := s.delay(c)
-		if s.module { // it says when it hands the call on, and the rest is Claude Code's
-			c.went += lag * s.net.Float64()
-		}
-		s.on(s.now+lag, func() { s.try(c) })
+		s.on(s.now+s.delay(c), func() { s.try(c) })
 		return true
 	})
 	if next.IsZero() {
@@ -114,6 +107,14 @@ func (s *sim) pump() {
 			}
 			s.pump()
 		})
+	}
+}
+
+// goes notes that a call is let go.
+func (s *sim) goes(c *simCall) {
+	c.went = s.now
+	if c.rank == Urgent && c.tries == 0 {
+		s.urgent = max(s.urgent, s.now-c.asked)
 	}
 }
 
