@@ -37,7 +37,7 @@ func (s *sim) delay(c *simCall) float64 {
 		}
 		return lag * s.net.Float64()
 	}
-	lag := s.between(.001, .03)
+	lag := s.between(.001, .012)
 	if s.net.Float64() < .01 {
 		lag = .1
 	}
