@@ -234,7 +234,7 @@ func TestRealModuleAfterClear(t *testing.T) {
 	m.ask(terminal, "hello")
 	m.sees(terminal, "● done")
 	m.ask(terminal, "/clear")
-	m.sees(terminal, "(no content)")
+	m.until("an empty screen", func([]fakeapi.Request) bool { return !strings.Contains(terminal.Screen(), "● done") })
 	m.ask(terminal, "again")
 	m.until("two calls", func(log []fakeapi.Request) bool { return len(m.api.Answers()) >= 2 })
 	m.sees(terminal, "● done")
@@ -285,4 +285,97 @@ func TestRealModuleUnderAnOrganization(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Programs on the Agent SDK find what install put up, with the Claude Code that the SDK brings and with another; but not where
+// they ask for nobody's settings. Of run nothing is needed.
+func TestRealModuleInTheSDK(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options string
+		with    int
+	}{
+		"its own Claude Code":  {`{settingSources: ['user']}`, 1},
+		"another":              {`{settingSources: ['user', 'project'], pathToClaudeCodeExecutable: process.env.AFTERYOU_CLAUDE}`, 1},
+		"settings of nobody":   {`{settingSources: []}`, 0},
+		"as it is by itself":   {`{}`, 1},
+		"settings of somebody": {`{settingSources: ['project']}`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, fakeapi.Config{Answer: prompted(fakeapi.Agentic(1))}, withModule)
+			sdk, err := realclaude.InstallSDK(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, log := m.watched(m.session("home"))
+			m.program(s, "install", "hooks", "--yes")
+			script := fmt.Sprintf(`import { query } from %q
+let errs = ''
+const options = { stderr: (text) => { errs += text }, ...%s }
+for await (const m of query({ prompt: 'hello', options })) if (m.type === 'result') console.log(m.result)
+console.log(errs)
+`, sdk, c.options)
+			path := filepath.Join(s.Dir, "host.mjs")
+			if err := os.WriteFile(path, []byte(script), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), "node", path)
+			cmd.Env, cmd.Dir = s.Env, s.Dir
+			if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "done" {
+				t.Fatalf("the program prints %q, %v; want done", out, err)
+			}
+			if c.with == 0 {
+				if _, err := os.Stat(log); err == nil {
+					t.Error("the user's hooks run all the same")
+				}
+				return
+			}
+			if prompts, with := inModule(t, log); prompts != 1 || with != 1 {
+				t.Errorf("%d prompts, %d of them with the module; want one", prompts, with)
+			}
+			m.once(0)
+		})
+	}
+}
+
+// Behind a gateway of ours the module that install put up does nothing: a call has one turn.
+func TestRealModuleBehindAGateway(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(3)}, withModule, throughGateway)
+	s, log := m.watched(m.session("home"))
+	m.program(s, "install", "hooks", "--yes")
+	m.silently(s)
+	if prompts, with := inModule(t, log); prompts != 1 || with != 0 {
+		t.Errorf("%d prompts, %d of them with the module at work; want one, and none", prompts, with)
+	}
+	m.once(0)
+}
+
+// 1. A session runs with the module that install put up. 2. Another afteryou puts up its own: the session loads that. 3. Its
+// next calls have one turn each.
+func TestRealModuleIsUpdatedUnderASession(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: prompted(fakeapi.Agentic(2))}, withModule)
+	s, log := m.watched(m.session("home"))
+	m.program(s, "install", "hooks", "--yes") // 1
+	terminal := m.open(m.direct(s), "--permission-mode", "bypassPermissions")
+	m.ask(terminal, "hello")
+	m.sees(terminal, "● done")
+	other := filepath.Join(mkdir(filepath.Join(m.dir, "other")), "afteryou") // 2
+	if err := os.Link(afteryou, other); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(other, "install", "hooks", "--yes")
+	cmd.Env = s.Env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m.sees(terminal, "reloaded (")
+	m.ask(terminal, "again") // 3
+	m.until("four answers", func([]fakeapi.Request) bool { return len(m.api.Answers()) >= 4 })
+	if prompts, with := inModule(t, log); prompts != 2 || with != 2 {
+		t.Errorf("%d prompts, %d of them with the module: %s", prompts, with, read(t, log))
+	}
+	m.once(0)
 }

@@ -196,10 +196,13 @@ func TestRealDemo(t *testing.T) {
 		t.Skip("drives the real Claude Code")
 	}
 	t.Parallel()
-	for args, answers := range map[string]int{
-		"--sessions 2 --calls 2 --rpm 120 --burst 2 --gate gateway --cut":                                               4,
-		"--sessions 1 --calls 2 --subagents 2 --itpm 120000 --ttft 100ms --speed 100 --server no-headers,unnamed-limit": 6,
-		"--sessions 1 --calls 2 --rpm 120 --burst 2 --claude 2.1.321 --gate steps --auto":                               3,
+	for args, want := range map[string]struct {
+		answers int
+		gate    string
+	}{
+		"--sessions 2 --calls 2 --rpm 120 --burst 2 --gate gateway --cut":                                               {4, "gateway"},
+		"--sessions 1 --calls 2 --subagents 2 --itpm 120000 --ttft 100ms --speed 100 --server no-headers,unnamed-limit": {6, "module"},
+		"--sessions 1 --calls 2 --rpm 120 --burst 2 --claude 2.1.321 --gate steps --auto":                               {3, "steps"},
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
@@ -215,16 +218,20 @@ func TestRealDemo(t *testing.T) {
 				Native   *struct{ Answers int }
 				Afteryou *struct {
 					Answers, Dead int
-					Makespan      float64 `json:"makespan_s"`
-					Wall          float64 `json:"wall_s"`
+					HeldBy        map[string]int `json:"held_by"`
+					Makespan      float64        `json:"makespan_s"`
+					Wall          float64        `json:"wall_s"`
 				}
 			}
 			if err := json.Unmarshal(out, &r); err != nil {
 				t.Fatalf("demo prints %q: %v", out, err)
 			}
-			if r.Ideal < 1 || r.Native == nil || r.Native.Answers != answers || r.Afteryou == nil || r.Afteryou.Answers != answers ||
+			if r.Ideal < 1 || r.Native == nil || r.Native.Answers != want.answers || r.Afteryou == nil || r.Afteryou.Answers != want.answers ||
 				r.Afteryou.Dead != 0 || r.Afteryou.Makespan < 0.75*r.Ideal || r.Afteryou.Wall <= r.Afteryou.Makespan || !strings.HasPrefix(r.Server, "answers after 0.") {
 				t.Errorf("demo prints %s", out)
+			}
+			if len(r.Afteryou.HeldBy) != 1 || r.Afteryou.HeldBy[want.gate] == 0 {
+				t.Errorf("the calls were held by %v, want %s alone", r.Afteryou.HeldBy, want.gate)
 			}
 		})
 	}

@@ -17,9 +17,9 @@ import (
 func demoCommand() command {
 	d := demo.Config{Scenario: demo.Usual()}
 	var asJSON bool
-	server := text(new(string), "server", "WORDS", "also no-headers or lying-headers, no-retry-after, unnamed-limit, at-admission")
-	server.words = []string{"no-headers", "lying-headers", "no-retry-after", "unnamed-limit", "at-admission"}
-	server.takes = "words with commas between them, of no-headers, lying-headers, no-retry-after, unnamed-limit and at-admission"
+	server := text(new(string), "server", "WORDS", "also no-headers or lying-headers, no-retry-after, unnamed-limit, at-admission, per-model")
+	server.words = []string{"no-headers", "lying-headers", "no-retry-after", "unnamed-limit", "at-admission", "per-model"}
+	server.takes = "words with commas between them, of no-headers, lying-headers, no-retry-after, unnamed-limit, at-admission and per-model"
 	server.set = func(words string) bool { return d.Server.Set(words) == nil }
 	cloud := text(&d.Cloud, "cloud", "NAME", "the API that is spoken instead: vertex or bedrock")
 	cloud.words, cloud.takes = []string{"vertex", "bedrock"}, "vertex or bedrock"
@@ -35,8 +35,9 @@ func demoCommand() command {
 			"The first call of a conversation takes twice the input tokens of a later one. " +
 			"What the server does beside is said by --server, in words with commas between them: it has no headers of its limits, or " +
 			"headers that lie; a 429 does not say when to come again, or which limit it is; what remains is counted at admission, " +
-			"not when the answer begins. Steps and hooks are gates of Claude Code under an organization's settings, which a mount " +
-			"namespace shows to the sessions alone; that needs root or a user namespace.",
+			"not when the answer begins; each model has limits of its own, also the one that checks tools in auto mode. " +
+			"The gate steps is that under an organization's settings, which a mount namespace shows to the sessions alone; " +
+			"that needs root or a user namespace.",
 		example: "afteryou demo --sessions 4 --rpm 30",
 		options: []option{
 			number(&d.Sessions, "sessions", 1, "how many sessions run at once"),

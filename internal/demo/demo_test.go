@@ -26,6 +26,7 @@ func TestIdeal(t *testing.T) {
 		{"two limits: the narrower", Scenario{Sessions: 6, Calls: 4, RPM: 30, ITPM: 60000, Burst: 1}, 46},
 		{"subagents call in their session's place", Scenario{Sessions: 2, Calls: 3, Subagents: 2, RPM: 60, Burst: 1}, 15},
 		{"a check before each tool", Scenario{Sessions: 2, Calls: 3, RPM: 60, Burst: 1, Checks: true}, 9},
+		{"checks that are limited by themselves", Scenario{Sessions: 2, Calls: 3, RPM: 60, Burst: 1, Checks: true, Server: fakeapi.Manner{PerModel: true}}, 5},
 		{"a third of it at a third of the pace", Scenario{Sessions: 1, Calls: 91, RPM: 60, Burst: 1, Cut: true}, 110},
 		{"all at once", Scenario{Sessions: 1, Calls: 1, RPM: 60, Burst: 5}, 0},
 	} {

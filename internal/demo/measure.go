@@ -20,9 +20,11 @@ type Run struct {
 	Side map[fakeapi.Kind]int `json:"side,omitempty"`
 	Dead int                  `json:"dead"` // sessions that did not finish their work
 	// Refused counts tools that did not run: in these races only one whose check was limited does not.
-	Refused int         `json:"refused_tools"`
-	Exits   map[int]int `json:"exits"`          // sessions by exit code
-	Says    []string    `json:"says,omitempty"` // lines on stderr; on terminals, lines on the screen that speak of a limit
+	Refused int `json:"refused_tools"`
+	// HeldBy counts the sessions by what held their calls, as far as they lived for a second.
+	HeldBy map[Gate]int `json:"held_by,omitempty"`
+	Exits  map[int]int  `json:"exits"`          // sessions by exit code
+	Says   []string     `json:"says,omitempty"` // lines on stderr; on terminals, lines on the screen that speak of a limit
 	// Jain is Jain's index of the times at which the sessions that lived had their last answer: 1 is all at once.
 	Jain float64 `json:"jain"`
 	// Recorded counts the 429s in Claude Code's own transcripts.
@@ -59,7 +61,7 @@ const (
 	fullSpan  = 10 // seconds and calls
 )
 
-// measure returns what the server's log tells of a run. It does not set Wall, Dead, Exits, Says and Recorded, and counts who died
+// measure returns what the server's log tells of a run. It does not set Wall, Dead, Exits, HeldBy, Says and Recorded, and counts who died
 // in Jain until its last answer.
 func (s Scenario) measure(log []fakeapi.Request, changes []change) (r Run) {
 	if len(log) == 0 {
@@ -151,8 +153,9 @@ func (s Scenario) fullSpeed(accepted []fakeapi.Request, c change) *float64 {
 
 type span struct{ from, until time.Time }
 
-// wants returns the times during which somebody wanted a call, in order and without overlap.
-func wants(accepted []fakeapi.Request) (list []span) {
+// wants returns the times during which somebody wanted a call, in order and without overlap: no call of the kind that is limited
+// apart.
+func wants(accepted []fakeapi.Request, apart fakeapi.Kind) (list []span) {
 	type caller struct{ session, agent string }
 	ends := make(map[caller]time.Time) // of the last answer
 	within := make(map[string]time.Time)
@@ -167,7 +170,7 @@ func wants(accepted []fakeapi.Request) (list []span) {
 		case c.Agent == "" && within[c.Session].After(from): // the session waits for its subagents
 			from = within[c.Session]
 		}
-		if from = from.Add(thinks); from.Before(c.Arrived) {
+		if from = from.Add(thinks); from.Before(c.Arrived) && c.Kind != apart {
 			list = append(list, span{from, c.Arrived})
 		}
 		ends[k] = c.Ended
@@ -193,7 +196,11 @@ func (s Scenario) wasted(accepted []fakeapi.Request, changes []change) (room, fu
 	if len(accepted) == 0 {
 		return 0, 0
 	}
-	wanted := wants(slices.DeleteFunc(slices.Clone(accepted), func(c fakeapi.Request) bool { return !s.foreseen(c) }))
+	apart := fakeapi.Kind("")
+	if s.Server.PerModel {
+		apart = fakeapi.Check
+	}
+	wanted := wants(slices.DeleteFunc(slices.Clone(accepted), func(c fakeapi.Request) bool { return !s.foreseen(c) }), apart)
 	at := accepted[0].Arrived
 	limits := s.limits(1)
 	requests, input := fakeapi.Full(limits.Requests, at), fakeapi.Full(limits.Input, at)
@@ -214,6 +221,9 @@ func (s Scenario) wasted(accepted []fakeapi.Request, changes []change) (room, fu
 			requests = requests.Limited(changes[0].limits.Requests, now)
 			input = input.Limited(changes[0].limits.Input, now)
 			changes = changes[1:]
+		}
+		if c.Kind == apart {
+			continue
 		}
 		until(c.Arrived)
 		requests = requests.Take(1, c.Arrived)

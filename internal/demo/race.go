@@ -108,6 +108,8 @@ func (r *race) once(ctx context.Context, view *View, dir string) (Run, error) {
 		r.ids[i] = newID()
 	}
 	r.mu.Unlock()
+	held := look(r.stateHome())
+	defer held.stop(nil)
 	before := len(r.server.Log())
 	begin := time.Now()
 	ends := r.run(ctx, sessions)
@@ -122,9 +124,13 @@ func (r *race) once(ctx context.Context, view *View, dir string) (Run, error) {
 	run := r.measure(r.server.Log()[before:], limit.stop())
 	run.Wall = wall.Seconds()
 	run.ended(ends)
+	run.HeldBy = held.stop(r.ids)
 	run.Recorded, err = recorded(dir)
 	return run, err
 }
+
+// stateHome is where afteryou keeps its state (see realclaude.XDG).
+func (r *race) stateHome() string { return filepath.Join(r.dir, "state") }
 
 // sessions makes a home and a project for each session.
 func (r *race) sessions(dir string) (list []realclaude.Session, err error) {

@@ -21,8 +21,8 @@ type Scenario struct {
 	Burst     float64        `json:"burst"`          // how many calls the limit lets through at once
 	Server    fakeapi.Manner `json:"server"`
 	Cloud     string         `json:"cloud,omitempty"` // spoken instead of the first party's API (see realclaude.Cloud)
-	// Checks runs the sessions in auto mode, where each tool is checked first by a request of its own, which the limit counts as
-	// any other. (Anthropic's API does the check along with the answer, and limits another model's requests by themselves.)
+	// Checks runs the sessions in auto mode, where each tool is checked first by a request of its own, to another model, as it is
+	// where the server does not do that along with its answer. Where models share a limit it counts them as any other.
 	Checks bool `json:"checks,omitempty"`
 	// Cut changes the limit twice: to a third when a third of the time without the change has passed, and back when two
 	// thirds have.
@@ -46,8 +46,8 @@ func (s Scenario) Check() error {
 		s.Server.FirstToken < 0 || !(s.Server.Speed >= 0) {
 		return errors.New("sessions, calls and burst start at 1, the other numbers at 0")
 	}
-	if s.Checks && s.Subagents > 0 {
-		return errors.New("checks of what subagents do are not counted on: leave either out")
+	if s.Checks && (s.Subagents > 0 || s.ITPM > 0) {
+		return errors.New("checks are not counted on of what subagents do, nor where tokens are limited")
 	}
 	if s.Cloud != "" && realclaude.Cloud(s.Cloud, "") == nil {
 		return fmt.Errorf("cloud is vertex or bedrock, not %q", s.Cloud)
@@ -69,6 +69,14 @@ func (s Scenario) Answers() int {
 		n += 2 * s.Sessions
 	}
 	return n
+}
+
+// limited returns how many of them share the limit that decides: where each model has its own, those that are no checks.
+func (s Scenario) limited() int {
+	if s.Server.PerModel {
+		return s.callers() * s.Calls
+	}
+	return s.Answers()
 }
 
 // foreseen reports whether a call is one of those.
@@ -116,7 +124,7 @@ func (s Scenario) Pace() float64 {
 // released returns how long the buckets need to release all the calls, in seconds, at the full pace.
 func (s Scenario) released() (t float64) {
 	if s.RPM > 0 {
-		t = max(t, (float64(s.Answers())-s.Burst)/(s.RPM/60))
+		t = max(t, (float64(s.limited())-s.Burst)/(s.RPM/60))
 	}
 	if s.ITPM > 0 {
 		t = max(t, (s.tokens()-s.Burst*firstTokens)/(s.ITPM/60))

@@ -53,7 +53,7 @@ const (
 	Default Gate = ""        // what run takes by itself
 	Module  Gate = "module"  // the module, which holds each request; 2.1.321 and later
 	Steps   Gate = "steps"   // the module where an organization guards the requests: it holds steps of turns
-	Hooks   Gate = "hooks"   // where an organization allows no modules
+	Hooks   Gate = "hooks"   // those of the settings, without the module
 	Through Gate = "gateway" // the proxy
 )
 
@@ -67,7 +67,7 @@ func (g Gate) Way(self, claude string, env ...string) Way {
 	case Steps:
 		w.Settings = realclaude.Guarded
 	case Hooks:
-		w.Settings = realclaude.NoModules
+		w.Env = append(w.Env, "AFTERYOU_MODULE=off")
 	}
 	return w
 }

@@ -40,11 +40,12 @@ func (c *call) admit() (wait time.Duration, what string, answer AnswerFunc) {
 	c.r.Arrived = time.Now()
 	s.seq++
 	c.r.Seq = s.seq
-	if wait, what = s.buckets.wait(c.estimate, c.r.Arrived); wait == 0 {
-		s.buckets = s.buckets.take(1, c.estimate, c.r.Arrived)
+	b := s.of(c.r)
+	if wait, what = b.wait(c.estimate, c.r.Arrived); wait == 0 {
+		*b = b.take(1, c.estimate, c.r.Arrived)
 		c.r.Cost = c.estimate
 	}
-	c.admitted = s.buckets
+	c.admitted = *b
 	entry := entryOf(*c.r)
 	c.entry = &entry
 	s.log = append(s.log, c.entry)
@@ -72,13 +73,14 @@ func (c *call) decide(wait time.Duration, what string, answer AnswerFunc) {
 	}
 	s := c.server
 	s.mu.Lock()
+	b := s.of(c.r)
 	if c.r.Scripted && c.r.Status == http.StatusTooManyRequests {
-		s.buckets = s.buckets.take(-1, Usage{Input: -c.estimate.limited()}, time.Now())
+		*b = b.take(-1, Usage{Input: -c.estimate.limited()}, time.Now())
 		c.r.Cost = Usage{}
 	}
 	if c.r.Status == http.StatusOK {
 		c.r.Cost = c.a.usage(*c.r, c.estimate)
-		s.buckets = s.buckets.take(0, Usage{Input: c.r.Cost.limited() - c.estimate.limited()}, time.Now())
+		*b = b.take(0, Usage{Input: c.r.Cost.limited() - c.estimate.limited()}, time.Now())
 	}
 	s.mu.Unlock()
 	c.record()
@@ -89,7 +91,7 @@ func (c *call) headers(h http.Header) {
 	now, b := c.r.Arrived, c.admitted
 	if !c.manner.AtAdmission {
 		c.server.mu.Lock()
-		now, b = time.Now(), c.server.buckets
+		now, b = time.Now(), *c.server.of(c.r)
 		c.server.mu.Unlock()
 	}
 	c.manner.limits(h, b, now)
@@ -106,8 +108,8 @@ func (c *call) end() {
 	s := c.server
 	c.r.Ended = time.Now()
 	s.mu.Lock()
-	if c.r.Status == http.StatusOK && s.buckets.output.on() {
-		s.buckets.output = s.buckets.output.Take(float64(c.r.Cost.Output), c.r.Ended)
+	if b := s.of(c.r); c.r.Status == http.StatusOK && b.output.on() {
+		b.output = b.output.Take(float64(c.r.Cost.Output), c.r.Ended)
 	}
 	s.mu.Unlock()
 	c.record()

@@ -26,6 +26,7 @@ type Manner struct {
 	Headers      Headers `json:"headers,omitempty"`
 	NoRetryAfter bool    `json:"no_retry_after,omitempty"` // a 429 does not say when to come again
 	Unnamed      bool    `json:"unnamed,omitempty"`        // nor its message which limit it is
+	PerModel     bool    `json:"per_model,omitempty"`      // each model has limits of its own, as at the API; else all share them
 }
 
 // Headers says whether the anthropic-ratelimit-* headers tell the truth.
@@ -57,8 +58,10 @@ func (m *Manner) Set(words string) error {
 			m.Unnamed = true
 		case "at-admission":
 			m.AtAdmission = true
+		case "per-model":
+			m.PerModel = true
 		default:
-			return fmt.Errorf("known are no-headers, lying-headers, no-retry-after, unnamed-limit and at-admission, not %q", word)
+			return fmt.Errorf("known are no-headers, lying-headers, no-retry-after, unnamed-limit, at-admission and per-model, not %q", word)
 		}
 	}
 	return nil
@@ -83,6 +86,7 @@ func (m Manner) String() string {
 		{m.Headers == Lies, "with headers that lie"},
 		{m.NoRetryAfter, "without retry-after"},
 		{m.Unnamed, "without naming the limit"},
+		{m.PerModel, "limits each model by itself"},
 	} {
 		if more.so {
 			text += ", " + more.text

@@ -192,3 +192,21 @@ func TestAMannerInWords(t *testing.T) {
 		t.Errorf("Set of nonsense: %v", err)
 	}
 }
+
+// With limits per model, a call of one takes nothing of another's, and a change of the limits is a change of all.
+func TestModelsMayBeLimitedApart(t *testing.T) {
+	for perModel, want := range map[bool]int{false: 429, true: 200} {
+		s := start(t, Config{Limits: Limits{Requests: Limit{PerMinute: 1, Burst: 1}}, Manner: Manner{PerModel: perModel}})
+		of := func(model string) int {
+			res, _ := post(t, s, "", `{"model":"`+model+`","max_tokens":1,"messages":[{"role":"user","content":"x"}]}`)
+			return res.StatusCode
+		}
+		if a, b, again := of("a"), of("b"), of("a"); a != 200 || b != want || again != 429 {
+			t.Errorf("per model %v: a, b and a again got %d, %d and %d, want 200, %d, 429", perModel, a, b, again, want)
+		}
+		s.SetLimits(Limits{})
+		if a, b := of("a"), of("b"); a != 200 || b != 200 {
+			t.Errorf("per model %v, without a limit: %d and %d, want 200", perModel, a, b)
+		}
+	}
+}

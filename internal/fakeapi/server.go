@@ -42,7 +42,8 @@ type Server struct {
 
 	mu      sync.Mutex
 	answer  AnswerFunc
-	buckets buckets
+	limits  Limits
+	buckets map[string]*buckets // by model where each has its own, else of ""
 	seq     int
 	log     []*Request
 	others  []*Request
@@ -56,8 +57,9 @@ func Start(c Config) (*Server, error) {
 	}
 	s := &Server{
 		onRequest: c.OnRequest, cost: c.Cost, header: c.Header, manner: c.Manner, answer: c.Answer,
-		url: "http://" + l.Addr().String(), buckets: full(c.Limits, time.Now()),
+		url: "http://" + l.Addr().String(), limits: c.Limits, buckets: make(map[string]*buckets),
 	}
+	s.of(&Request{})
 	if s.onRequest == nil {
 		s.onRequest = func(Request) {}
 	}
@@ -94,8 +96,25 @@ func (s *Server) SetLimits(l Limits) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	b := s.buckets
-	s.buckets = buckets{b.requests.Limited(l.Requests, now), b.input.Limited(l.Input, now), b.output.Limited(l.Output, now)}
+	s.limits = l
+	for _, b := range s.buckets {
+		*b = buckets{b.requests.Limited(l.Requests, now), b.input.Limited(l.Input, now), b.output.Limited(l.Output, now)}
+	}
+}
+
+// of returns the buckets that limit a call. Whoever calls it holds the lock.
+func (s *Server) of(r *Request) *buckets {
+	model := ""
+	if s.manner.PerModel {
+		model = r.Model
+	}
+	b := s.buckets[model]
+	if b == nil {
+		fresh := full(s.limits, time.Now())
+		b = &fresh
+		s.buckets[model] = b
+	}
+	return b
 }
 
 // SetAnswer changes how the calls from now on are answered.

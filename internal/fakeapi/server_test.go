@@ -137,8 +137,9 @@ func TestBucketRejectsAsTheAPIDoes(t *testing.T) {
 func (s *Server) refill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.buckets
-	s.buckets = full(Limits{b.requests.Limit, b.input.Limit, b.output.Limit}, time.Now())
+	for _, b := range s.buckets {
+		*b = full(s.limits, time.Now())
+	}
 }
 
 func TestOutputTokensAreTakenAtTheEnd(t *testing.T) {

@@ -1,13 +1,13 @@
 package limit
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 const (
-	unsaid  = 0.75 // calls per second after the first rejection, where nobody says how long to wait
-	fuller  = 0.5  // by so much the bucket is fuller, on average, when a pace that is hardly too high empties it
+	unsaid  = 0.7  // calls per second after the first rejection, where nobody says how long to wait
+	fuller  = 0.5  // by so much fuller the bucket is, on average, when a pace that is hardly too high empties it
+	telling = 3    // so many calls between two rejections tell what is hardly too much:
+	nearBy  = 3.0  // near it the pace grows so much more slowly,
+	nearFor = 17   // for so many calls, for then the limit may be another
 	proving = 4    // so many calls at a pace prove something of it
 	kept    = 0.95 // and so much of what they prove is kept
 )
@@ -23,6 +23,7 @@ func (p *Pace) Met(now, sent time.Time, fresh, late bool, before int) {
 		p.Hot, p.Grown, p.Cut = true, 0, now
 		p.put(0)
 		p.At = now
+		sent, before = now, p.Sent // others on trial were sent with it
 	case fresh:
 		was := p.Rate
 		p.Rate = max(p.less(sent, late, before), cutMost*was, slowest)
@@ -34,10 +35,14 @@ func (p *Pace) Met(now, sent time.Time, fresh, late bool, before int) {
 	p.empty(sent, before)
 }
 
-// Waited says how long Claude Code waited after the first rejection until its next try: for up to a quarter longer than the server
-// said.
+// Waited says how long Claude Code waited after the first rejection until its next try: as long as the server said, a second at
+// least, and up to a quarter longer.
 func (p *Pace) Waited(d time.Duration) {
-	if p.Hot && p.Rate == unsaid && d > 1500*time.Millisecond {
+	switch {
+	case !p.Hot || p.Rate != unsaid:
+	case d <= 1500*time.Millisecond:
+		p.Rate = 1
+	default:
 		p.Rate = max(lowest, min(p.Rate, 1.1/d.Seconds())) // the quarter is an eighth on average
 		p.Peak, p.Hot, p.Grown = p.Rate, false, recalled/2
 	}
@@ -50,16 +55,20 @@ func (p *Pace) less(sent time.Time, late bool, before int) float64 {
 	if late && p.Taken <= 1 {
 		n := len(p.Empty)
 		if p.Hot || n == 0 || before-p.Empty[n-1].Sent < proving {
+			p.Near = false
 			return p.Rate * cutBy
 		}
-		grown := 1 + min(growthMax, growth*math.Pow(2, float64(p.Grown)/doubling))
-		return p.Rate * max(cutBy, kept/grown/grown)
+		step := p.step()
+		p.Near = true
+		return p.Rate * max(cutBy, kept/step/step)
 	}
 	rate, bore := p.Rate*cutBy, 0.0
+	p.Near = false
 	for i, e := range p.Empty {
 		calls := float64(before - e.Sent)
 		if span := sent.Sub(e.At); spanMin <= span && span <= spanMax {
 			rate = min(rate, (calls+fuller)/span.Seconds())
+			p.Near = p.Near || calls >= telling
 		}
 		if i == len(p.Empty)-1 && !p.Hot && calls >= proving {
 			bore = kept * p.Peak * (1 - float64(p.Taken-1)/calls)

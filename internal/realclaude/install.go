@@ -13,16 +13,20 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// program is one that npm installs.
+// program is one that npm installs; bin is what is started of it, in node_modules.
 type program struct{ name, pkg, bin string }
 
 var (
-	claudeCode = program{"Claude Code", "@anthropic-ai/claude-code", "claude"}
-	typeScript = program{"TypeScript", "typescript", "tsc"}
+	claudeCode = program{"Claude Code", "@anthropic-ai/claude-code", ".bin/claude"}
+	typeScript = program{"TypeScript", "typescript", ".bin/tsc"}
+	agentSDK   = program{"the Agent SDK", "@anthropic-ai/claude-agent-sdk", "@anthropic-ai/claude-agent-sdk/sdk.mjs"}
 )
 
 // typeScriptVersion is what checks the module against the declarations of Claude Code.
 const typeScriptVersion = "5.9.3"
+
+// sdkVersion is the one that brings Claude Code of the pinned version.
+const sdkVersion = "0.3.332"
 
 // Install returns the path of Claude Code of that version. It gets it from npm unless the cache has it:
 // $AFTERYOU_TEST_CACHE, else a folder under os.UserCacheDir. Any number of processes may call it at once: one installs,
@@ -34,6 +38,11 @@ func Install(ctx context.Context, version string) (string, error) {
 // InstallTypeScript returns the path of the checker of TypeScript, as Install does that of Claude Code.
 func InstallTypeScript(ctx context.Context) (string, error) {
 	return typeScript.install(ctx, typeScriptVersion, "typescript-"+typeScriptVersion)
+}
+
+// InstallSDK returns the path of the module of the Agent SDK, as Install does that of Claude Code.
+func InstallSDK(ctx context.Context) (string, error) {
+	return agentSDK.install(ctx, sdkVersion, "sdk-"+sdkVersion)
 }
 
 func (p program) install(ctx context.Context, version, name string) (string, error) {
@@ -73,7 +82,7 @@ func (p program) install(ctx context.Context, version, name string) (string, err
 }
 
 // binary returns the program in an installation: a link, of Claude Code to a native binary, up to about 2.1.112 to a node script.
-func (p program) binary(dir string) string { return filepath.Join(dir, "node_modules", ".bin", p.bin) }
+func (p program) binary(dir string) string { return filepath.Join(dir, "node_modules", p.bin) }
 
 func cacheDir() (string, error) {
 	if dir := os.Getenv("AFTERYOU_TEST_CACHE"); dir != "" {
@@ -109,6 +118,10 @@ func (p program) npmInstall(ctx context.Context, dir, version string) error {
 
 // check returns an error unless the program runs and is of that version.
 func check(ctx context.Context, bin, version string) error {
+	if filepath.Ext(bin) == ".mjs" { // no program: it is there, or not
+		_, err := os.Stat(bin)
+		return err
+	}
 	home, err := os.MkdirTemp("", "claude-version-")
 	if err != nil {
 		return err

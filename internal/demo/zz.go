@@ -1,5 +1,0 @@
-package demo
-
-import "afteryou/internal/fakeapi"
-
-var ZZ = func([]fakeapi.Request) {}
