@@ -37,15 +37,20 @@ func moduleDir(t testing.TB, patches ...string) (dir string) {
 		"hooks/afteryou.js":          text,
 		"hook.sh":                    "#!/bin/sh\nexec " + afteryou + " hook \"$@\"\n",
 	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		write(t, filepath.Join(dir, name), text)
 	}
 	return dir
+}
+
+// write makes a file, which may be run, and its directory.
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // newInside is a machine whose paths are short, so that the sockets of partners are beside the state.

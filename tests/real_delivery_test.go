@@ -338,3 +338,44 @@ console.log(errs)
 		})
 	}
 }
+
+// Behind a gateway of ours the module that install put up does nothing: a call has one turn.
+func TestRealModuleBehindAGateway(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(3)}, withModule, throughGateway)
+	s, log := m.watched(m.session("home"))
+	m.program(s, "install", "hooks", "--yes")
+	m.silently(s)
+	if prompts, with := inModule(t, log); prompts != 1 || with != 0 {
+		t.Errorf("%d prompts, %d of them with the module at work; want one, and none", prompts, with)
+	}
+	m.once(0)
+}
+
+// 1. A session runs with the module that install put up. 2. Another afteryou puts up its own: the session loads that. 3. Its
+// next calls have one turn each.
+func TestRealModuleIsUpdatedUnderASession(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: prompted(fakeapi.Agentic(2))}, withModule)
+	s, log := m.watched(m.session("home"))
+	m.program(s, "install", "hooks", "--yes") // 1
+	terminal := m.open(m.direct(s), "--permission-mode", "bypassPermissions")
+	m.ask(terminal, "hello")
+	m.sees(terminal, "● done")
+	other := filepath.Join(mkdir(filepath.Join(m.dir, "other")), "afteryou") // 2
+	if err := os.Link(afteryou, other); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(other, "install", "hooks", "--yes")
+	cmd.Env = s.Env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m.sees(terminal, "reloaded (")
+	m.ask(terminal, "again") // 3
+	m.until("four answers", func([]fakeapi.Request) bool { return len(m.api.Answers()) >= 4 })
+	if prompts, with := inModule(t, log); prompts != 2 || with != 2 {
+		t.Errorf("%d prompts, %d of them with the module: %s", prompts, with, read(t, log))
+	}
+	m.once(0)
+}

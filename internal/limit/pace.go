@@ -59,6 +59,8 @@ type Pace struct {
 	Taken  int  `json:"taken,omitempty"`
 	Hot    bool `json:"hot,omitempty"` // since the first 429, until the first cut
 	// Grown is how many calls that had to wait were confirmed since the last cut.
+	// Near says that the last cut came after many calls at nearly that pace, of which each told that it was not too fast.
+	Near  bool      `json:"near,omitempty"`
 	Grown int       `json:"grown,omitempty"`
 	Cut   time.Time `json:"cut,omitzero"`    // calls sent before say nothing about Rate
 	Peak  float64   `json:"peak,omitempty"`  // what was too much at the last cut
@@ -124,6 +126,9 @@ func (p *Pace) Accepted(now, sent time.Time, held bool) {
 }
 
 func (p *Pace) grow(now time.Time) {
+	if p.Near && p.Grown >= nearFor {
+		p.Near, p.Grown = false, recalled/2
+	}
 	p.Refill(now)
 	p.Faded = false
 	was := p.Rate
@@ -135,7 +140,7 @@ func (p *Pace) grow(now time.Time) {
 		p.Rate += (back - p.Rate) * backBy
 	default:
 		p.Grown++
-		p.Rate *= 1 + min(growthMax, growth*math.Pow(2, float64(p.Grown)/doubling))
+		p.Rate *= p.step()
 	}
 	p.Rate = min(fastest, p.Rate)
 	if p.Named {
@@ -146,10 +151,19 @@ func (p *Pace) grow(now time.Time) {
 	}
 }
 
+// step is by what a confirmed call raises the pace.
+func (p *Pace) step() float64 {
+	slower := 1.0
+	if p.Near {
+		slower = nearBy
+	}
+	return 1 + min(growthMax, growth/slower*math.Pow(2, float64(p.Grown)/doubling/slower))
+}
+
 // Refused learns from a 429 of a call sent at a time; d: how many seconds Claude Code waits, or the server says, before the
 // next try; fresh: it was the call's first try, let go since the last cut; before: how many had been sent then.
 func (p *Pace) Refused(now, sent time.Time, d float64, fresh bool, before int) {
-	p.Faded = false
+	p.Faded, p.Near = false, false
 	switch {
 	case p.Rate == 0:
 		p.Rate = 1 / d

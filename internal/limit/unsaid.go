@@ -1,13 +1,12 @@
 package limit
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 const (
 	unsaid  = 0.7  // calls per second after the first rejection, where nobody says how long to wait
 	fuller  = 0.5  // by so much the bucket is fuller, on average, when a pace that is hardly too high empties it
+	nearBy  = 3.0  // near what each call told to be too much the pace grows so much more slowly,
+	nearFor = 20   // for so many calls: then the limit may be another
 	proving = 4    // so many calls at a pace prove something of it
 	kept    = 0.95 // and so much of what they prove is kept
 )
@@ -34,10 +33,14 @@ func (p *Pace) Met(now, sent time.Time, fresh, late bool, before int) {
 	p.empty(sent, before)
 }
 
-// Waited says how long Claude Code waited after the first rejection until its next try: for up to a quarter longer than the server
-// said.
+// Waited says how long Claude Code waited after the first rejection until its next try: as long as the server said, a second at
+// least, and up to a quarter longer.
 func (p *Pace) Waited(d time.Duration) {
-	if p.Hot && p.Rate == unsaid && d > 1500*time.Millisecond {
+	switch {
+	case !p.Hot || p.Rate != unsaid:
+	case d <= 1500*time.Millisecond:
+		p.Rate = 1
+	default:
 		p.Rate = max(lowest, min(p.Rate, 1.1/d.Seconds())) // the quarter is an eighth on average
 		p.Peak, p.Hot, p.Grown = p.Rate, false, recalled/2
 	}
@@ -50,10 +53,12 @@ func (p *Pace) less(sent time.Time, late bool, before int) float64 {
 	if late && p.Taken <= 1 {
 		n := len(p.Empty)
 		if p.Hot || n == 0 || before-p.Empty[n-1].Sent < proving {
+			p.Near = false
 			return p.Rate * cutBy
 		}
-		grown := 1 + min(growthMax, growth*math.Pow(2, float64(p.Grown)/doubling))
-		return p.Rate * max(cutBy, kept/grown/grown)
+		step := p.step()
+		p.Near = true
+		return p.Rate * max(cutBy, kept/step/step)
 	}
 	rate, bore := p.Rate*cutBy, 0.0
 	for i, e := range p.Empty {

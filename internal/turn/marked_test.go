@@ -105,3 +105,51 @@ func TestMarked(t *testing.T) {
 		tell(t, test.name, Rules{}, test.run)
 	}
 }
+
+// Where a bucket holds one, each call tells whether the pace is too high: it is cut by little and grows slowly, for a while.
+func TestThePaceIsKeptNearWhatIsTooMuch(t *testing.T) {
+	tell(t, "burst 1", Rules{}, func(s story) {
+		p := s.pace()
+		s.paced(0, .5)
+		p.Taken, p.Peak = 1, .5
+		sec := 0.0
+		one := func(rejected bool) {
+			sec += 2.2
+			k := Key{Session: string(rune('a' + int(sec*10)%26))}
+			s.Ask(at(sec), Call{Key: k, Event: "e", News: ByMark})
+			p.Level = .9 // it was held
+			s.Admit(at(sec), everybody)
+			p.Level = 1
+			s.Admit(at(sec+.01), everybody)
+			s.Sent(at(sec+.01), k, at(sec+.01))
+			if rejected {
+				s.Marked(at(sec+.1), k, at(sec+.1))
+				sec += 4
+			}
+			s.Accepted(at(sec+1), k)
+			s.Succeeded(at(sec+1.1), k)
+		}
+		one(true)
+		for range 10 {
+			one(false)
+		}
+		was := p.Rate
+		one(true)
+		cut := p.Rate
+		if cut < .9*was || cut >= was || !p.Near {
+			s.Errorf("the pace of %.3f is cut to %.3f, near %v", was, cut, p.Near)
+		}
+		for range 15 {
+			one(false)
+		}
+		if p.Rate > 1.05*cut {
+			s.Errorf("after 15 calls the pace of %.3f is %.3f", cut, p.Rate)
+		}
+		for range 40 {
+			one(false)
+		}
+		if p.Near || p.Rate < 1.2*cut {
+			s.Errorf("after 55 calls the pace of %.3f is %.3f, near %v", cut, p.Rate, p.Near)
+		}
+	})
+}

@@ -134,9 +134,14 @@ func modules() (list []scenario) {
 	list = append(list, scenario{class: "module, tokens", sessions: 12, calls: 6, rpm: 1000, burst: 1000, tpm: 50000, tburst: 25000, latency: 3, first: .4,
 		headers: 1, unlike: true, sized: true})
 	for _, sc := range list {
-		if sc.class == "module, first contact" || sc.class == "module, generous" {
+		switch sc.class {
+		case "module, first contact", "module, limit cut", "module, generous":
 			sc.class = strings.Replace(sc.class, "module", "steps", 1)
 			sc.steps, sc.even, sc.tool = true, true, .3
+			stepped = append(stepped, sc)
+		}
+		if sc.class == "steps, first contact" {
+			sc.class, sc.ungated = "steps, calls beside", .15
 			stepped = append(stepped, sc)
 		}
 	}

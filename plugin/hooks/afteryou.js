@@ -203,7 +203,7 @@ export const register = (on) => {
         if (what) yield* kept.splice(0) // why it failed stands in what is shown
         const a = await revive($, agent, what, next.signal).catch(() => null)
         if (a?.go) continue
-        if (a === null) return r // Esc: the prompt goes back
+        if (next.signal.aborted) return r // Esc: the prompt goes back
       }
       void over($, 'used', agent, r.usage).catch(() => {})
       yield* kept
