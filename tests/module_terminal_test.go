@@ -16,7 +16,7 @@ import (
 // shows waits until the screen is as it should be.
 func (m *machine) shows(term *terminal.Terminal, what string, ok func(screen string) bool) {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(m.t.Context(), patience/3)
 	defer cancel()
 	if err := term.WaitUntil(ctx, what, ok); err != nil {
 		m.t.Fatal(err)
@@ -132,9 +132,11 @@ func TestRealModuleFreesAStoppedSuggestion(t *testing.T) {
 		if r.Kind == fakeapi.Suggest {
 			return fakeapi.Answer{Cut: fakeapi.Silent}
 		}
-		return fakeapi.Say("done " + r.LastText)
-	}}, "AFTERYOU_TURNS=strict")
-	term := m.open(m.inside("person", moduleDir(t)))
+		return fakeapi.Answer{Text: "done " + r.LastText, Usage: fakeapi.Usage{Input: 10, CacheRead: 20000, Output: 20}} // else there is none
+	}}, "AFTERYOU_TURNS=strict", "CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION=true")
+	s := m.inside("person", moduleDir(t))
+	write(t, filepath.Join(m.dir, "person", ".claude", "settings.json"), `{"promptSuggestionEnabled":true}`)
+	term := m.open(s)
 	suggests := func(log []fakeapi.Request) bool {
 		return slices.ContainsFunc(log, func(r fakeapi.Request) bool { return r.Kind == fakeapi.Suggest })
 	}

@@ -214,3 +214,26 @@ func TestRealModuleIsTyped(t *testing.T) {
 		t.Errorf("a call that is not declared is let through: %q", out)
 	}
 }
+
+// The plugin's own tests pass, and fail where the module does otherwise; that they are there disturbs no session.
+func TestRealModuleByItself(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Answer: fakeapi.Agentic(1)})
+	test := func(dir string) (string, error) {
+		if err := os.CopyFS(filepath.Join(dir, "tests"), os.DirFS(filepath.Join("plugin", "tests"))); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), m.claude, "plugin", "test", dir)
+		cmd.Env = m.session("author").Env
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	dir := moduleDir(t)
+	if out, err := test(dir); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	m.silently(m.inside("session", dir))
+	if out, err := test(moduleDir(t, "if (a.go || a.verdict) return a", "return a")); err == nil || !strings.Contains(out, "asked for once") {
+		t.Errorf("a module that does not wait passes its tests: %s", out)
+	}
+}

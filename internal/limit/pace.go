@@ -59,7 +59,7 @@ type Pace struct {
 	Taken  int  `json:"taken,omitempty"`
 	Hot    bool `json:"hot,omitempty"` // since the first 429, until the first cut
 	// Grown is how many calls that had to wait were confirmed since the last cut.
-	// Near says that the last cut came after many calls at nearly that pace, of which each told that it was not too fast.
+	// Near says that the last cut came after calls that told what is hardly too much.
 	Near  bool      `json:"near,omitempty"`
 	Grown int       `json:"grown,omitempty"`
 	Cut   time.Time `json:"cut,omitzero"`    // calls sent before say nothing about Rate

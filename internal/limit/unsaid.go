@@ -4,9 +4,10 @@ import "time"
 
 const (
 	unsaid  = 0.7  // calls per second after the first rejection, where nobody says how long to wait
-	fuller  = 0.5  // by so much the bucket is fuller, on average, when a pace that is hardly too high empties it
-	nearBy  = 3.0  // near what each call told to be too much the pace grows so much more slowly,
-	nearFor = 20   // for so many calls: then the limit may be another
+	fuller  = 0.5  // by so much fuller the bucket is, on average, when a pace that is hardly too high empties it
+	telling = 3    // so many calls between two rejections tell what is hardly too much:
+	nearBy  = 3.0  // near it the pace grows so much more slowly,
+	nearFor = 17   // for so many calls, for then the limit may be another
 	proving = 4    // so many calls at a pace prove something of it
 	kept    = 0.95 // and so much of what they prove is kept
 )
@@ -22,6 +23,7 @@ func (p *Pace) Met(now, sent time.Time, fresh, late bool, before int) {
 		p.Hot, p.Grown, p.Cut = true, 0, now
 		p.put(0)
 		p.At = now
+		sent, before = now, p.Sent // others on trial were sent with it
 	case fresh:
 		was := p.Rate
 		p.Rate = max(p.less(sent, late, before), cutMost*was, slowest)
@@ -61,10 +63,12 @@ func (p *Pace) less(sent time.Time, late bool, before int) float64 {
 		return p.Rate * max(cutBy, kept/step/step)
 	}
 	rate, bore := p.Rate*cutBy, 0.0
+	p.Near = false
 	for i, e := range p.Empty {
 		calls := float64(before - e.Sent)
 		if span := sent.Sub(e.At); spanMin <= span && span <= spanMax {
 			rate = min(rate, (calls+fuller)/span.Seconds())
+			p.Near = p.Near || calls >= telling
 		}
 		if i == len(p.Empty)-1 && !p.Hot && calls >= proving {
 			bore = kept * p.Peak * (1 - float64(p.Taken-1)/calls)

@@ -69,10 +69,7 @@ func (s *sim) pump() {
 			}
 			return false
 		}
-		c.went = s.now
-		if c.rank == Urgent && c.tries == 0 {
-			s.urgent = max(s.urgent, s.now-c.asked)
-		}
+		s.goes(c)
 		c.thought = min(s.account.turn(c.key).Expected.Input, s.rules.Budget.Input)
 		if c.thought == 0 {
 			c.thought = s.rules.Budget.Input
@@ -110,6 +107,14 @@ func (s *sim) pump() {
 			}
 			s.pump()
 		})
+	}
+}
+
+// goes notes that a call is let go.
+func (s *sim) goes(c *simCall) {
+	c.went = s.now
+	if c.rank == Urgent && c.tries == 0 {
+		s.urgent = max(s.urgent, s.now-c.asked)
 	}
 }
 

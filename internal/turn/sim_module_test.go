@@ -37,12 +37,15 @@ func (s *sim) delay(c *simCall) float64 {
 		}
 		return lag * s.net.Float64()
 	}
-	lag := s.between(.001, .03)
+	lag := s.between(.001, .012)
 	if s.net.Float64() < .01 {
 		lag = .1
 	}
 	if c.event == "0" && c.tries == 0 {
 		lag += s.between(.01, .06)
+	}
+	if s.module { // it says when it hands the call on, and the rest is Claude Code's
+		c.went += lag * s.net.Float64()
 	}
 	return lag
 }

@@ -80,7 +80,7 @@ type simCall struct {
 	rank    Rank
 	beside  bool    // its session does not wait for it
 	asked   float64 // when it was asked for first
-	went    float64 // when it was let go last
+	went    float64 // when it was let go last, as far as its gate knows
 	came    float64 // when the server accepted it
 	thought float64 // what it was expected to cost when it was let go, within its budget
 }

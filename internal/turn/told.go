@@ -110,10 +110,17 @@ func (a *Account) tried(now time.Time, c *Call) {
 	l.Pace.Left(l.Pace.Rate*now.Sub(c.Sent).Seconds() - float64(later))
 }
 
-// resent moves a call to when it was really sent. The server took its token then: until then a full bucket gained nothing.
+// resent moves a call to when it was really sent. The server took its token then: until then a full bucket gained nothing. Of a
+// call that a gate let go that much was taken already where it holds one, and where it holds more it had room.
 func (a *Account) resent(c *Call, at time.Time) {
-	p := &a.class(c.Class).Pace
-	p.Give(-p.Rate * max(0, at.Sub(c.Sent).Seconds()))
+	p, lost := &a.class(c.Class).Pace, at.Sub(c.Sent)
+	if c.Inside && !c.Guessed {
+		lost -= eventLoop
+	}
+	if c.soon() && p.Top > 1 {
+		lost = 0
+	}
+	p.Give(-p.Rate * max(0, lost.Seconds()))
 	a.count(c, -1)
 	c.Sent = at
 	a.count(c, 1)

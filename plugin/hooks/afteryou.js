@@ -7,7 +7,6 @@
 
 const CALL = /\/v1\/messages(\?|$)|:(streamR|r)awPredict$|\/invoke(-with-response-stream)?$/
 const AFTERWARDS = new Set(['used', 'gone', 'bye']) // what is said of a request or a session that is over
-const GO_ON = { go: false } // as Claude Code does
 const GO = { go: true, verdict: 'pass' }
 const LOST = { status: 0, headers: {} } // the connection, before anything was answered
 const STOPPED = { status: -1, headers: {} } // by another module: nothing was sent
@@ -21,8 +20,8 @@ let known = '' // the session that the partner was told of
 const held = new Map() // what the spinner says of each request that waits
 const resting = new Set() // loops ('' is the main one) whose rejection was handed on, since it lasts longer than Claude Code waits
 let compacting = false
-
-const loopOf = (e) => e.agentId ?? ''
+const stopped = [] // requests that were stopped while they were under way
+let wake = null // ends the sleep of tidy
 
 // start starts the partner and returns what it says of itself; its life is that of the loop that reads on.
 async function start($) {
@@ -91,9 +90,7 @@ async function hold($, word, what, signal) {
       if (a.go || a.verdict) return a
       show($, what.id, a.line)
     }
-  } finally {
-    show($, what.id)
-  }
+  } finally { show($, what.id) }
 }
 
 // request is what the partner is told of one.
@@ -124,11 +121,17 @@ function kindOf({ tools, max_tokens: most, tool_choice: choice, output_config: o
   return forked ? (compacting ? 'compact' : 'suggest') : ''
 }
 
+// tidy tells the partner, for as long as the session lasts, which requests were stopped: their own hooks can't say anything then.
+async function tidy($) {
+  for (;; await new Promise((woken) => { wake = woken })) for (const of of stopped.splice(0)) await say($, 'gone', of)
+}
+
 export const register = (on) => {
   on('session.start', async ($, e, next) => {
     const started = next(e)
     const sees = seesRequests($).catch(() => true)
     const at = await (partner ??= start($)).catch(() => null)
+    void tidy($).catch(() => {})
     exact = await sees
     if (at) await $.env.set('AFTERYOU_MOD', String(at.pid)) // command hooks see it, and leave the turns to us
     return started
@@ -157,7 +160,8 @@ export const register = (on) => {
       const sent = Date.now(), answer = next(e)
       const { status, headers: told } = await answer.then(({ value }) => value ?? STOPPED, () => LOST)
       if (next.signal.aborted || status === STOPPED.status) {
-        void say($, 'gone', { session: what.session, id: what.id }).catch(() => {})
+        stopped.push({ session: what.session, id: what.id })
+        wake?.()
         return answer
       }
       const answered = say($, 'answer', { ...what, sent, status, headers: told }, next.signal)
@@ -174,7 +178,7 @@ export const register = (on) => {
   }).catch(($, e, next) => next(e))
 
   on('turn.step', async function* ($, e, next) {
-    const agent = loopOf(e)
+    const agent = e.agentId ?? ''
     for (;;) {
       let what // where this is the only gate
       try {
@@ -217,7 +221,7 @@ export const register = (on) => {
   }).catch(($, e, next) => next(e))
 
   on('turn.complete', async ($, e, next) => {
-    if (e.reason !== 'answer') await over($, 'gone', loopOf(e)).catch(() => {})
+    if (e.reason !== 'answer') await over($, 'gone', e.agentId ?? '').catch(() => {})
     return next(e)
   }).catch(($, e, next) => next(e))
 
@@ -234,7 +238,7 @@ async function revive($, agent, what, signal) {
   if (what) {
     const rows = await $.session.messages({ last: 1, agentId: agent || undefined })
     const text = Array.isArray(rows) ? rows[0]?.text : '' // an agent's can't be read everywhere
-    if ((await say($, 'dead', { ...what, text }, signal)).verdict !== 'later') return GO_ON
+    if ((await say($, 'dead', { ...what, text }, signal)).verdict !== 'later') return { go: false } // as Claude Code does
   }
   return hold($, 'rest', of, signal)
 }
