@@ -19,7 +19,8 @@ import (
 var faults = map[string][]string{
 	"cli":       {"loadSettings"},
 	"claude":    {"Account", "FindTranscript", "Hooks", "MergeSettings", "NameRun", "PoolKey", "ReadStopped", "SessionOf", "Sort"},
-	"gateway":   {"gate.grant", "gate.sleep", "gate.update", "holds", "modelOf", "resources", "usage.end", "usage.feed"},
+	"gate":      {"Gate.grant", "Gate.sleep", "Gate.update", "lifts", "resources"},
+	"gateway":   {"modelOf", "usage.end", "usage.feed"},
 	"hook":      {"read", "sleeper.standInLine", "waiter.after", "waiter.visit"},
 	"keeper":    {"Keeper.typist", "limited", "typist.key", "typist.shows"},
 	"launch":    {"Launch.gateway", "Launch.prepare"},

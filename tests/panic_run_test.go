@@ -141,11 +141,11 @@ func TestAPanicOfTheGatewayCostsNoCall(t *testing.T) {
 	t.Parallel()
 	const answer = `{"type":"message","usage":{"input_tokens":1,"output_tokens":1}}`
 	for site, limited := range map[string]bool{
-		"limit.Class!": false, "gateway.modelOf!": false, "gateway.resources!": false, "gateway.usage.feed!": false, "gateway.usage.end!": false,
-		"gateway.gate.grant!": false, "gateway.gate.sleep!": false, "gateway.gate.update!": false, "line.Line.plan!": false,
+		"limit.Class!": false, "gateway.modelOf!": false, "gate.resources!": false, "gateway.usage.feed!": false, "gateway.usage.end!": false,
+		"gate.Gate.grant!": false, "gate.Gate.sleep!": false, "gate.Gate.update!": false, "line.Line.plan!": false,
 		"turn.Account.Accepted!": false, "turn.Account.Admit!": false, "turn.Account.Ask!": false, "turn.Account.Ended!": false, "turn.Account.Headers!": false,
 		"ratelimit.Header!": false,
-		"gateway.holds!":    true, "ratelimit.Spends!": true,
+		"gate.lifts!":       true, "ratelimit.Spends!": true,
 	} {
 		t.Run(site, func(t *testing.T) {
 			t.Parallel()
