@@ -360,3 +360,16 @@ func TestRealDoctorTellsSessionsApart(t *testing.T) {
 		t.Errorf("of a session with hooks doctor says %+v", f)
 	}
 }
+
+// Where every session finds the module nothing else is wished for: neither the alias nor Claude Code's own long wait.
+func TestDoctorWishesForNothingBesideTheModule(t *testing.T) {
+	t.Parallel()
+	s := newSomeone(t, "2.1.330")
+	s.env = append(s.env, withModule, "CLAUDE_CODE_RETRY_WATCHDOG=0")
+	s.sh("afteryou install --yes hooks")
+	for _, f := range s.doctor() {
+		if f.Grade != "ok" && (f.Check == "command" || f.Check == "watchdog" || f.Check == "module") {
+			t.Errorf("doctor says %+v", f)
+		}
+	}
+}

@@ -63,6 +63,8 @@ func (e *examination) command() {
 		e.say("command", OK, "", "claude is a link to afteryou in a new %s", name)
 	case bytes.Contains(startup, []byte("# >>> afteryou")):
 		e.say("command", Broken, "afteryou install alias", "the alias in %s is not in force: claude is %s in a new %s", shells[i].File, cmp.Or(what, "nothing"), name)
+	case e.inside:
+		e.say("command", OK, "", "claude need not go through afteryou in a new %s: every session finds the module", name)
 	case e.hooked || e.plugged:
 		e.say("command", Note, "afteryou install alias", "claude does not go through afteryou in a new %s: it takes turns, and nothing more", name)
 	default:

@@ -201,16 +201,19 @@ func (e *examination) handlers(all []source) (first string, right bool) {
 	return first, right && e.hooked
 }
 
-// watchdog looks at Claude Code's own long wait.
+// watchdog looks at Claude Code's own long wait. Where every session finds the module, that one waits.
 func (e *examination) watchdog() {
-	const name = "CLAUDE_CODE_RETRY_WATCHDOG"
+	if e.inside {
+		return
+	}
+	const name = claude.WatchdogEnv
 	value, where := e.Getenv(name), "your environment"
 	if s, ok := e.quiet(e.Settings()); ok && s.settings.Env[name] != "" {
 		value, where = s.settings.Env[name], e.Settings()
 	}
 	switch {
 	case value == "":
-		if (e.hooked || e.plugged) && !e.inside { // which waits as long
+		if e.hooked || e.plugged {
 			e.say("watchdog", Note, "afteryou install hooks --watchdog, or start sessions by the alias",
 				"sessions that start without afteryou run die of a retry-after above 60 s")
 		}
