@@ -25,11 +25,6 @@ type CoolDown struct {
 	Asker Process `json:"asker,omitzero"`
 }
 
-// Unasked reports that nobody knows how long the cool-down lasts, and nobody asks.
-func (c CoolDown) Unasked(now time.Time, alive func(Process) bool) bool {
-	return c.Blind && c.Until.After(now) && (!c.Asked || c.Asker.PID != 0 && !alive(c.Asker))
-}
-
 // GaveUp reports that limits without a time came so often in a row that nobody waits for them any more.
 func (c CoolDown) GaveUp() bool { return c.Times > mostBlind }
 
@@ -55,38 +50,6 @@ func (a *Account) Limited(now time.Time, class string, until time.Time, why stri
 	l.CoolDown = CoolDown{Until: now, Why: why, Times: l.CoolDown.Times + 1, Blind: true}
 	if !l.CoolDown.GaveUp() {
 		l.CoolDown.Until = now.Add(blind << (l.CoolDown.Times - 1))
-	}
-}
-
-// Inquire lets one process ask the API how long the cool-down of a class lasts, once, and says whether it is this one. Whoever
-// may tells the answer to Learned.
-func (a *Account) Inquire(now time.Time, class string, by Process, alive func(Process) bool) bool {
-	now = a.advance(now)
-	c := &a.class(class).CoolDown
-	if !c.Unasked(now, alive) {
-		return false
-	}
-	c.Asked, c.Asker = true, by
-	return true
-}
-
-// Learned says what the API answered: the limit ends at until; or, with over, it let a small request through. A zero
-// until without over says that it told nothing.
-//
-// A small request may pass where a session's large ones do not, so that over is believed of the first limit in a row
-// only: when the session is rejected again, it waits as long as it would have.
-func (a *Account) Learned(now time.Time, class string, until time.Time, over bool, why string) {
-	now = a.advance(now)
-	l := a.class(class)
-	c := &l.CoolDown
-	c.Asker = Process{}
-	switch {
-	case !c.Blind: // somebody else knew
-	case !until.IsZero():
-		*c = CoolDown{Until: now, Why: why}
-		l.until(now, ceil(until.UTC().Round(0)), why)
-	case over && c.Times == 1:
-		c.Until, c.Blind = now, false
 	}
 }
 

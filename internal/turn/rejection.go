@@ -58,22 +58,6 @@ func (r Retry) said() time.Duration {
 	return 0
 }
 
-// Retrying says that a call of the key was rejected and when Claude Code tries again. Told twice, it counts once.
-func (a *Account) Retrying(now time.Time, k Key, r Retry) {
-	now = a.advance(now)
-	r.Rejected, r.In = happened(now, r.Rejected), min(longest, max(0, r.In.Truncate(time.Millisecond)))
-	if _, refused := a.heard(k); !r.Rejected.After(refused) {
-		return
-	}
-	a.alive(r.Rejected, k)
-	c := a.sentBy(k, r.Rejected)
-	if c == nil || c.Lost || r.Rejected.Sub(c.Sent) >= delivery { // another, that nobody knows of
-		c = a.add(k, r.Process)
-	}
-	a.retrying(now, c, r)
-	a.advance(now)
-}
-
 // patience is how long after a rejection Claude Code tries again, where neither it nor the server says: a server says a second at
 // least, and Claude Code waits for up to a quarter more (2.1.330).
 // After the first rejection all wait until its next try is answered, but no longer than firstPatience.
@@ -108,76 +92,6 @@ func (a *Account) Marked(now time.Time, k Key, at time.Time) {
 	l.Pace.Met(now, sent, c.Rejections == 1 && began.After(l.Pace.Cut), true, c.Nth)
 }
 
-// retrying is for a call that was rejected and keeps its turn.
-func (a *Account) retrying(now time.Time, c *Call, r Retry) {
-	l, sent := a.class(c.Class), c.Sent
-	if sent.IsZero() {
-		sent, c.Nth = r.Rejected, l.Pace.Sent
-	}
-	for _, other := range a.of(c.Key) {
-		other.Retry = nil
-	}
-	tokens := a.named(now, c, sent, r)
-	r.Large = tokens && r.Attempt >= large
-	if c.News == ByNext {
-		a.doubt(c.Class, sent, r.In)
-	}
-	began := c.began(sent)
-	a.refuse(r.Rejected, c)
-	c.Retry = &r
-	switch {
-	case r.long():
-		l.until(now, r.Due(), "")
-		if t := a.turn(c.Key); t != nil {
-			t.over(now)
-		}
-	case tokens:
-		l.Pace.Give(1)
-	default:
-		l.Pace.Refused(now, sent, max(0.05, r.In.Seconds()), r.Attempt <= 1 && began.After(l.Pace.Cut), c.Nth)
-	}
-}
-
-// named takes in the limit that the message of a 429 names, and reports whether it is one of tokens: that says nothing
-// about the pace. What remained is known too: less than the call takes, by what comes in until its next try.
-//
-// A limit of tokens is of no use where nobody knows what calls take.
-func (a *Account) named(now time.Time, c *Call, sent time.Time, r Retry) (tokens bool) {
-	h, wait := r.Named, r.said().Seconds()
-	if r.long() {
-		return false
-	}
-	l := a.class(c.Class)
-	if h.Input.Limit > 0 && c.Own && c.Expected.Input > 0 {
-		c.Expected.Input = max(c.Expected.Input, min(limit.MostLimit, h.Input.Limit/60*wait))
-	}
-	for i, b := range l.Tokens.Each() {
-		switch r, need := h.Tokens()[i], c.Expected.Each()[i]; {
-		case need == 0:
-			*r = limit.Resource{}
-		case r.Limit > 0:
-			r.Remaining = max(1, need-r.Limit/60*wait) // 0 would be taken for rounded
-			b.Top = max(b.Top, need)                   // which it will get
-			tokens = true
-		}
-	}
-	if h == (limit.Headers{}) {
-		return false
-	}
-	was := l.Pace.Limit
-	a.headers(now, c, sent, h)
-	if h.Requests.Limit > 0 {
-		l.Pace.Name(now, was)
-	}
-	if tokens && r.Attempt < large { // it has its turn, and takes them with its next try
-		l.Tokens.Take(c.Expected)
-		if c.Phase == Granted {
-			c.Reserved = c.Expected
-		}
-	}
-	return tokens
-}
-
 // refuse takes a call that was rejected at a time off the pace. In the budget it stays as a request that took no tokens.
 func (a *Account) refuse(at time.Time, c *Call) {
 	if !a.Budgeted.IsZero() {
@@ -189,17 +103,6 @@ func (a *Account) refuse(at time.Time, c *Call) {
 	a.count(c, -1)
 	c.Sent, c.Refused = time.Time{}, at
 	c.Trial, c.Unseen, c.Silent, c.Paced = false, false, false, false
-}
-
-// doubt is for the calls that were sent after one that was rejected, of which only the next try, d later, told so: as likely as
-// not they were rejected too, and their next tries are to come.
-func (a *Account) doubt(class string, rejected time.Time, d time.Duration) {
-	d = min(d, doubtMost)
-	for _, c := range a.Calls {
-		if c.Class == class && c.Trial && c.News == ByNext && c.Sent.After(rejected) {
-			c.Doubt = c.Sent.Add(d + d/4 + writing)
-		}
-	}
 }
 
 // Rejection is a 429 or a 529 that the gateway was answered.

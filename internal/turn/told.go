@@ -43,8 +43,6 @@ func (a *Account) count(c *Call, by int) {
 // Sent says that a request of the key was seen to be sent at a time: by its row in the transcript (api-request, 2.1.330), or
 // by the gateway. It is the call that the key has its turn for, or the try that it announced; else no gate stood before it, and
 // it counts against the pace from now on. Told twice, it counts once.
-//
-// Where only the next try tells of a rejection, this may be it: then nothing was told since the row before.
 func (a *Account) Sent(now time.Time, k Key, at time.Time) {
 	now = a.advance(now)
 	at = happened(now, at)
@@ -52,9 +50,7 @@ func (a *Account) Sent(now time.Time, k Key, at time.Time) {
 		return // told before, or known to have been rejected
 	}
 	a.alive(at, k)
-	if c := a.turn(k); c != nil && c.News == ByNext && c.Silent {
-		a.retrying(now, c, Retry{Rejected: c.Sent, In: at.Sub(c.Sent), Attempt: 1})
-	}
+	a.silent(now, k, at)
 	c := a.sentAt(k, at)
 	c.Row, c.Silent = at, true
 	for _, c := range a.of(k) {
@@ -124,40 +120,6 @@ func (a *Account) resent(c *Call, at time.Time) {
 	a.count(c, -1)
 	c.Sent = at
 	a.count(c, 1)
-}
-
-// Answered says that the key's call was answered at a time, by the row of an answer with an id, and what it took; zero is not
-// known. Of a version that writes no rows of requests this tells that the call was made. Told twice, it counts once.
-func (a *Account) Answered(now time.Time, k Key, at time.Time, id string, took limit.Costs) {
-	now = a.advance(now)
-	at = happened(now, at)
-	row, refused := a.heard(k)
-	if row.IsZero() && at.After(refused) && a.find(func(c *Call) bool { return c.Key == k && c.Answer == id }) == nil {
-		c := a.turn(k)
-		if c == nil {
-			c = a.sentAt(k, at)
-		}
-		c.Answer = id
-		for _, c := range a.of(k) {
-			c.Unseen = false
-		}
-		a.advance(now)
-	}
-	a.Used(now, k, at, took)
-}
-
-// Heard says that something was told of the key's call beside its request.
-func (a *Account) Heard(k Key) {
-	for _, c := range a.of(k) {
-		c.Silent = false
-	}
-}
-
-// Prompted says that a prompt of the key was put to the model, which its hooks have all let pass.
-func (a *Account) Prompted(k Key) {
-	if c := a.turn(k); c != nil {
-		c.Put = true
-	}
 }
 
 // Accepted says that the server took the key's call: it answers, and the turn goes on. A try that was still to come came sooner.

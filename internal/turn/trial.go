@@ -26,9 +26,6 @@ const (
 // again at once are rejected again.
 const singles = 4
 
-// doubtMost bounds for how long a call is in doubt: after a longer wait those that were told to wait come back together.
-const doubtMost = 10 * time.Second
-
 // trialEnds is when the trial of a call is over of which nothing is heard. Once the pace is known, time proves nothing of one
 // whose rejection only its next try tells of.
 func (c *Call) trialEnds(paced bool) time.Time {
