@@ -81,7 +81,7 @@ func keyless(t *testing.T, dirs ...string) (check func()) {
 	}
 }
 
-// Sessions with an API key and with a token, by hooks and behind a gateway, rejected, refused, and on a state that
+// Sessions with an API key and with a token, by hooks, with the module and behind a gateway, rejected, refused, and on a state that
 // breaks: no credential, nor the beginning of one, stands in a file of ours, in a temporary file, in what we print or on
 // a command line. Claude Code's own home is its own affair.
 func TestRealKeysAreNowhere(t *testing.T) {
@@ -110,6 +110,8 @@ func TestRealKeysAreNowhere(t *testing.T) {
 			env := append([]string{"AFTERYOU_GATEWAY=" + gateway, "TMPDIR=" + temp}, credential...)
 			wg.Go(func() { m.keeps(m.session(name+"-"+gateway, env...)) })
 		}
+		env := append([]string{"TMPDIR=" + temp, withModule}, credential...)
+		wg.Go(func() { m.keeps(m.session(name+"-module", env...)) })
 	}
 	wg.Wait()
 	troubled(m, append([]string{"AFTERYOU_GATEWAY=on", "TMPDIR=" + temp}, credentials["key"]...))
@@ -166,5 +168,25 @@ func troubled(m *machine, env []string) {
 		if len(out) == 0 || bytes.Contains(out, []byte(secretBegin)) {
 			m.t.Errorf("%v says %q", args, out)
 		}
+	}
+}
+
+// The module tells its partner how requests went, and nothing that is said in them, nor with which credential.
+func TestRealModuleTellsNothingThatIsSaid(t *testing.T) {
+	t.Parallel()
+	m := newInside(t, fakeapi.Config{Answer: firstRejected(fakeapi.AgenticCommand(2, func(int) string { return "echo said-in-private" }))})
+	log := filepath.Join(t.TempDir(), "told")
+	const body = "const body = JSON.stringify({ word, ...what })"
+	dir := moduleDir(t, body, body+`
+  void $.process.run(['tee', '-a', '`+log+`'], { stdin: body + '\n' }).catch(() => {})`)
+	m.keeps(m.inside("home", dir, "ANTHROPIC_API_KEY="+secretKey))
+	told := read(t, log)
+	for _, word := range []string{`"ask"`, `"answer"`, `"used"`} {
+		if !strings.Contains(told, `{"word":`+word) {
+			t.Errorf("the module never says %s: %s", word, told)
+		}
+	}
+	if strings.Contains(told, secretBegin) || strings.Contains(told, "said-in-private") {
+		t.Errorf("the module says\n%s", told)
 	}
 }
