@@ -5,7 +5,7 @@
 #   ./install.sh --from FILE   take it from a release's archive, once its checksum (checksums.txt beside it) is right;
 #                              where it does not run here, build from this checkout
 #   ./install.sh --all         and put hooks, alias and completions into place without asking (see afteryou install --dry-run)
-#   ./install.sh --uninstall   remove them, the binary, the shared state
+#   ./install.sh --uninstall   remove them, the binary, the shared state, the module
 #
 # On a terminal it asks about hooks, alias and completions. PREFIX=DIR installs into DIR/bin.
 set -eu
@@ -14,6 +14,7 @@ main() {
 	bin=${PREFIX:-$HOME/.local}/bin
 	state=${XDG_STATE_HOME:-$HOME/.local/state}/afteryou
 	cache=${XDG_CACHE_HOME:-$HOME/.cache}/afteryou
+	data=${XDG_DATA_HOME:-$HOME/.local/share}/afteryou
 	here=$(cd "$(dirname "$0")" && pwd)
 	all=
 	from=
@@ -138,8 +139,9 @@ uninstall() {
 		rm -f "$bin/afteryou"
 		removed=$bin/afteryou
 	fi
-	for each in "$state" "$cache"; do
+	for each in "$state" "$cache" "$data"; do
 		if [ -d "$each" ] && [ ! -L "$each" ]; then
+			chmod -R u+w "$each" # the module is read-only
 			rm -rf "$each"
 			removed="${removed:+$removed, }$each"
 		fi

@@ -73,7 +73,7 @@ func Unpacked(dir string) []string {
 	return list
 }
 
-// Remove removes a directory that Unpack made.
+// Remove removes a directory that Unpack made, or one that has such in it, which for its owner too is read-only.
 func Remove(path string) error {
 	filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {

@@ -76,8 +76,8 @@ func (s *person) hooks(self, version string) {
 	}
 }
 
-// plugin is the settings with our plugin switched on.
-func plugin(settings string) string {
+// switchedOn is the settings with our plugin switched on.
+func switchedOn(settings string) string {
 	on := `{"enabledPlugins":{"afteryou@afteryou":true}`
 	if rest := strings.TrimPrefix(settings, "{"); rest != "}" {
 		on += ","
@@ -207,11 +207,11 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 		{name: "hooks for an older version than the one that runs", fault: func(s *person) { s.hooks(afteryou, "2.0.76") },
 			check: "hooks", grade: "broken", says: "written for another version than 2.1.330", cure: "afteryou install hooks*"},
 
-		{name: "the plugin beside the hooks", fault: func(s *person) { onPath(s); s.write(settings, plugin(s.read(settings)), 0o600) },
+		{name: "the plugin beside the hooks", fault: func(s *person) { onPath(s); s.write(settings, switchedOn(s.read(settings)), 0o600) },
 			check: "hooks", grade: "note", says: "each event comes twice and counts once", cure: "afteryou uninstall hooks", by: func(s *person) { s.sh("afteryou uninstall hooks --yes") }},
-		{name: "the plugin without the program", fault: func(s *person) { s.write(settings, plugin(s.read(settings)), 0o600) },
+		{name: "the plugin without the program", fault: func(s *person) { s.write(settings, switchedOn(s.read(settings)), 0o600) },
 			check: "hooks", grade: "broken", says: "finds no afteryou on PATH", cure: "put " + filepath.Dir(afteryou) + " on PATH", by: onPath},
-		{name: "the plugin in a version without PostToolBatch", version: "2.1.90", fault: func(s *person) { onPath(s); s.write(settings, plugin("{}"), 0o600) },
+		{name: "the plugin in a version without PostToolBatch", version: "2.1.90", fault: func(s *person) { onPath(s); s.write(settings, switchedOn("{}"), 0o600) },
 			check: "hooks", grade: "note", says: "just at prompts and subagents", cure: "claude update", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
 
 		{name: "the module is not there", env: []string{withModule},

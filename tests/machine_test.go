@@ -15,6 +15,7 @@ import (
 	"afteryou/internal/realclaude"
 	"afteryou/internal/terminal"
 	"afteryou/internal/turn"
+	"afteryou/plugin"
 )
 
 // machine is one user's machine: sessions on it share the state directory, and the account at api.
@@ -42,7 +43,9 @@ func newMachine(t testing.TB, c fakeapi.Config, extra ...string) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { api.Close() })
-	return &machine{t: t, api: api, claude: claude, dir: t.TempDir(), extra: extra}
+	m := &machine{t: t, api: api, claude: claude, dir: t.TempDir(), extra: extra}
+	t.Cleanup(func() { plugin.Remove(m.dir) }) // what is read-only in it
+	return m
 }
 
 func (m *machine) stateDir() string { return filepath.Join(m.dir, "state", "afteryou") }

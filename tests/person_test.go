@@ -13,6 +13,7 @@ import (
 
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
+	"afteryou/plugin"
 )
 
 // stub is a program in place of Claude Code that tells how it was started: its arguments and its environment, NUL
@@ -44,6 +45,7 @@ type person struct {
 func newPerson(t *testing.T, env ...string) *person {
 	t.Helper()
 	p := &person{t: t, program: afteryou, home: t.TempDir()}
+	t.Cleanup(func() { plugin.Remove(p.home) }) // what is read-only in it
 	p.env = append([]string{
 		"HOME=" + p.home, "SHELL=/bin/bash", "TERM=xterm", "PATH=" + p.path("bin") + ":" + p.path("real") + ":/usr/bin:/bin",
 		noModule, // the hooks and the glass are what most tests are of

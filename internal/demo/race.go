@@ -14,6 +14,7 @@ import (
 
 	"afteryou/internal/fakeapi"
 	"afteryou/internal/realclaude"
+	"afteryou/plugin"
 )
 
 // Run runs all the sessions at once, in one way, and waits for them.
@@ -32,7 +33,7 @@ func (s Scenario) Runs(ctx context.Context, way Way, view *View, times int) (run
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer plugin.Remove(dir) // parts of it are read-only
 	if way.Drive == nil {
 		way.Drive = printed(s)
 	}

@@ -15,6 +15,7 @@ import (
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/realclaude"
 	"afteryou/internal/turn"
+	"afteryou/plugin"
 )
 
 // homes is the directory of the sessions' homes: it stands in the captures, so it says nothing about the machine.
@@ -54,7 +55,7 @@ func (l lab) measure(ctx context.Context, c cell) (r Result, caught map[string][
 	if err := b.makeHome(); err != nil {
 		return Result{}, nil, err
 	}
-	defer os.RemoveAll(b.home)
+	defer plugin.Remove(b.home) // parts of it are read-only
 	b.limit = &limit{situation: c.situation, begins: b.limited}
 	if b.api, err = fakeapi.Start(fakeapi.Config{Manner: fakeapi.Late(), Answer: b.limit.answer}); err != nil {
 		return Result{}, nil, err
@@ -102,7 +103,7 @@ func (b *bench) work() string { return filepath.Join(b.home, "work") }
 
 // makeHome makes the home anew, with hooks switched off there if the cell says so.
 func (b *bench) makeHome() error {
-	if err := os.RemoveAll(b.home); err != nil {
+	if err := plugin.Remove(b.home); err != nil {
 		return err
 	}
 	if err := realclaude.Home(b.home, b.work()); err != nil || b.hooks {

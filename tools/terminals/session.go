@@ -70,7 +70,7 @@ func (c *crowd) drive(ctx context.Context, s realclaude.Session, id string) (end
 }
 
 var (
-	ofLimits = regexp.MustCompile(`(?i)afteryou|retrying|\battempt\b|API error|too many requests|rate.?limit`)
+	ofLimits = regexp.MustCompile(`(?i)afteryou: |retrying|\battempt\b|API error|too many requests|rate.?limit`)
 	besides  = regexp.MustCompile(`^[·✢✳✶✻✽*] afteryou: `) // the spinner, whose sign changes
 	aNumber  = regexp.MustCompile(`[0-9]+`)
 )
