@@ -13,7 +13,7 @@ import (
 // says without us; where the module has a handler for it, nothing else.
 func TestRealModuleBroken(t *testing.T) {
 	t.Parallel()
-	const before, after, step = "    exact = seen = true\n", "      const answered = say(", "    const agent = loopOf(e)\n"
+	const before, after, step = "    exact = seen = true\n", "      const answered = say(", "    const agent = e.agentId ?? ''\n"
 	const throws = "throw new Error('broken'); "
 	for name, c := range map[string]struct {
 		patches []string

@@ -73,6 +73,7 @@ func (p *Pace) Told(now time.Time, r Resource, later []time.Time) {
 	}
 	p.Limit = limit
 	p.Named, p.Spent = false, r.Remaining < 1
+	p.Top = max(p.Top, min(mostMirrored, math.Floor(r.Remaining))) // whenever that was counted, the bucket held as many
 	least := r.Remaining
 	for i, sent := range later {
 		least = min(least, r.Remaining+limit*max(0, now.Sub(sent)-Slop).Seconds()-float64(len(later)-i))

@@ -22,6 +22,8 @@ const (
 	forsaken = 5 * time.Second
 	// renew is how often the lease of a turn is renewed.
 	renew = 30 * time.Second
+	// endless is after how long an answer is taken to be over of whose end nobody told.
+	endless = time.Hour
 	// mostLost is how often a request is sent again whose connection was lost; Claude Code does it itself then.
 	mostLost = 2
 	// margin is the share of Claude Code's own patience that a call may wait: it counts from when it was made.
@@ -100,6 +102,9 @@ type call struct {
 func (c *call) forsaken(now time.Time) bool {
 	if c.sent.IsZero() {
 		return c.polls == 0 && now.Sub(c.polled) > forsaken
+	}
+	if now.Sub(c.sent) > endless {
+		return true
 	}
 	if now.Sub(c.alive) > renew {
 		c.alive = now

@@ -144,7 +144,7 @@ func (b bench) render() error {
 	}
 	for _, sc := range r.situations() {
 		runs := r.of(sc.Name, false)
-		for _, w := range []string{hooks, through} {
+		for _, w := range gates {
 			fmt.Printf("%-11s %-9s %s x the ideal, %s rejections per answer\n", sc.Name, w,
 				spreadOf(each(runs, w, Shared.ratio)).text("%.3f"), spreadOf(each(runs, w, Shared.rejected)).text("%.3f"))
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -133,10 +134,20 @@ func (s Shared) ratio() float64 { return s.Run.Makespan / s.Ideal }
 
 func (s Shared) rejected() float64 { return float64(s.Run.Rejections) / float64(max(1, s.Run.Answers)) }
 
+// again returns a value of the second time in a row; not a number where there was only one.
+func again(value func(demo.Run) float64) func(Shared) float64 {
+	return func(s Shared) float64 {
+		if s.Again == nil {
+			return math.NaN()
+		}
+		return value(*s.Again)
+	}
+}
+
 // column is one of a table of runs.
 type column struct {
 	title, format string
-	value         func(Shared) float64
+	value         func(Shared) float64 // not a number: there is none
 }
 
 // table compares the runs of one scenario.
@@ -151,6 +162,11 @@ func table(runs []Shared, ways []way) string {
 		{"Jain", "%.3f", func(s Shared) float64 { return s.Run.Jain }},
 		{"waited in vain, s", "%.1f", func(s Shared) float64 { return s.Run.Wasted }},
 		{"lost, s", "%.1f", func(s Shared) float64 { return s.Run.Lost }},
+	}
+	if slices.ContainsFunc(runs, func(s Shared) bool { return s.Again != nil }) {
+		columns = append(columns,
+			column{"again: time / ideal", "%.2f", again(func(r demo.Run) float64 { return r.OfIdeal })},
+			column{"again: rejections", "%.0f", again(func(r demo.Run) float64 { return float64(r.Rejections) })})
 	}
 	if len(runs) > 0 && runs[0].Work.Cut {
 		for i, what := range []string{"cut", "restored"} {
@@ -177,7 +193,11 @@ func table(runs []Shared, ways []way) string {
 		}
 		fmt.Fprintf(&b, "| %s |", w.name)
 		for _, c := range columns {
-			fmt.Fprintf(&b, " %s |", spreadOf(each(runs, w.name, c.value)).text(c.format))
+			text := ""
+			if values := slices.DeleteFunc(each(runs, w.name, c.value), math.IsNaN); len(values) > 0 {
+				text = spreadOf(values).text(c.format)
+			}
+			fmt.Fprintf(&b, " %s |", text)
 		}
 		if runs[0].Work.Cut {
 			fmt.Fprintf(&b, " %s |", recovered(runs, w.name))
@@ -265,8 +285,10 @@ func free(r Results) string {
 		wall := func(way string) float64 {
 			return spreadOf(each(r.of(sc.name, true), way, func(s Shared) float64 { return s.Run.Wall })).median
 		}
-		for _, w := range []string{hooks, through} {
-			parts = append(parts, fmt.Sprintf("with the %s %.1f s", w, wall(w)))
+		for _, w := range gates {
+			if t := wall(w); t > 0 {
+				parts = append(parts, fmt.Sprintf("with the %s %.1f s", w, t))
+			}
 		}
 		parts = append(parts, fmt.Sprintf("without afteryou %.1f s", wall(native)))
 	}

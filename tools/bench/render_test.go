@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"afteryou/internal/demo"
 )
 
 // What is documented is what was measured: the pages are what the results render to, and no file lies about that is not.
@@ -96,5 +98,20 @@ func TestSpread(t *testing.T) {
 		if got := spreadOf(c.values).text("%.2f"); got != c.want {
 			t.Errorf("the spread of %v is %q, want %q", c.values, got, c.want)
 		}
+	}
+}
+
+// Of a run that was made once there is nothing to say of the second time.
+func TestTheSecondTimeStandsBeside(t *testing.T) {
+	once := Shared{Way: native, Ideal: 10, Run: demo.Run{Makespan: 15}}
+	twice := Shared{Way: module, Ideal: 10, Run: demo.Run{Makespan: 12}, Again: &demo.Run{OfIdeal: 1.01, Rejections: 3}}
+	got := table([]Shared{once, twice}, ours())
+	for _, want := range []string{"| again: time / ideal | again: rejections |\n", "| native | 1.50 |", " 0.0 |  |  |\n", "| module | 1.20 |", " | 1.01 | 3 |\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the table lacks %q:\n%s", want, got)
+		}
+	}
+	if got := table([]Shared{once}, ours()); strings.Contains(got, "again") {
+		t.Errorf("nothing was run again, and the table says:\n%s", got)
 	}
 }

@@ -31,6 +31,8 @@ type Shared struct {
 	Work     demo.Scenario `json:"work"`
 	Ideal    float64       `json:"ideal_s"`
 	Run      demo.Run      `json:"run"`
+	// Again is the same once more, in the same minutes, where afteryou knew the limit from the first time.
+	Again *demo.Run `json:"again,omitempty"`
 	// Beside is the largest number of other sessions of the bench that ran at the same time.
 	Beside int `json:"beside"`
 	// Busy is the share of the machine's processors that was used meanwhile, by this run and all else; 0: unknown.

@@ -21,6 +21,7 @@ type scenario struct {
 	full, quick demo.Scenario
 	alone       bool // nothing else runs meanwhile: its time is not the limit's
 	peers       bool // peers are measured too
+	again       bool // what can learn the limit is run once more, in the same minutes
 }
 
 // late returns a server that answers after so many seconds, as unevenly as the API does.
@@ -33,19 +34,19 @@ func late(seconds float64) fakeapi.Manner {
 // scenarios lists those of the tables, in their order.
 var scenarios = []scenario{
 	{
-		name: "narrow", about: "a small limit without any burst, for many sessions",
-		full:  demo.Scenario{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Server: fakeapi.Late()},
-		quick: demo.Scenario{Sessions: 6, Calls: 2, RPM: 60, Burst: 1, Server: fakeapi.Late()},
+		name: "narrow", about: "a small limit without any burst, for many sessions", again: true,
+		full:  demo.Scenario{Sessions: 12, Calls: 4, RPM: 30, Burst: 1, Server: late(1)},
+		quick: demo.Scenario{Sessions: 6, Calls: 2, RPM: 60, Burst: 1, Server: late(1)},
 	},
 	{
-		name: "usual", about: "the work and the limit of `afteryou demo`", peers: true,
-		full:  demo.Scenario{Sessions: 6, Calls: 6, RPM: 60, Burst: 2, Server: fakeapi.Late()},
-		quick: demo.Scenario{Sessions: 4, Calls: 3, RPM: 60, Burst: 2, Server: fakeapi.Late()},
+		name: "usual", about: "the work and the limit of `afteryou demo`", peers: true, again: true,
+		full:  demo.Scenario{Sessions: 6, Calls: 6, RPM: 60, Burst: 2, Server: late(1)},
+		quick: demo.Scenario{Sessions: 4, Calls: 3, RPM: 60, Burst: 2, Server: late(1)},
 	},
 	{
-		name: "slow calls", about: "calls take longer than the limit's interval, so that several run at once",
-		full:  demo.Scenario{Sessions: 9, Calls: 4, RPM: 60, Burst: 3, Server: late(1.5)},
-		quick: demo.Scenario{Sessions: 4, Calls: 3, RPM: 60, Burst: 3, Server: late(1.5)},
+		name: "slow calls", about: "calls take longer than the limit's interval, so that several run at once", again: true,
+		full:  demo.Scenario{Sessions: 9, Calls: 4, RPM: 45, Burst: 3, Server: late(1.5)},
+		quick: demo.Scenario{Sessions: 4, Calls: 3, RPM: 45, Burst: 3, Server: late(1.5)},
 	},
 	{
 		name: "tokens", about: "input tokens are what is limited, and the first call of a session takes twice as many", peers: true,
@@ -62,11 +63,21 @@ var scenarios = []scenario{
 		full:  demo.Scenario{Sessions: 6, Calls: 8, RPM: 60, Burst: 2, Server: fakeapi.Late(), Cut: true},
 		quick: demo.Scenario{Sessions: 4, Calls: 8, RPM: 120, Burst: 2, Server: fakeapi.Late(), Cut: true},
 	},
+	cloud("vertex", "Vertex AI, whose rejections say neither what the limit is nor when to come again"),
+	cloud("bedrock", "Amazon Bedrock, which says as little"),
 	{
 		name: "generous", about: "a limit that nobody meets: what taking turns costs where it is not needed", alone: true,
-		full:  demo.Scenario{Sessions: 4, Calls: 5, RPM: 1000, Burst: 200, Server: late(2)},
-		quick: demo.Scenario{Sessions: 4, Calls: 2, RPM: 1000, Burst: 200, Server: late(2)},
+		full:  demo.Scenario{Sessions: 6, Calls: 5, RPM: 1000, Burst: 200, Server: late(1.5)},
+		quick: demo.Scenario{Sessions: 6, Calls: 2, RPM: 1000, Burst: 200, Server: late(1.5)},
 	},
+}
+
+func cloud(name, about string) scenario {
+	return scenario{
+		name: name, about: about,
+		full:  demo.Scenario{Sessions: 6, Calls: 4, RPM: 40, Burst: 2, Server: late(1), Cloud: name},
+		quick: demo.Scenario{Sessions: 4, Calls: 2, RPM: 60, Burst: 2, Server: late(1), Cloud: name},
+	}
 }
 
 // work returns what is done at a size.
@@ -82,29 +93,36 @@ type way struct {
 	name, about string
 	start       func(self, claude string, work demo.Scenario) demo.Way
 	peer        bool
+	learns      bool // what one run showed it of the limit the next one knows
 }
 
 const (
 	native   = "native"
 	watchdog = "watchdog"
-	strict   = "strict"
+	module   = "module"
+	steps    = "steps"
 	hooks    = "hooks"
 	through  = "gateway"
 )
 
+// gates are the names of the ways through afteryou.
+var gates = []string{module, steps, hooks, through}
+
 // ours returns the ways that the tables compare, in their order: Claude Code alone and through afteryou.
 func ours() []way {
-	env := func(env ...string) func(self, claude string, _ demo.Scenario) demo.Way {
-		return func(self, claude string, _ demo.Scenario) demo.Way { return demo.Afteryou(self, claude, env...) }
+	alone := func(env ...string) func(self, claude string, _ demo.Scenario) demo.Way {
+		return func(_, claude string, _ demo.Scenario) demo.Way { return demo.Native(claude, env...) }
+	}
+	held := func(name, about string, gate demo.Gate) way {
+		return way{name: name, about: about, learns: true, start: func(self, claude string, _ demo.Scenario) demo.Way { return gate.Way(self, claude) }}
 	}
 	return []way{
-		{name: native, about: "Claude Code as it is", start: func(_, claude string, _ demo.Scenario) demo.Way { return demo.Native(claude) }},
-		{name: watchdog, about: "Claude Code with `CLAUDE_CODE_RETRY_WATCHDOG=1`", start: func(_, claude string, _ demo.Scenario) demo.Way {
-			return demo.Native(claude, "CLAUDE_CODE_RETRY_WATCHDOG=1")
-		}},
-		{name: strict, about: "`afteryou run --turns strict`: one call at a time", start: env(demo.Gateway(false), "AFTERYOU_TURNS=strict")},
-		{name: hooks, about: "`afteryou run`: turns by hooks", start: env(demo.Gateway(false))},
-		{name: through, about: "`afteryou run --gateway on`: turns at the gateway", start: env(demo.Gateway(true))},
+		{name: native, about: "Claude Code as it is", start: alone()},
+		{name: watchdog, about: "Claude Code with `CLAUDE_CODE_RETRY_WATCHDOG=1`", start: alone("CLAUDE_CODE_RETRY_WATCHDOG=1")},
+		held(module, "`afteryou run`: turns by the module", demo.Module),
+		held(steps, "the same under an organization's settings, which hide requests: turns by steps", demo.Steps),
+		held(hooks, "`afteryou run --module off`: turns by hooks, as of versions before 2.1.286", demo.Hooks),
+		held(through, "`afteryou run --gateway on`: turns at the gateway", demo.Through),
 	}
 }
 
@@ -147,7 +165,7 @@ func (s sharing) run(ctx context.Context) error {
 		if i >= 0 && ctx.Err() == nil {
 			j := todo[i]
 			todo, now = slices.Delete(todo, i, i+1), append(now, j)
-			go func() { ends <- end{j, s.one(ctx, j.way, j.Shared, running)} }() // every one is received below
+			go func() { ends <- end{j, s.one(ctx, j, running)} }() // every one is received below
 			continue
 		}
 		if len(now) == 0 {
@@ -183,6 +201,7 @@ type job struct {
 	Shared
 	way   way
 	alone bool
+	times int // in a row
 }
 
 // rounds returns the number of rounds of a size.
@@ -199,8 +218,12 @@ func jobs(size string, ways []way) (list []job) {
 		for _, sc := range scenarios {
 			for i := range ways {
 				w := ways[(i+round-1)%len(ways)]
+				times := 1
+				if sc.again && w.learns {
+					times = 2
+				}
 				if !w.peer || sc.peers {
-					list = append(list, job{Shared{Scenario: sc.name, Way: w.name, Round: round, Work: sc.work(size)}, w, sc.alone})
+					list = append(list, job{Shared{Scenario: sc.name, Way: w.name, Round: round, Work: sc.work(size)}, w, sc.alone, times})
 				}
 			}
 		}
@@ -211,25 +234,31 @@ func jobs(size string, ways []way) (list []job) {
 // maxRun bounds a run: the longest known, of the watchdog, took five minutes.
 const maxRun = 15 * time.Minute
 
-// one makes one run.
-func (s sharing) one(ctx context.Context, w way, one Shared, r *running) error {
+// one makes one run, or two in a row.
+func (s sharing) one(ctx context.Context, j job, r *running) error {
+	one := j.Shared
 	beside := r.begin(one.Work.Sessions)
 	defer r.end(one.Work.Sessions, beside)
 	busy, all := processors()
 	ctx, cancel := context.WithTimeoutCause(ctx, maxRun, fmt.Errorf("not over in %v", maxRun))
 	defer cancel()
-	run, err := one.Work.Run(ctx, w.start(s.self, s.claude, one.Work), &demo.View{Out: io.Discard})
+	runs, err := one.Work.Runs(ctx, j.way.start(s.self, s.claude, one.Work), &demo.View{Out: io.Discard}, j.times)
 	if err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
 	busy2, all2 := processors()
 	one.Busy = (busy2 - busy) / max(1, all2-all)
-	if run.Answers == 0 {
-		return errors.New("not one call was answered")
+	one.Run, one.Ideal, one.Beside = runs[0], one.Work.Ideal(), int(beside.Load())
+	for i, run := range runs {
+		if run.Answers == 0 {
+			return errors.New("not one call was answered")
+		}
+		if i > 0 {
+			one.Again = &run
+		}
+		fmt.Fprintf(s.out, "%-11s %-9s round %d  %6.1f s  %.3f x  %3d answers %3d rejected (%d told) %d dead  Jain %.3f  %.1f s lost  held by %v\n", one.Scenario, one.Way,
+			one.Round, run.Makespan, run.OfIdeal, run.Answers, run.Rejections, run.Recorded, run.Dead, run.Jain, run.Lost, run.HeldBy)
 	}
-	one.Run, one.Ideal, one.Beside = run, one.Work.Ideal(), int(beside.Load())
-	fmt.Fprintf(s.out, "%-11s %-9s round %d  %6.1f s  %.3f x  %3d answers %3d rejected (%d told) %d dead  Jain %.3f  %.1f s lost\n", one.Scenario, one.Way,
-		one.Round, run.Makespan, run.Makespan/one.Ideal, run.Answers, run.Rejections, run.Recorded, run.Dead, run.Jain, run.Lost)
 	return s.results.change(func(all *Results) {
 		all.Sharing = slices.DeleteFunc(all.Sharing, func(old Shared) bool {
 			return old.Scenario == one.Scenario && old.Way == one.Way && old.Round == one.Round // of other work

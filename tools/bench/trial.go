@@ -64,7 +64,7 @@ func (t trial) on(work demo.Scenario) demo.Scenario {
 	if t.words != "" {
 		work.Server.Set(t.words) // which check found right
 	}
-	work.Cloud = t.cloud
+	work.Cloud = cmp.Or(t.cloud, work.Cloud)
 	return work
 }
 

@@ -17,7 +17,7 @@ func TestATrialRunsTheOtherAfteryouBesideThisOne(t *testing.T) {
 		names = append(names, w.name)
 		paths[w.name] = w.start("/this", "/claude", demo.Scenario{}).Path
 	}
-	if got, want := strings.Join(names, ", "), "native, watchdog, strict, strict vs, hooks, hooks vs, gateway, gateway vs, flock, nginx"; got != want {
+	if got, want := strings.Join(names, ", "), "native, watchdog, module, module vs, steps, steps vs, hooks, hooks vs, gateway, gateway vs, flock, nginx"; got != want {
 		t.Errorf("ways = %s, want %s", got, want)
 	}
 	for name, want := range map[string]string{"native": "/claude", "hooks": "/this", "hooks vs": "/other", "gateway": "/this", "gateway vs": "/other"} {
@@ -31,6 +31,9 @@ func TestATrialIsOnAnotherServer(t *testing.T) {
 	work := demo.Scenario{Sessions: 1, Calls: 1, RPM: 60, Burst: 1, Server: fakeapi.Late()}
 	if got := (trial{ttft: -1}).on(work); got != work {
 		t.Errorf("no trial changes %+v to %+v", work, got)
+	}
+	if cloud := (demo.Scenario{Cloud: "bedrock"}); (trial{ttft: -1}).on(cloud) != cloud {
+		t.Error("no trial takes the cloud away")
 	}
 	want := work
 	want.Server = fakeapi.Manner{Jitter: .25, Speed: 50, Headers: fakeapi.Lies, Unnamed: true}
