@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// Every goroutine of hook, gateway and launcher is started by guard.Go, or stands here with whoever answers for its panics:
+// Every goroutine of hook, gateway, launcher and partner is started by guard.Go, or stands here with whoever answers for its panics:
 // one that nobody recovers ends the process with 2. A goroutine of a library counts where it runs code of ours.
 func TestEveryGoroutineHasAnOwnerForItsPanics(t *testing.T) {
 	t.Parallel()
@@ -20,11 +20,13 @@ func TestEveryGoroutineHasAnOwnerForItsPanics(t *testing.T) {
 		"guard.Go: go":                         "guard.Run",
 		"gateway.Start: http.Server":           "net/http, but for ConnContext, which puts a value into a context",
 		"gateway.Start: g.http.Serve":          "net/http recovers what handles a request, and the connection breaks",
+		"partner.Serve: http.Server":           "net/http recovers what handles a request, and what is asked in it is run by guard.Run",
+		"partner.Serve: server.Serve":          "net/http recovers what handles a request; the module then asks another partner",
 		"claude.ask: exec.CommandContext":      "its output goes into a buffer of package bytes",
 		"gateway.Start: httputil.ReverseProxy": "all of ours runs in the server's goroutine of the request",
 		"upstream.Transport: http.Transport":   "what chooses the proxy runs where the request is sent; refused compares a number",
 	}
-	out, err := exec.Command("go", "list", "-deps", "-f", `{{with .Module}}{{if .Main}}{{$.Dir}} {{join $.GoFiles " "}}{{end}}{{end}}`, "./hook", "./internal/gateway", "./internal/launch").Output()
+	out, err := exec.Command("go", "list", "-deps", "-f", `{{with .Module}}{{if .Main}}{{$.Dir}} {{join $.GoFiles " "}}{{end}}{{end}}`, "./hook", "./internal/gateway", "./internal/launch", "./internal/partner").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
