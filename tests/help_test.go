@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"afteryou/internal/realclaude"
 )
 
 // Each command's help has an example and fits a terminal, and the flags that it tells of are those that the command takes.
@@ -32,7 +35,8 @@ func TestHelpTellsTheFlagsThereAre(t *testing.T) {
 		}
 		for _, m := range regexp.MustCompile(`(?m)^  (--[a-z-]+) (\S*)`).FindAllStringSubmatch(out, -1) {
 			args := []string{c.name, m[1]}
-			if value, ok := map[string]string{"N": "1", "DURATION": "1h", "DIR": "x", "MODEL": "x", "WORDS": "no-headers", "NAME": "vertex"}[m[2]]; ok {
+			values := map[string]string{"N": "1", "DURATION": "1h", "DIR": "x", "MODEL": "x", "WORDS": "no-headers", "--cloud": "vertex", "--gate": "module", "VERSION": realclaude.Version}
+			if value := cmp.Or(values[m[1]], values[m[2]]); value != "" {
 				args = append(args, value)
 			}
 			if _, errs, code := s.afteryou(append(args, "--help")...); code != 0 {
