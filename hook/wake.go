@@ -11,8 +11,8 @@ import (
 	"afteryou/internal/claude"
 	"afteryou/internal/line"
 	"afteryou/internal/outside/observe"
-	"afteryou/internal/ratelimit"
 	"afteryou/internal/outside/resume"
+	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
