@@ -167,7 +167,7 @@ func TestDoctorFindsEachFaultAndItsCureWorks(t *testing.T) {
 		{name: "one that says no version", fault: func(s *person) { s.write("real/claude", "#!/bin/sh\necho hello\n", 0o755) },
 			check: "claude", grade: "broken", says: "unexpected answer", cure: "see what", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
 		{name: "a version that is not supported", fault: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 0.2.9\n", 0o755) },
-			check: "claude", grade: "broken", says: "0.2.9 is older than", cure: "claude update", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
+			check: "claude", grade: "broken", says: "Claude Code 0.2.9 take no turns: it is older than 2.0.55", cure: "claude update", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
 		{name: "a version that can't wait", version: "2.1.150",
 			check: "claude", grade: "note", says: "retry-after above 60 s", cure: "claude update", by: func(s *person) { s.write("real/claude", "#!/bin/sh\necho 2.1.330\n", 0o755) }},
 		{name: "a version newer than what was measured", version: "2.9.999",

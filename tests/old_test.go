@@ -22,7 +22,7 @@ func TestRealUnsupportedVersionRunsPlain(t *testing.T) {
 	m := newMachine(t, fakeapi.Config{Answer: prompted(agent(0))}, withModule)
 	m.version("1.0.128")
 	s := m.session("home")
-	const said = "Claude Code 1.0.128 is older than 2.0.55 (12 months): its sessions take no turns\nhint: claude update\n"
+	const said = "sessions of Claude Code 1.0.128 take no turns: it is older than 2.0.55 (12 months)\nhint: claude update\n"
 	if r := m.print(s); r.Stderr != "afteryou: "+said {
 		t.Errorf("run says %q", r.Stderr)
 	}

@@ -12,5 +12,5 @@ func (v Version) Supported() error {
 	if v.IsZero() || v.AtLeast(Oldest()) {
 		return nil
 	}
-	return fmt.Errorf("Claude Code %v is older than %v (12 months): its sessions take no turns\nhint: claude update", v, Oldest())
+	return fmt.Errorf("sessions of Claude Code %v take no turns: it is older than %v (12 months)\nhint: claude update", v, Oldest())
 }
