@@ -36,6 +36,7 @@ func TestConfigWritesWhatTheFileLacks(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSomeone(t, "", tt.env)
+			s.unset(noModule)
 			place := file
 			if tt.link {
 				place = "dotfiles/config.toml"
@@ -69,7 +70,7 @@ func TestConfigWritesWhatTheFileLacks(t *testing.T) {
 			if out, errs, code := s.afteryou("config", "--json"); code != 0 || values(t, out) != values(t, before) {
 				t.Errorf("in force was %s and is %s: exit %d, %s", values(t, before), values(t, out), code, errs)
 			}
-			s.env = slices.DeleteFunc(s.env, func(e string) bool { return e == tt.env })
+			s.unset(tt.env)
 			if out, errs, code := s.afteryou("config"); code != 0 || strings.Count(out, s.path(file)) != len(built)+1 || tt.env == "AFTERYOU_RPM=20" && !strings.Contains(out, `rpm = "20"`) {
 				t.Errorf("without the variable: exit %d, %s%s", code, out, errs)
 			}
@@ -102,7 +103,7 @@ func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			p := newPerson(t)
-			p.env = slices.DeleteFunc(p.env, func(e string) bool { return e == noModule })
+			p.unset(noModule)
 			variable, flag := "AFTERYOU_"+strings.ToUpper(name), "--"+strings.ReplaceAll(name, "_", "-")
 			// Three values that it takes and that are not built in, where it takes so many. A path must lead somewhere.
 			var values []string
@@ -188,7 +189,7 @@ func TestHooksRunWithTheFlagBeforeTheEnvironmentBeforeTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := p.path(".config/afteryou/config.toml")
-	p.env = slices.DeleteFunc(p.env, func(e string) bool { return e == noModule })
+	p.unset(noModule)
 	clean := append(p.env, "PROGRAM="+afteryou, "FORCE="+p.path("force"))
 	names, _ := settingNames(t)
 	for _, name := range names {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,6 +53,11 @@ func newPerson(t *testing.T, env ...string) *person {
 	}, env...)
 	p.write("real/claude", stub, 0o755)
 	return p
+}
+
+// unset takes an entry NAME=value out of the person's environment.
+func (p *person) unset(entry string) {
+	p.env = slices.DeleteFunc(p.env, func(e string) bool { return e == entry })
 }
 
 // newSomeone has a claude that says its version, and no more; or none.
