@@ -22,7 +22,7 @@ func BenchmarkRequest(b *testing.B) {
 	write(b, file, "one line\n")
 	m := newMachine(b, fakeapi.Config{
 		Limits: fakeapi.Limits{Requests: fakeapi.Limit{PerMinute: 100_000, Burst: 100_000}},
-		Manner: fakeapi.Manner{FirstToken: 50 * time.Millisecond},
+		Manner: fakeapi.Manner{FirstToken: 50 * time.Millisecond, Speed: 400},
 		Answer: reads(file, calls),
 	})
 	ways := map[string]func(name string) realclaude.Session{
