@@ -13,27 +13,30 @@ import (
 )
 
 // BenchmarkRequest is what a request takes that need not wait: from the end of an answer that calls a tool, which only reads a
-// file, to the arrival of the next request, in real sessions of Claude Code alone, with the module and with hooks. A server
+// file, to the arrival of the next request, in real sessions of Claude Code alone, with a module that does nothing, with ours and with hooks. A server
 // that answers after the same time always, before a limit that nobody meets, leaves nothing else to differ. The ways alternate;
 // later is what they are later than Claude Code alone, at the median and at the 95th percentile.
 func BenchmarkRequest(b *testing.B) {
-	const rounds, calls, skipped = 3, 42, 3
+	const rounds, calls, skipped = 4, 32, 3
 	file := filepath.Join(b.TempDir(), "file")
 	write(b, file, "one line\n")
 	m := newMachine(b, fakeapi.Config{
 		Limits: fakeapi.Limits{Requests: fakeapi.Limit{PerMinute: 100_000, Burst: 100_000}},
-		Manner: fakeapi.Manner{FirstToken: 50 * time.Millisecond},
+		Manner: fakeapi.Manner{FirstToken: 50 * time.Millisecond, Speed: 2000},
 		Answer: reads(file, calls),
 	})
+	empty := moduleDir(b)
+	write(b, filepath.Join(empty, "hooks", "afteryou.js"), passes)
 	ways := map[string]func(name string) realclaude.Session{
 		"alone":  func(name string) realclaude.Session { return m.direct(m.session(name)) },
+		"empty":  func(name string) realclaude.Session { return m.inside(name, empty) },
 		"module": func(name string) realclaude.Session { return m.session(name, withModule) },
 		"hooks":  func(name string) realclaude.Session { return m.session(name, noModule) },
 	}
 	gaps := make(map[string][]time.Duration)
 	for b.Loop() {
 		for round := range rounds {
-			for _, way := range []string{"alone", "module", "hooks"} {
+			for _, way := range []string{"alone", "empty", "module", "hooks"} {
 				before := len(m.api.Log())
 				m.print(ways[way](fmt.Sprint(way, round)))
 				gaps[way] = append(gaps[way], between(m.api.Log()[before:])[skipped:]...)
@@ -52,6 +55,13 @@ func BenchmarkRequest(b *testing.B) {
 		}
 	}
 }
+
+// passes is a module that listens to the same events at each request as ours, and does nothing.
+const passes = `export const register = (on) => {
+	on('http.fetch', async ($, e, next) => next(e))
+	on('turn.step', async function* ($, e, next) { return yield* next(e) })
+}
+`
 
 // share is the value below which that share of them lies.
 func share(values []time.Duration, share float64) time.Duration {

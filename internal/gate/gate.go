@@ -180,9 +180,11 @@ func (g *Gate) Look(f func(now time.Time, a *turn.Account)) {
 // is kept, and it returns false.
 func (g *Gate) update(todo []change, waiting []*Place) (written bool) {
 	alive := func(turn.Process) bool { return true }
-	if v, err := g.Store.View(); !g.begun && err == nil {
-		alive = line.Census(v.State)
-		v.Close()
+	if !g.begun {
+		if v, err := g.Store.View(); err == nil {
+			alive = line.Census(v.State)
+			v.Close()
+		}
 	}
 	g.due = false
 	err := g.line.Change(context.Background(), func(now time.Time, s *turn.State) {

@@ -183,7 +183,12 @@ func (p *partner) join(m message) *call {
 	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait)}
 	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID), Rank: ranks[m.Kind], Inside: true, News: toldBy(m),
 		Size: limit.Costs{Input: m.Size / 4, Output: m.Most}})
-	p.calls[m.ID] = c
+	if p.calls[m.ID] = c; len(p.calls) == 1 {
+		select {
+		case p.busy <- struct{}{}: // whoever watches may sleep long
+		default:
+		}
+	}
 	return c
 }
 

@@ -40,8 +40,8 @@ type Config struct {
 }
 
 const (
-	// tick is how often it looks whether Claude Code is there.
-	tick = 500 * time.Millisecond
+	// tick is how often it looks whether Claude Code is there, while a request is there and while none is.
+	tick, tickIdle = 500 * time.Millisecond, 2 * time.Second
 	// longest is how long a path of a socket may be, in bytes (104 on macOS, 108 on Linux).
 	longest = 100
 )
@@ -57,6 +57,8 @@ type partner struct {
 	sessions map[string]session
 	left     map[string]bool // sessions that ended
 	dead     map[loop]death
+
+	busy chan struct{} // a request came; holds one
 }
 
 // loop is who makes one call of a turn after the other: a session or one of its subagents.
@@ -97,7 +99,7 @@ func Serve(ctx context.Context, c Config, out io.Writer) error {
 // newPartner makes a partner, whose gate the caller must close.
 func newPartner(c Config) *partner {
 	p := &partner{Config: c, unattended: claude.Unattended(c.Getenv), calls: make(map[string]*call), sessions: make(map[string]session),
-		left: make(map[string]bool), dead: make(map[loop]death)}
+		left: make(map[string]bool), dead: make(map[loop]death), busy: make(chan struct{}, 1)}
 	p.gate = gate.New(gate.Config{Name: "module", Store: c.Store, Rules: c.Rules, Print: p.unattended, Pool: c.Pool, Process: c.Claude, Register: p.register})
 	return p
 }
@@ -154,23 +156,33 @@ func (l own) Accept() (net.Conn, error) {
 // watch blocks until Claude Code is gone or ctx ends. Meanwhile it gives the calls that are under way their sign of life, and
 // drops those whose module asks no more.
 func (p *partner) watch(ctx context.Context) {
-	for t := time.NewTicker(tick); ; {
+	for next := tickIdle; ; {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-t.C:
-			if os.Getppid() != p.Claude.PID {
-				return
-			}
-			p.mu.Lock()
-			for id, c := range p.calls {
-				if c.forsaken(now) {
-					p.drop(id)
-				}
-			}
-			p.mu.Unlock()
+		case <-p.busy:
+		case <-time.After(next):
+		}
+		if os.Getppid() != p.Claude.PID {
+			return
+		}
+		next = p.look(time.Now())
+	}
+}
+
+// look looks at all requests, and returns after what time that is to be done again.
+func (p *partner) look(now time.Time) (next time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, c := range p.calls {
+		if c.forsaken(now) {
+			p.drop(id)
 		}
 	}
+	if len(p.calls) == 0 {
+		return tickIdle
+	}
+	return tick
 }
 
 // register sees to it that the state knows the sessions.

@@ -14,12 +14,12 @@ const STOPPED = { status: -1, headers: {} } // by another module: nothing was se
 let partner = null // a promise of where it listens; of null where there is nothing to ask; null: it must be started
 let lost = 0 // how often in a row it could not be asked
 let exact = true // whether http.fetch shows requests, as far as is known
-let seen = false // it showed one
+let seen = false, compacting = false // it showed one; a compaction is under way
 let serial = 0 // of requests
 let known = '' // the session that the partner was told of
+let turn, current // the turn that made its last step, and its session, once it is known: the next turn may be another's
 const held = new Map() // what the spinner says of each request that waits
 const resting = new Set() // loops ('' is the main one) whose rejection was handed on, since it lasts longer than Claude Code waits
-let compacting = false
 const stopped = [] // requests that were stopped while they were under way
 let wake = null // ends the sleep of tidy
 
@@ -36,12 +36,12 @@ async function start($) {
   return { ...JSON.parse(text), end: () => child.return?.() }
 }
 
-// within is what is asked for, if it comes within ms. Such a wait costs a hook none of its time (2.1.332).
-async function within($, ms, asked) {
-  const timer = new AbortController()
-  const late = $.clock.sleep(ms, { signal: timer.signal }).then(() => { throw new Error('no answer') })
-  late.catch(() => {})
-  try { return await Promise.race([asked, late]) } finally { timer.abort() }
+// within is what is asked for, if it comes within ms. A timer of our own costs Claude Code nothing, as $.clock.sleep would; nor does
+// it cost a hook its time, while something of Claude Code is asked for (2.1.332).
+async function within(ms, asked) {
+  let timer
+  const late = new Promise((_, fail) => { timer = setTimeout(fail, ms, new Error('no answer')) })
+  try { return await Promise.race([asked, late]) } finally { clearTimeout(timer) }
 }
 
 // say tells the partner something and returns its answer. Where it can't be asked another is started, once; then a process for
@@ -51,9 +51,9 @@ async function say($, word, what, signal) {
   for (let tries = 0; tries < 2 && lost < 4; tries++) {
     const asked = (partner ??= start($))
     try {
-      const at = await within($, 3000, asked)
+      const at = await within(3000, asked)
       if (at === null) return GO
-      const { ok, text } = await within($, 12000, $.http.fetch(`http://afteryou/${word}`, { method: 'POST', body, socketPath: at.socket }))
+      const { ok, text } = await within(12000, $.http.fetch(`http://afteryou/${word}`, { method: 'POST', body, socketPath: at.socket }))
       if (ok) return (lost = 0), JSON.parse(text)
     } catch (x) {
       if (signal?.aborted) throw x
@@ -95,7 +95,7 @@ async function hold($, word, what, signal) {
 
 // request is what the partner is told of one.
 async function request($, of) {
-  const session = await $.session.id()
+  const session = of.kind === '' && current || (current = await $.session.id())
   const what = { id: `${++serial}`, session, ...of }
   if (session === known) return what
   known = session
@@ -179,6 +179,7 @@ export const register = (on) => {
 
   on('turn.step', async function* ($, e, next) {
     const agent = e.agentId ?? ''
+    if (!e.turnId || e.turnId !== turn) (turn = e.turnId), (current = '')
     for (;;) {
       let what // where this is the only gate
       try {
@@ -195,7 +196,7 @@ export const register = (on) => {
           const engine = value.kind === 'engine'
           if (what && !begun && engine) { // alone, and soon, it marks a rejection; an answer begins with two
             ahead = stream.next()
-            const more = await within($, 80, ahead).catch(() => null)
+            const more = await within(80, ahead).catch(() => null)
             begun = more ? !more.done : !kept.length && Date.now() - sent > 600
             if (begun || !more) void say($, begun ? 'answer' : 'mark', { ...what, sent, status: 200 }).catch(() => {})
           }
@@ -246,5 +247,5 @@ async function revive($, agent, what, signal) {
 // over tells that the request of a turn is over, and what it took.
 async function over($, word, agent, usage) {
   const input = (usage?.input_tokens ?? 0) + (usage?.cache_creation_input_tokens ?? 0)
-  await say($, word, { session: await $.session.id(), agent, input, output: usage?.output_tokens ?? 0 })
+  await say($, word, { session: known, agent, input, output: usage?.output_tokens ?? 0 })
 }

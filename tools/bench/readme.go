@@ -33,20 +33,34 @@ func figures(readme []byte, r Results) ([]byte, error) {
 		b.WriteString("\nIt was a quick run: small work, which says little about the pace that is learned.")
 	}
 	b.WriteString("\n")
-	if hook, ok := r.cost("Hook", "hook-ms"); ok {
-		fmt.Fprintf(&b, "A hook that need not wait takes %.1f ms", hook)
-		if node, ok := r.cost("Hook", "node-ms"); ok {
-			fmt.Fprintf(&b, " (an empty `node -e 0`: %.0f ms)", node)
-		}
-		if echo, ok := r.cost("KeyRoundTrip", "wrapped-µs"); ok {
-			fmt.Fprintf(&b, ", a key's echo %.0f µs", echo)
-			if direct, ok := r.cost("KeyRoundTrip", "direct-µs"); ok {
-				fmt.Fprintf(&b, " (a bare pty: %.0f µs)", direct)
-			}
-		}
-		b.WriteString(".\n")
-	}
+	b.WriteString(r.sentence())
 	return []byte(before + figuresBegin + b.String() + figuresEnd + after), nil
+}
+
+// sentence says what afteryou costs, in one line; what was not measured it leaves out.
+func (r Results) sentence() string {
+	var parts []string
+	for _, c := range []struct{ benchmark, unit, text, beside, more string }{
+		{"Request", "module-later-ms", "a request that need not wait is sent %.1f ms later with the module", "hooks-later-ms", "with hooks: %.0f ms"},
+		{"Partner", "ask-ms", "of which its partner takes %.1f ms", "", ""},
+		{"Hook", "hook-ms", "a hook takes %.1f ms", "node-ms", "an empty `node -e 0`: %.0f ms"},
+		{"KeyRoundTrip", "wrapped-µs", "a key's echo %.0f µs", "direct-µs", "a bare pty: %.0f µs"},
+	} {
+		value, ok := r.cost(c.benchmark, c.unit)
+		if !ok {
+			continue
+		}
+		text := fmt.Sprintf(c.text, value)
+		if beside, ok := r.cost(c.benchmark, c.beside); ok {
+			text += fmt.Sprintf(" ("+c.more+")", beside)
+		}
+		parts = append(parts, text)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	text := strings.Join(parts, ", ")
+	return strings.ToUpper(text[:1]) + text[1:] + ".\n"
 }
 
 // cost returns the median of a benchmark's values in a unit.

@@ -22,7 +22,7 @@ func render(r Results) (map[string][]byte, error) {
 	t, err := template.New("benchmarks.md").Funcs(template.FuncMap{
 		"table": func(name string) string { return table(r.of(name, false), ours()) },
 		"peers": func(name string) string { return table(r.of(name, true), slices.Concat(ours(), peers(""))) },
-		"costs": func(prefix string) string { return costs(r.Overhead, prefix) },
+		"costs": func(prefix string, but ...string) string { return costs(r.Overhead, prefix, but...) },
 	}).Parse(page)
 	if err != nil {
 		return nil, err
@@ -295,12 +295,17 @@ func free(r Results) string {
 	return strings.Join(parts, ", ")
 }
 
-// costs returns the table of the benchmarks of a package whose names begin so.
-func costs(all []Overhead, prefix string) string {
+// costs returns the table of the benchmarks of a package whose names begin so, but for those that begin otherwise; empty where
+// there are none.
+func costs(all []Overhead, prefix string, but ...string) string {
 	var b strings.Builder
-	b.WriteString("| benchmark | value | unit |\n| --- | ---: | --- |\n")
 	for _, o := range all {
-		if name := strings.TrimPrefix(o.Package, "./") + "/" + o.Benchmark; strings.HasPrefix(name, prefix) {
+		name := strings.TrimPrefix(o.Package, "./") + "/" + o.Benchmark
+		other := slices.ContainsFunc(but, func(begin string) bool { return strings.HasPrefix(name, begin) })
+		if strings.HasPrefix(name, prefix) && !other {
+			if b.Len() == 0 {
+				b.WriteString("| benchmark | value | unit |\n| --- | ---: | --- |\n")
+			}
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", o.Benchmark, spreadOf(o.Values).text("%.4g"), o.Unit)
 		}
 	}
