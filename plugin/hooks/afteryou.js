@@ -36,8 +36,7 @@ async function start($) {
   return { ...JSON.parse(text), end: () => child.return?.() }
 }
 
-// within is what is asked for, if it comes within ms. A timer of our own costs Claude Code nothing, as $.clock.sleep would; nor does
-// it cost a hook its time, while something of Claude Code is asked for (2.1.332).
+// within is what is asked for, if it comes within ms. A timer asks nothing of Claude Code, and costs a hook none of its time (2.1.332).
 async function within(ms, asked) {
   let timer
   const late = new Promise((_, fail) => { timer = setTimeout(fail, ms, new Error('no answer')) })
