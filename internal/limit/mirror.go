@@ -14,7 +14,7 @@ func (p *Pace) Refill(now time.Time) {
 		if p.Rate > 0 {
 			p.Give(p.Rate * now.Sub(p.At).Seconds())
 		}
-		if n := len(p.Empty); n > 0 && now.Sub(p.Empty[n-1].At) < idle {
+		if n := len(p.Empty); n > 0 && now.Sub(p.Empty[n-1].At) < idle && !p.settled() {
 			p.Spare = 0 // it may be an outage, or others: no more than one is tried
 		}
 		p.At = now

@@ -80,7 +80,8 @@ type Pace struct {
 	Doubts   int `json:"doubts,omitempty"`
 	Distrust int `json:"distrust,omitempty"`
 	// Faded says that nothing was confirmed or refused since the pace became a memory.
-	Faded bool `json:"faded,omitempty"`
+	Faded bool  `json:"faded,omitempty"`
+	Proof Proof `json:"proof,omitzero"`
 }
 
 // Moment is how many calls had been sent at a time, and not been rejected.
@@ -95,7 +96,9 @@ func (p *Pace) Blank() bool { return p.Rate == 0 && p.Window == 0 && p.Used.IsZe
 // Fade makes the pace a memory when nothing was sent for a while.
 func (p *Pace) Fade(now time.Time) {
 	if now.Sub(p.Used) > idle && p.Rate > 0 && !p.Faded {
-		p.Rate = max(slowest, p.Rate*fadeTo)
+		if !p.settled() {
+			p.Rate = max(slowest, p.Rate*fadeTo)
+		}
 		p.Faded, p.Hot, p.Grown, p.Peak = true, false, recalled, 0
 	}
 }
@@ -131,6 +134,9 @@ func (p *Pace) grow(now time.Time) {
 	}
 	p.Refill(now)
 	p.Faded = false
+	if p.keep() {
+		return
+	}
 	was := p.Rate
 	switch back := backTo * p.Peak; {
 	case p.Hot:

@@ -147,6 +147,7 @@ var bounds = map[string]bound{
 	"remembered pace x2":               {1.22, 0, .12, 0, 0},
 	"module, first contact":            {1.05, 1.12, .08, .12, 0},
 	"module, limit known":              {1.03, 1.09, .01, .07, 0},
+	"module, limit unnamed":            {1.06, 1.12, .18, .30, 0},
 	"module, limit cut":                {1.05, 1.12, .07, .11, 0},
 	"module, a cloud":                  {1.08, 1.20, .126, 0, 0}, // three of 24; .106 in 80 runs
 	"module, mum servers":              {1.08, 1.25, .12, 0, 0},

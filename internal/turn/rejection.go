@@ -89,7 +89,9 @@ func (a *Account) Marked(now time.Time, k Key, at time.Time) {
 		in = firstPatience // how long it waits tells what the limit is
 	}
 	c.Retry = &Retry{Rejected: at, In: in, Attempt: c.Rejections}
-	l.Pace.Met(now, sent, c.Rejections == 1 && began.After(l.Pace.Cut), true, c.Nth)
+	since, was, hot := began.After(l.Pace.Cut), l.Pace.Rate, l.Pace.Hot
+	l.Pace.Met(now, sent, c.Rejections == 1 && since, true, c.Nth)
+	l.Pace.Settle(now, since && (hot || c.Rejections == 1), was)
 }
 
 // refuse takes a call that was rejected at a time off the pace. In the budget it stays as a request that took no tokens.
@@ -132,7 +134,8 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	if !lies {
 		a.headers(now, c, sent, r.Headers)
 	}
-	began := c.began(sent)
+	since, was, hot := c.began(sent).After(l.Pace.Cut), l.Pace.Rate, l.Pace.Hot
+	fresh := since && times == 1
 	wait := max(0, r.In)
 	if wait <= usage {
 		wait = max(wait, backOff(times))
@@ -147,9 +150,13 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 		l.Pace.Give(1)
 		c.Expected.Input, c.Own = max(c.Expected.Input, l.Tokens.Lacked(wait)), true
 	case r.In == 0 && r.Limit && l.Pace.Limit == 0:
-		l.Pace.Met(now, sent, times == 1 && began.After(l.Pace.Cut), false, c.Nth)
+		l.Pace.Met(now, sent, fresh, false, c.Nth)
+		l.Pace.Settle(now, fresh || since && hot, was)
 	default:
-		l.Pace.Refused(now, sent, wait.Seconds(), times == 1 && began.After(l.Pace.Cut), c.Nth)
+		l.Pace.Refused(now, sent, wait.Seconds(), fresh, c.Nth)
+		if r.Limit {
+			l.Pace.Settle(now, fresh || since && hot, was)
+		}
 	}
 	if tokens && times >= large && wait <= usage {
 		c.Retry = &Retry{Rejected: now, In: wait, Attempt: times, Large: true}

@@ -120,7 +120,9 @@ func modules() (list []scenario) {
 		cutting.class, cutting.calls = "module, limit cut", 2*c.k
 		third := (2*float64(c.n*c.k) - c.burst) / c.rpm * 60 / 3
 		cutting.cuts = []cut{{third, 1. / 3}, {2 * third, 1}}
-		list = append(list, sc, known, cutting)
+		unnamed := sc
+		unnamed.class, unnamed.headers = "module, limit unnamed", 0
+		list = append(list, sc, known, cutting, unnamed)
 	}
 	for _, c := range []struct {
 		n, k       int

@@ -38,6 +38,12 @@ func (a *Account) count(c *Call, by int) {
 			p.Empty[i].Sent += by
 		}
 	}
+	if !c.Sent.After(p.Proof.First.At) {
+		p.Proof.First.Sent += by
+	}
+	if c.Sent.Before(p.Proof.From.At) { // it may be of this call
+		p.Proof.From.Sent += by
+	}
 }
 
 // Sent says that a request of the key was seen to be sent at a time: by its row in the transcript (api-request, 2.1.330), or

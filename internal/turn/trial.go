@@ -58,6 +58,11 @@ func (a *Account) confirmAll(now time.Time, k Key) {
 
 // confirm ends a trial well.
 func (a *Account) confirm(now time.Time, c *Call) {
-	a.class(c.Class).Pace.Accepted(now, c.Sent, c.Paced)
+	p := &a.class(c.Class).Pace
+	p.Accepted(now, c.Sent, c.Paced)
+	if c.soon() {
+		guessed := c.News == ByMark && c.Rejections > 0 || c.News == AtOnce && p.Taken > 1 && (p.Rate == 0 || !c.Sent.After(p.Cut)) // with others
+		p.Bore(c.Sent, c.Nth, c.Paced || c.Rejections > 0, guessed)
+	}
 	c.Trial, c.Doubt, c.Paced = false, time.Time{}, false
 }
