@@ -13,6 +13,7 @@ const LOST = { status: 0, headers: {} } // the connection, before anything was a
 const STOPPED = { status: -1, headers: {} } // by another module: nothing was sent
 
 let partner = null // a promise of where it listens; of null where there is nothing to ask; null: it must be started
+let heard, at // the promise that was kept last, and what it was of
 let lost = 0 // how often in a row it could not be asked
 let exact = true // whether http.fetch shows requests, as far as is known
 let seen = false // it showed one
@@ -38,12 +39,12 @@ async function start($) {
   return { ...JSON.parse(text), end: () => child.return?.() }
 }
 
-// within is what is asked for, if it comes within ms. A timer of our own costs Claude Code nothing, as $.clock.sleep would; nor does
-// it cost a hook its time, while something of Claude Code is asked for (2.1.332).
-async function within(ms, asked) {
-  let timer
-  const late = new Promise((_, fail) => { timer = setTimeout(fail, ms, new Error('no answer')) })
-  try { return await Promise.race([asked, late]) } finally { clearTimeout(timer) }
+// within is what is asked for, if it comes within ms. Such a wait costs a hook none of its time (2.1.332).
+async function within($, ms, asked) {
+  const timer = new AbortController()
+  const late = $.clock.sleep(ms, { signal: timer.signal }).then(() => { throw new Error('no answer') })
+  late.catch(() => {})
+  try { return await Promise.race([asked, late]) } finally { timer.abort() }
 }
 
 // say tells the partner something and returns its answer. Where it can't be asked another is started, once; then a process for
@@ -53,9 +54,9 @@ async function say($, word, what, signal) {
   for (let tries = 0; tries < 2 && lost < 4; tries++) {
     const asked = (partner ??= start($))
     try {
-      const at = await within(3000, asked)
+      if (asked !== heard) (at = await within($, 3000, asked)), (heard = asked)
       if (at === null) return GO
-      const { ok, text } = await within(12000, $.http.fetch(`http://afteryou/${word}`, { method: 'POST', body, socketPath: at.socket }))
+      const { ok, text } = await within($, 12000, $.http.fetch(`http://afteryou/${word}`, { method: 'POST', body, socketPath: at.socket }))
       if (ok) return (lost = 0), JSON.parse(text)
     } catch (x) {
       if (signal?.aborted) throw x
@@ -193,7 +194,7 @@ export const register = (on) => {
           const engine = value.kind === 'engine'
           if (what && !begun && engine) { // alone, and soon, it marks a rejection; an answer begins with two
             ahead = stream.next()
-            const more = await within(80, ahead).catch(() => null)
+            const more = await within($, 80, ahead).catch(() => null)
             begun = more ? !more.done : !kept.length && Date.now() - sent > 600
             if (begun || !more) void say($, begun ? 'answer' : 'mark', { ...what, sent, status: 200 }).catch(() => {})
           }
