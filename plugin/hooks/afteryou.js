@@ -12,11 +12,10 @@ const LOST = { status: 0, headers: {} } // the connection, before anything was a
 const STOPPED = { status: -1, headers: {} } // by another module: nothing was sent
 
 let partner = null // a promise of where it listens; of null where there is nothing to ask; null: it must be started
-let lost = 0 // how often in a row it could not be asked
-let exact = true // whether http.fetch shows requests, as far as is known
-let seen = false, compacting = false // it showed one; a compaction is under way
-let serial = 0 // of requests
-let known = '' // the session that the partner was told of
+let heard, at, lost = 0 // the promise that was kept last, and what it was of; how often in a row it was not
+let exact = true, seen = false // whether http.fetch shows requests, as far as is known; whether it showed one
+let compacting = false
+let serial = 0, known = '' // of requests; the session that the partner was told of
 let turn, current // the turn that made its last step, and its session, once it is known: the next turn may be another's
 const held = new Map() // what the spinner says of each request that waits
 const resting = new Set() // loops ('' is the main one) whose rejection was handed on, since it lasts longer than Claude Code waits
@@ -36,11 +35,12 @@ async function start($) {
   return { ...JSON.parse(text), end: () => child.return?.() }
 }
 
-// within is what is asked for, if it comes within ms. A timer asks nothing of Claude Code, and costs a hook none of its time (2.1.332).
-async function within(ms, asked) {
-  let timer
-  const late = new Promise((_, fail) => { timer = setTimeout(fail, ms, new Error('no answer')) })
-  try { return await Promise.race([asked, late]) } finally { clearTimeout(timer) }
+// within is what is asked for, if it comes within ms. Such a wait costs a hook none of its time (2.1.332).
+async function within($, ms, asked) {
+  const timer = new AbortController()
+  const late = $.clock.sleep(ms, { signal: timer.signal }).then(() => Promise.reject(new Error('no answer')))
+  late.catch(() => {})
+  try { return await Promise.race([asked, late]) } finally { timer.abort() }
 }
 
 // say tells the partner something and returns its answer. Where it can't be asked another is started, once; then a process for
@@ -50,9 +50,9 @@ async function say($, word, what, signal) {
   for (let tries = 0; tries < 2 && lost < 4; tries++) {
     const asked = (partner ??= start($))
     try {
-      const at = await within(3000, asked)
+      if (asked !== heard) (at = await within($, 3000, asked)), (heard = asked)
       if (at === null) return GO
-      const { ok, text } = await within(12000, $.http.fetch(`http://afteryou/${word}`, { method: 'POST', body, socketPath: at.socket }))
+      const { ok, text } = await within($, 12000, $.http.fetch(`http://afteryou/${word}`, { method: 'POST', body, socketPath: at.socket }))
       if (ok) return (lost = 0), JSON.parse(text)
     } catch (x) {
       if (signal?.aborted) throw x
@@ -195,7 +195,7 @@ export const register = (on) => {
           const engine = value.kind === 'engine'
           if (what && !begun && engine) { // alone, and soon, it marks a rejection; an answer begins with two
             ahead = stream.next()
-            const more = await within(80, ahead).catch(() => null)
+            const more = await within($, 80, ahead).catch(() => null)
             begun = more ? !more.done : !kept.length && Date.now() - sent > 600
             if (begun || !more) void say($, begun ? 'answer' : 'mark', { ...what, sent, status: 200 }).catch(() => {})
           }
