@@ -29,6 +29,9 @@ func figures(readme []byte, r Results) ([]byte, error) {
 		}
 	}
 	fmt.Fprintf(&b, "\n`make bench`, %s: means of %d runs each on %d cores of %s, Claude Code %s.", r.On.Date, runs, r.On.Cores, r.On.Processor, r.On.Claude)
+	if text := r.Outdated(); text != "" {
+		b.WriteString("\n" + text)
+	}
 	if r.Size == quick {
 		b.WriteString("\nIt was a quick run: small work, which says little about the pace that is learned.")
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"afteryou/internal/demo"
@@ -116,4 +117,27 @@ func (f *file) change(do func(*Results)) error {
 		return err
 	}
 	return os.Rename(temp, f.path)
+}
+
+// outdated is what page and README say of results that are not those of a whole run.
+const outdated = "These figures are of a program before the module, in the situations of then; the next `make bench` replaces them."
+
+// whole reports that the results are those of a whole run: each scenario in each way, as often as the size says, and each
+// benchmark.
+func (r Results) whole() bool {
+	f := &file{r: r}
+	for _, job := range jobs(r.Size, append(ours(), peers("")...)) {
+		if !f.has(job.Shared) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(packages, func(pkg string) bool { return f.runs(pkg) < rounds(r.Size) })
+}
+
+// Outdated is what is said where they are not whole.
+func (r Results) Outdated() string {
+	if r.whole() {
+		return ""
+	}
+	return outdated
 }
