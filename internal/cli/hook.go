@@ -24,7 +24,8 @@ import (
 func hookCommand() command {
 	return command{
 		name: "hook", args: "[wake | mod]", summary: "called by Claude Code at each step of a session",
-		about:   "The event comes as JSON on standard input. Whatever is wrong, the session goes on.",
+		about: "The event comes as JSON on standard input. Whatever is wrong, the session goes on. " +
+			"wake waits until a limit that ended the turn is over; mod is what the module in a session asks whose turn it is.",
 		example: `echo '{"hook_event_name":"Stop","session_id":"1"}' | afteryou hook`,
 		words:   []string{"wake", "mod"},
 		wraps:   true, // a command line of another version is no reason to stop a session

@@ -31,8 +31,8 @@ type installation struct {
 
 func installCommand() command {
 	c, i := installer("install")
-	c.args, c.summary = "[hooks|alias|completions|shim|all] [--dry-run] [--yes]", "hooks for every session, and an alias"
-	c.about = "hooks go into Claude Code's settings, and a module to where Claude Code 2.1.286 and later finds it, so that sessions take turns however they are started; --watchdog puts CLAUDE_CODE_RETRY_WATCHDOG there too, as run does for its sessions. " +
+	c.args, c.summary = "[hooks|alias|completions|shim|all] [--dry-run] [--yes]", "module and hooks for every session, and an alias"
+	c.about = "hooks go into Claude Code's settings, and a module to where Claude Code 2.1.286 and later finds it, so that sessions take turns however they are started; --watchdog puts CLAUDE_CODE_RETRY_WATCHDOG there too, as run does for a session without the module. " +
 		"alias makes claude mean afteryou run in bash, zsh and fish. shim does the same by a link named claude earlier on PATH. " +
 		"completions go to where bash, zsh and fish look for them. " +
 		"all, and nothing said, is hooks, alias and completions. The changes are shown, and made once you agree."
