@@ -51,8 +51,9 @@ type Launch struct {
 // script on PATH that calls us again. More is a loop.
 const maxDepth = 3
 
-// Run starts Claude Code and returns how it ended. What is no chat session, what has no terminal, and what can't be given a
-// pty takes the place of this process, so that Run returns only if that was not possible.
+// Run starts Claude Code and returns how it ended. Where nothing is left to do from outside (the module holds the calls, it is
+// no chat session, it has no terminal or can't be given a pty) Claude Code takes the place of this process, and Run returns only
+// if that was not possible.
 func (l Launch) Run() (wrapper.Status, error) {
 	depth, nested := l.depth()
 	if !nested { // a Claude Code above may have a gateway, which is for its own calls

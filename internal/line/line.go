@@ -1,4 +1,4 @@
-// Package line is where calls stand until their turn comes: one of a process (a hook), or many (a gateway). It asks, watches,
+// Package line is where calls stand until their turn comes: one of a process (a hook), or many (module, gateway). It asks, watches,
 // keeps the lease of a place, leads the line where it is first, steps in where those before do nothing, and gives back.
 //
 // Nobody looks at the state to learn that nothing changed for him. Whoever changes it rings for those whom the change

@@ -30,7 +30,7 @@ type News int
 
 const (
 	ByRow  News = iota // by a row of the transcript or a line of the screen, half a second later
-	AtOnce             // by its answer: a gateway
+	AtOnce             // by its answer: a gateway, the module
 	ByNext             // only by its next try: a subagent, and a screen that nobody reads (2.1.330)
 	ByMark             // by a mark in its stream, at once: a gate around the steps of a turn ([Account.Marked])
 )

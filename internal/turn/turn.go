@@ -2,15 +2,15 @@
 //
 // An [Account] is what one credential pays for. Each [Call] of its sessions is one record, from when it is asked for until
 // nothing depends on it any more. Those that wait stand in line, first come, first served; what holds the first of them is
-// in hold.go, and how fast they go is the policy named ceil (pace.go). Everything here is a function of values and of the
+// in hold.go, and how fast they go is what package limit believes. Everything here is a function of values and of the
 // time it is given: no clock, no files, no processes. Whoever calls keeps the state and looks at the world.
 //
 // It learns one number per class of models, calls per second, from rejections; where headers tell of the server's buckets of
 // tokens it mirrors those too. It does not keep a session's calls from failing, and does not order anyone but the sessions
 // that ask.
 //
-// A gateway tells the calls for one class of models from those for another, for each has a limit of its own ([Limit]); hooks
-// do not, and their class is "". All share what holds for all, whoever learns it: cool-downs and budgets. They do not share
+// Module and gateway tell the calls for one class of models from those for another, for each has a limit of its own ([Limit]);
+// hooks do not, and their class is "". All share what holds for all, whoever learns it: cool-downs and budgets. They do not share
 // the pace: that of "" is for a mixture of classes, and would be wrong for one of them as often as right. Each meets the
 // other's calls as those of a machine it does not see, and adapts.
 //
