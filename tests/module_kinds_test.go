@@ -2,7 +2,6 @@ package tests
 
 import (
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -19,12 +18,8 @@ func TestRealModuleTellsKindsApart(t *testing.T) {
 	if err != nil || len(files) < 15 {
 		t.Fatalf("captures %v, %v", files, err)
 	}
-	module, err := os.ReadFile(filepath.Join("plugin", "hooks", "afteryou.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "afteryou.mjs") // as which every node reads it
-	write(t, path, string(module))
+	write(t, path, read(t, modulePath))
 	args := append([]string{"tests/testdata/module/kinds.mjs", path}, files...)
 	out, err := exec.CommandContext(t.Context(), "node", args...).Output()
 	if err != nil {

@@ -15,15 +15,13 @@ import (
 	"afteryou/internal/turn"
 )
 
+const modulePath = "plugin/hooks/afteryou.js"
+
 // moduleDir makes a plugin of the module alone, whose partner is the binary under test. Each patch replaces one text of the
 // module by another, so that a test sees what becomes of a session whose module is broken.
 func moduleDir(t testing.TB, patches ...string) (dir string) {
 	t.Helper()
-	module, err := os.ReadFile(filepath.Join("plugin", "hooks", "afteryou.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(module)
+	text := read(t, modulePath)
 	for i := 0; i+1 < len(patches); i += 2 {
 		if strings.Count(text, patches[i]) != 1 {
 			t.Fatalf("the module has %d times %q, want it once", strings.Count(text, patches[i]), patches[i])
@@ -134,11 +132,7 @@ func (m *machine) silently(s realclaude.Session, args ...string) realclaude.Resu
 // The module is small enough to be read, and Claude Code takes it as it stands.
 func TestRealModuleIsValid(t *testing.T) {
 	t.Parallel()
-	module, err := os.ReadFile(filepath.Join("plugin", "hooks", "afteryou.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(module), "\n"); n > 250 {
+	if n := strings.Count(read(t, modulePath), "\n"); n > 250 {
 		t.Errorf("the module has %d lines, want 250 at most", n)
 	}
 	m := newMachine(t, fakeapi.Config{})
@@ -192,21 +186,13 @@ func TestRealModuleIsTyped(t *testing.T) {
 	terminal.Close()
 	config := `{ "extends": "./.claude-plugin/types/tsconfig.json", "include": ["hooks"],
 		"compilerOptions": { "allowJs": true, "checkJs": true, "noImplicitAny": false } }`
-	if err := os.WriteFile(filepath.Join(dir, "tsconfig.json"), []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	write(t, filepath.Join(dir, "tsconfig.json"), config)
 	check := func(module string) string {
-		if err := os.WriteFile(filepath.Join(dir, "hooks", "afteryou.js"), []byte(module), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		write(t, filepath.Join(dir, "hooks", "afteryou.js"), module)
 		out, _ := exec.CommandContext(t.Context(), tsc, "-p", dir).CombinedOutput() // its exit code says no more
 		return string(out)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, "hooks", "afteryou.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	module := typed(string(data))
+	module := typed(read(t, filepath.Join(dir, "hooks", "afteryou.js")))
 	if out := check(module); out != "" {
 		t.Errorf("the module is not of the declared types:\n%s", out)
 	}
