@@ -1,5 +1,6 @@
 # build   the one static binary
-# test    everything (go test -short ./... is quick), with the race detector and the real Claude Code (from npm, into a cache outside git)
+# test    everything (go test -short ./... is quick), with the race detector and the real Claude Code (from npm, into a
+#         cache outside git)
 # compat  what becomes of a session at each limit, in versions of Claude Code that were not measured yet:
 #         docs/compatibility.md; some minutes for each
 # fuzz    every fuzz target for a minute
@@ -18,10 +19,13 @@ SHFMT = mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
 build:
 	CGO_ENABLED=0 go build -trimpath -o afteryou .
 
-# The policy is tested without the race detector: it starts no goroutine, and computes much. The tests that take longest begin first. What passed is summed up, with the tests that drove the real Claude Code by name, and what was not tested for want of a
-# program; what failed is shown whole.
+# The policy is tested without the race detector: it starts no goroutine, and computes much. The tests that take longest
+# begin first. What passed is summed up, with the tests that drove the real Claude Code by name, and what was not tested for
+# want of a program; what failed is shown whole.
 test: lint
-	@{ go test -v ./internal/turn && go test -race -timeout 15m -parallel 6 -v ./tests $$(go list ./... | grep -v /internal/turn$$) && (cd tools/bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
+	@{ go test -v ./internal/turn && \
+		go test -race -timeout 15m -parallel 6 -v ./tests $$(go list ./... | grep -v /internal/turn$$) && \
+		(cd tools/bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|.*not tested: |panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status
 
@@ -51,7 +55,8 @@ picture: build
 SIZE = full
 
 bench:
-	{ command -v script && command -v nginx; } >/dev/null || { apt-get update -qq; apt-get install -y -qq --no-install-recommends bsdutils nginx-light; }
+	{ command -v script && command -v nginx; } >/dev/null || \
+		{ apt-get update -qq; apt-get install -y -qq --no-install-recommends bsdutils nginx-light; }
 	cd tools/bench && go run . -size $(SIZE)
 
 bench-docs:
