@@ -1,21 +1,11 @@
 package partner
 
-import (
-	"net"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// peer is the user at the other end.
-func peer(c *net.UnixConn) (uid int, ok bool) {
-	raw, err := c.SyscallConn()
+func owner(fd int) (uid int, err error) {
+	cred, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
 	if err != nil {
-		return 0, false
+		return 0, err
 	}
-	raw.Control(func(fd uintptr) {
-		if cred, err := unix.GetsockoptXucred(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERCRED); err == nil {
-			uid, ok = int(cred.Uid), true
-		}
-	})
-	return uid, ok
+	return int(cred.Uid), nil
 }
