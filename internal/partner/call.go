@@ -162,6 +162,13 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 	return reply{Verdict: gate.Pass}
 }
 
+// unlocked calls f without p.mu, which must be held, and is again, also where f panics.
+func (p *partner) unlocked(f func()) {
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	f()
+}
+
 // of reports whether the call is one of a turn of the loop.
 func (c *call) of(m message) bool {
 	return !c.side && c.place.Call.Session == m.Session && c.place.Call.Agent == m.Agent
@@ -224,22 +231,20 @@ func (p *partner) kept() time.Duration {
 // stopped it.
 func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 	c.polls++
-	done := c.done
-	p.mu.Unlock()
-	timer := time.NewTimer(p.kept())
-	defer timer.Stop()
-	goes := false
-	select {
-	case <-done:
-		goes = true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	var text string
-	if !goes {
-		text = c.place.Held()
-	}
-	p.mu.Lock()
+	place, done := c.place, c.done
+	goes, text := false, ""
+	p.unlocked(func() {
+		timer := time.NewTimer(p.kept())
+		defer timer.Stop()
+		select {
+		case <-done:
+			goes = true
+			return
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		text = place.Held()
+	})
 	c.polls--
 	c.polled = time.Now()
 	switch {
