@@ -202,6 +202,8 @@ func (p *partner) register(now time.Time, s *turn.State, account string) {
 		known.Dir, known.Transcript, known.Seen = one.Dir, one.Transcript, now
 	}
 	for id := range p.left {
-		s.Leave(now, id)
+		if known := s.Sessions[id]; known != nil && known.Process == p.Claude { // else another resumed it
+			s.Leave(now, id)
+		}
 	}
 }
