@@ -98,19 +98,12 @@ type call struct {
 	alive  time.Time
 }
 
-// forsaken reports that nobody will ask again. One that is under way gets its sign of life.
-func (c *call) forsaken(now time.Time) bool {
+// abandoned reports whether nobody will ask again, or tell of its end.
+func (c *call) abandoned(now time.Time) bool {
 	if c.sent.IsZero() {
 		return c.polls == 0 && now.Sub(c.polled) > forsaken
 	}
-	if now.Sub(c.sent) > endless {
-		return true
-	}
-	if now.Sub(c.alive) > renew {
-		c.alive = now
-		c.place.Grows()
-	}
-	return false
+	return now.Sub(c.sent) > endless
 }
 
 // ServeHTTP answers one word of the module.

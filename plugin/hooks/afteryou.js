@@ -35,7 +35,7 @@ async function start($) {
   return { ...JSON.parse(text), end: () => child.return?.() }
 }
 
-// within is what is asked for, if it comes within ms. Such a wait costs a hook none of its time (2.1.332).
+// within returns what was asked for, or rejects after ms. Such a wait costs a hook none of its time (2.1.332).
 async function within($, ms, asked) {
   const timer = new AbortController()
   const late = $.clock.sleep(ms, { signal: timer.signal }).then(() => Promise.reject(new Error('no answer')))
@@ -80,7 +80,7 @@ function show($, id, text) {
   $.ui.invalidate('ui.render')
 }
 
-// hold blocks until the request may be sent. It throws where the person stopped it.
+// hold blocks until the request may be sent, or the step again, and returns the last answer. It throws where the person stopped it.
 async function hold($, word, what, signal) {
   try {
     for (;;) {
@@ -92,7 +92,7 @@ async function hold($, word, what, signal) {
   } finally { show($, what.id) }
 }
 
-// request is what the partner is told of one.
+// request returns what the partner is told of a request: more with the first of a session.
 async function request($, of) {
   const session = of.kind === '' && current || (current = await $.session.id())
   const what = { id: `${++serial}`, session, ...of }
@@ -103,7 +103,7 @@ async function request($, of) {
 
 async function transcript($) { return (await $.session.info()).transcriptPath } // not before 2.1.330
 
-// seesRequests is whether http.fetch shows requests, by what can be known before there is one.
+// seesRequests returns whether http.fetch shows requests, by what can be known before there is one.
 async function seesRequests($) {
   const [major = 0, minor = 0, patch = 0] = (await $.session.version()).version.split(/[.-]/).map(Number)
   if (major * 1e6 + minor * 1e3 + patch < 2_001_321) return false
