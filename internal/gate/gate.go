@@ -70,8 +70,8 @@ type change struct {
 }
 
 var (
-	ErrClosed = errors.New("the gate is closed")
-	ErrBroken = errors.New("the state can't be used")
+	errClosed = errors.New("the gate is closed")
+	errBroken = errors.New("the state can't be used")
 )
 
 // New makes a gate. Whoever makes one closes it.
@@ -142,7 +142,7 @@ func (g *Gate) run() {
 		})
 		switch {
 		case closed:
-			g.fail(waiting, ErrClosed)
+			g.fail(waiting, errClosed)
 			g.owe(g.pending)
 		case !fine || !written:
 			select {
@@ -234,7 +234,7 @@ func (g *Gate) owe(pending []change) {
 // unusable lets all calls go without turns. The next one that comes tries again.
 func (g *Gate) unusable(why string, waiting []*Place) {
 	g.Log(why + "; calls go without turns")
-	g.fail(waiting, ErrBroken)
+	g.fail(waiting, errBroken)
 }
 
 // Log writes what is wrong, once until it is something else.

@@ -57,7 +57,7 @@ func (p *Place) Wait(ctx context.Context) error {
 	g.mu.Lock()
 	if g.closed || p.gone.Load() {
 		g.mu.Unlock()
-		return ErrClosed
+		return errClosed
 	}
 	g.waiting[p] = false
 	g.interrupt()

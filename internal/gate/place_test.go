@@ -85,8 +85,8 @@ func TestACloseGivesBackWhoWaits(t *testing.T) {
 	go func() { waited <- second.Wait(t.Context()) }()
 	g.settles(t, 1, 1)
 	g.Close()
-	if err := <-waited; err != ErrClosed {
-		t.Errorf("who waited is told %v, want %v", err, ErrClosed)
+	if err := <-waited; err != errClosed {
+		t.Errorf("who waited is told %v, want %v", err, errClosed)
 	}
 	g.settles(t, 0, 0)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -182,4 +183,27 @@ func TestAPanicHoldsNobody(t *testing.T) {
 	if !strings.Contains(s.logged(), "panic: the pool fell") {
 		t.Errorf("the log says %q", s.logged())
 	}
+}
+
+// A panic while a turn is to rest is passed over too: the answer is Claude Code's, and the partner lives on.
+func TestAPanicWhereATurnRests(t *testing.T) {
+	t.Parallel()
+	var falls atomic.Bool
+	s := newStand(t, unattended, func(c *Config) {
+		pool := c.Pool
+		c.Pool = func() (string, string) {
+			if falls.Load() {
+				panic("the pool fell")
+			}
+			return pool()
+		}
+	})
+	of := request("1", "a").with(words{"patience": 2})
+	s.asks("ask", of)
+	falls.Store(true)
+	if v := s.answered(of, 429, after(3)); v != "pass" {
+		t.Errorf("verdict %q, want pass", v)
+	}
+	falls.Store(false)
+	s.asks("ask", request("2", "b"))
 }

@@ -98,19 +98,12 @@ type call struct {
 	alive  time.Time
 }
 
-// forsaken reports that nobody will ask again. One that is under way gets its sign of life.
-func (c *call) forsaken(now time.Time) bool {
+// abandoned reports whether nobody will ask again, or tell of its end.
+func (c *call) abandoned(now time.Time) bool {
 	if c.sent.IsZero() {
 		return c.polls == 0 && now.Sub(c.polled) > forsaken
 	}
-	if now.Sub(c.sent) > endless {
-		return true
-	}
-	if now.Sub(c.alive) > renew {
-		c.alive = now
-		c.place.Grows()
-	}
-	return false
+	return now.Sub(c.sent) > endless
 }
 
 // ServeHTTP answers one word of the module.
@@ -160,6 +153,13 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 		p.leave(m.Session)
 	}
 	return reply{Verdict: gate.Pass}
+}
+
+// unlocked calls f without p.mu, which must be held, and is again, also where f panics.
+func (p *partner) unlocked(f func()) {
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	f()
 }
 
 // of reports whether the call is one of a turn of the loop.
@@ -224,22 +224,20 @@ func (p *partner) kept() time.Duration {
 // stopped it.
 func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 	c.polls++
-	done := c.done
-	p.mu.Unlock()
-	timer := time.NewTimer(p.kept())
-	defer timer.Stop()
-	goes := false
-	select {
-	case <-done:
-		goes = true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	var text string
-	if !goes {
-		text = c.place.Held()
-	}
-	p.mu.Lock()
+	place, done := c.place, c.done
+	goes, text := false, ""
+	p.unlocked(func() {
+		timer := time.NewTimer(p.kept())
+		defer timer.Stop()
+		select {
+		case <-done:
+			goes = true
+			return
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		text = place.Held()
+	})
 	c.polls--
 	c.polled = time.Now()
 	switch {

@@ -27,5 +27,9 @@ func (p *partner) news(session, agent string, since time.Time) string {
 		}
 		return -1
 	}
-	return fmt.Sprintf("%s goes on after %v", strings.Map(printable, filepath.Base(p.sessions[session].Dir)), waited)
+	who := "the session" // of which the module told another partner
+	if dir := p.sessions[session].Dir; dir != "" {
+		who = strings.Map(printable, filepath.Base(dir))
+	}
+	return fmt.Sprintf("%s goes on after %v", who, waited)
 }

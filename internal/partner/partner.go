@@ -3,7 +3,7 @@
 //
 // It listens on a unix socket in a directory of its own, which only the user can enter, and ends with Claude Code, however
 // that ends. It sends nothing, starts nothing, and keeps nothing when it is gone; of a request it is told the model, the
-// size and the headers of the answer, and nothing that is said.
+// size and the headers of the answer, and nothing that is said but, where the module sees no requests, the text of an error.
 package partner
 
 import (
@@ -170,13 +170,17 @@ func (p *partner) watch(ctx context.Context) {
 	}
 }
 
-// look looks at all requests, and returns after what time that is to be done again.
+// look drops requests that were abandoned, renews the leases of those under way, and returns when to look again.
 func (p *partner) look(now time.Time) (next time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, c := range p.calls {
-		if c.forsaken(now) {
+		switch {
+		case c.abandoned(now):
 			p.drop(id)
+		case !c.sent.IsZero() && now.Sub(c.alive) > renew:
+			c.alive = now
+			c.place.Grows()
 		}
 	}
 	if len(p.calls) == 0 {
@@ -202,6 +206,8 @@ func (p *partner) register(now time.Time, s *turn.State, account string) {
 		known.Dir, known.Transcript, known.Seen = one.Dir, one.Transcript, now
 	}
 	for id := range p.left {
-		s.Leave(now, id)
+		if known := s.Sessions[id]; known != nil && known.Process == p.Claude { // else another resumed it
+			s.Leave(now, id)
+		}
 	}
 }

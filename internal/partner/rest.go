@@ -22,9 +22,8 @@ func (p *partner) mayRest(c *call, m message, v gate.Verdict) gate.Verdict {
 		return gate.Pass
 	}
 	dead := death{d, c.place.Call.Class}
-	p.mu.Unlock()
-	_, err := p.rests(m.Session, dead)
-	p.mu.Lock()
+	var err error
+	p.unlocked(func() { _, err = p.rests(m.Session, dead) })
 	if err != nil {
 		return gate.Pass
 	}
@@ -83,28 +82,9 @@ func (p *partner) rest(ctx context.Context, m message) reply {
 	if !ok {
 		return reply{Go: true}
 	}
-	p.mu.Unlock()
-	until, err := p.due(d)
-	most := p.kept()
-	left := time.Until(until)
-	if err == nil && left > 0 {
-		select {
-		case <-time.After(min(left, most)):
-		case <-ctx.Done():
-		}
-	}
-	if err == nil && ctx.Err() == nil && left <= most {
-		until, err = p.rests(m.Session, d)
-		left = time.Until(until)
-	}
-	if ctx.Err() != nil { // the person stopped it
-		p.change(func(_ time.Time, s *turn.State) {
-			if one := s.Sessions[m.Session]; one != nil {
-				one.Stop = turn.Stop{}
-			}
-		})
-	}
-	p.mu.Lock()
+	var left time.Duration
+	var err error
+	p.unlocked(func() { left, err = p.sitOut(ctx, m.Session, d) })
 	switch {
 	case err == nil && ctx.Err() == nil && left > 0:
 		return reply{Line: "limit " + gate.Left(left)}
@@ -114,4 +94,29 @@ func (p *partner) rest(ctx context.Context, m message) reply {
 	}
 	delete(p.dead, of)
 	return reply{Verdict: gate.Pass}
+}
+
+// sitOut blocks until the limit of a session is over, or for as long as the module may be kept waiting, and returns how long it
+// lasts still. An error says that the session may not wait. p.mu must not be held.
+func (p *partner) sitOut(ctx context.Context, session string, d death) (left time.Duration, err error) {
+	until, err := p.due(d)
+	most := p.kept()
+	if left = time.Until(until); err == nil && left > 0 {
+		select {
+		case <-time.After(min(left, most)):
+		case <-ctx.Done():
+		}
+	}
+	if err == nil && ctx.Err() == nil && left <= most {
+		until, err = p.rests(session, d)
+		left = time.Until(until)
+	}
+	if ctx.Err() != nil { // the person stopped it
+		p.change(func(_ time.Time, s *turn.State) {
+			if one := s.Sessions[session]; one != nil {
+				one.Stop = turn.Stop{}
+			}
+		})
+	}
+	return left, err
 }

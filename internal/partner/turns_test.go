@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"afteryou/internal/line"
 	"afteryou/internal/turn"
+	"afteryou/lockfile"
 )
 
 // Who need not wait goes at once; the second waits until the first is over, however that ends.
@@ -178,4 +180,32 @@ func TestTheStateKnowsTheSessions(t *testing.T) {
 	s.tell("bye", words{"session": "b"})
 	s.asks("ask", request("3", "a").with(words{"dir": "/work", "transcript": "/t/a.jsonl", "gate": "module"})) // taken up again
 	s.until("the first is known again", func() bool { return known("a") && !known("b") })
+}
+
+// A session that ended here, and that another Claude Code took up again, is that one's.
+func TestASessionThatWentElsewhereStays(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	of := func(id, session string) words {
+		return request(id, session).with(words{"dir": "/work", "gate": "module"})
+	}
+	s.asks("ask", of("1", "a"))
+	s.settles(1, 0)
+	s.tell("bye", words{"session": "a"})
+	s.settles(0, 0)
+	other := lockfile.Self()
+	v, err := line.Change(t.Context(), s.store, nil, func(now time.Time, st *turn.State) {
+		st.Sessions = map[string]*turn.Session{"a": {Since: now, Seen: now, Process: other}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	s.asks("ask", of("2", "b"))
+	s.settles(1, 0)
+	view(t, s.store, func(st *turn.State) {
+		if one := st.Sessions["a"]; one == nil || one.Process != other {
+			t.Errorf("the state knows of the session %+v, want that it is the other's", one)
+		}
+	})
 }

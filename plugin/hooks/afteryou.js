@@ -12,10 +12,10 @@ const LOST = { status: 0, headers: {} } // the connection, before anything was a
 const STOPPED = { status: -1, headers: {} } // by another module: nothing was sent
 
 let partner = null // a promise of where it listens; of null where there is nothing to ask; null: it must be started
-let heard, at, lost = 0 // the promise that was kept last, and what it was of; how often in a row it was not
+let heard, at, lost = 0 // the promise that was kept last, and what it was of; how many partners in a row were lost
 let exact = true, seen = false // whether http.fetch shows requests, as far as is known; whether it showed one
 let compacting = false
-let serial = 0, known = '' // of requests; the session that the partner was told of
+let serial = 0, known = '', informed // of requests; the session that a partner was told of last, and which partner
 let turn, current // the turn that made its last step, and its session, once it is known: the next turn may be another's
 const held = new Map() // what the spinner says of each request that waits
 const resting = new Set() // loops ('' is the main one) whose rejection was handed on, since it lasts longer than Claude Code waits
@@ -35,7 +35,7 @@ async function start($) {
   return { ...JSON.parse(text), end: () => child.return?.() }
 }
 
-// within is what is asked for, if it comes within ms. Such a wait costs a hook none of its time (2.1.332).
+// within returns what was asked for, or rejects after ms. Such a wait costs a hook none of its time (2.1.332).
 async function within($, ms, asked) {
   const timer = new AbortController()
   const late = $.clock.sleep(ms, { signal: timer.signal }).then(() => Promise.reject(new Error('no answer')))
@@ -58,8 +58,8 @@ async function say($, word, what, signal) {
       if (signal?.aborted) throw x
     }
     if (AFTERWARDS.has(word)) return GO // at the end of Claude Code its partner ends too
+    if (partner !== asked) continue // another request has seen to it
     lost++
-    if (partner !== asked) continue
     partner = null
     asked.then((at) => at?.end()).catch(() => {})
   }
@@ -80,7 +80,7 @@ function show($, id, text) {
   $.ui.invalidate('ui.render')
 }
 
-// hold blocks until the request may be sent. It throws where the person stopped it.
+// hold blocks until the request may be sent, or the step again, and returns the last answer. It throws where the person stopped it.
 async function hold($, word, what, signal) {
   try {
     for (;;) {
@@ -92,18 +92,18 @@ async function hold($, word, what, signal) {
   } finally { show($, what.id) }
 }
 
-// request is what the partner is told of one.
+// request returns what the partner is told of a request: more with the first of a session.
 async function request($, of) {
   const session = of.kind === '' && current || (current = await $.session.id())
   const what = { id: `${++serial}`, session, ...of }
-  if (session === known) return what
-  known = session
+  if (session === known && partner === informed) return what
+  known = session, informed = partner
   return { ...what, dir: await $.session.cwd(), transcript: await transcript($).catch(() => ''), gate: exact ? 'module' : 'steps' }
 }
 
 async function transcript($) { return (await $.session.info()).transcriptPath } // not before 2.1.330
 
-// seesRequests is whether http.fetch shows requests, by what can be known before there is one.
+// seesRequests returns whether http.fetch shows requests, by what can be known before there is one.
 async function seesRequests($) {
   const [major = 0, minor = 0, patch = 0] = (await $.session.version()).version.split(/[.-]/).map(Number)
   if (major * 1e6 + minor * 1e3 + patch < 2_001_321) return false
@@ -122,7 +122,7 @@ function kindOf({ tools, max_tokens: most, tool_choice: choice, output_config: o
 
 // tidy tells the partner, for as long as the session lasts, which requests were stopped: their own hooks can't say anything then.
 async function tidy($) {
-  for (;; await new Promise((woken) => { wake = woken })) for (const of of stopped.splice(0)) await say($, 'gone', of)
+  for (;; await new Promise((woken) => { wake = woken })) while (stopped.length) await say($, 'gone', stopped.shift())
 }
 
 export const register = (on) => {
@@ -226,7 +226,7 @@ export const register = (on) => {
   }).catch(($, e, next) => next(e))
 
   on('session.end', async ($, e, next) => {
-    await say($, 'bye', { session: await $.session.id() }).catch(() => {})
+    await say($, 'bye', { session: await $.session.id() }).catch(() => {}).finally(() => { informed = null }) // it may come back
     return next(e)
   }).catch(($, e, next) => next(e))
 }

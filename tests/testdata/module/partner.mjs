@@ -1,0 +1,56 @@
+// Plays a Claude Code whose partner dies while several requests wait, and in which several are stopped at once. Prints what the
+// partners were told. The argument is the module.
+import { pathToFileURL } from 'node:url'
+
+const hooks = {}
+const { register } = await import(pathToFileURL(process.argv[2]))
+register((event, ...rest) => {
+  hooks[event] = rest.at(-1)
+  return { catch() {} }
+})
+
+const soon = () => new Promise((done) => setTimeout(done, 5))
+const told = [] // to each partner: the words
+let partners = 0, alone = 0, dies = true
+const $ = {
+  plugin: { root: '/nowhere' },
+  process: {
+    spawn: async function* () {
+      const socket = String(partners++)
+      told.push([])
+      await soon()
+      yield { stream: 'stdout', text: `{"socket":"${socket}","pid":1}\n` }
+    },
+    run: async () => (alone++, { stdout: '{"go":true,"verdict":"pass"}' }),
+  },
+  http: { fetch: async (url, { body, socketPath }) => {
+    await soon()
+    const { word, id, dir } = JSON.parse(body)
+    if (dies && socketPath === '0' && Number(id) > 1) throw new Error('it died')
+    told[socketPath].push({ word, id, dir })
+    return { ok: true, text: '{"go":true,"verdict":"pass"}' }
+  } },
+  session: { id: async () => 's', cwd: async () => '/', info: async () => ({}), version: async () => ({ version: '2.1.332' }) },
+  settings: { read: async () => ({}) },
+  env: { set: async () => {} },
+  clock: { sleep: () => new Promise(() => {}) },
+  ui: { invalidate() {} },
+}
+const request = (signal, value = { status: 200, headers: {} }) => hooks['http.fetch']($,
+  { url: 'https://api.anthropic.com/v1/messages', init: { headers: {}, body: '{"model":"m","tools":[{}]}' } },
+  Object.assign(async () => (await soon(), { value }), { origin: { plugin: 'engine' }, signal }))
+
+await hooks['session.start']($, {}, async () => {})
+const goes = new AbortController().signal
+await request(goes)
+await Promise.all(Array.from({ length: 6 }, () => request(goes))) // the first partner dies of them
+await request(goes)
+await Promise.all([1, 2, 3].map(async () => request(goes, null))) // by another module
+for (let i = 0; i < 10; i++) await soon()
+const all = told.flat()
+console.log(JSON.stringify({
+  partners, alone,
+  asked: all.filter(({ word }) => word === 'ask').length,
+  gone: all.filter(({ word }) => word === 'gone').length,
+  informed: told.map((words) => words.filter(({ word, dir }) => word === 'ask' && dir).length),
+}))
