@@ -104,11 +104,11 @@ func (p *Pace) Fade(now time.Time) {
 }
 
 // Trials returns how many calls may be on trial while the pace is unknown: one, and one more for each that was accepted. Where a
-// rejection is told at once, the next trials come soon: then first, one more the next time and so on, and the first that are too
-// many are fewer; after so many that go one by one.
-func (p *Pace) Trials(soon bool, first, single int) int {
+// rejection is told at once, the next trials come soon: then one, two, three and so on, and the first that are too many are
+// fewer; after so many that go one by one.
+func (p *Pace) Trials(soon bool, single int) int {
 	if soon {
-		return min(mostTrial, first+int(math.Sqrt(float64(8*max(0, p.Taken-single)+1))-1)/2)
+		return min(mostTrial, 1+int(math.Sqrt(float64(8*max(0, p.Taken-single)+1))-1)/2)
 	}
 	return p.Window + 1
 }

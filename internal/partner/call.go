@@ -181,7 +181,7 @@ func (p *partner) join(m message) *call {
 		wait = min(wait, patience)
 	}
 	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait)}
-	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID), Rank: ranks[m.Kind], Inside: true, Terse: m.Cloud, News: toldBy(m),
+	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID), Rank: ranks[m.Kind], Inside: true, News: toldBy(m),
 		Size: limit.Costs{Input: m.Size / 4, Output: m.Most}})
 	if p.calls[m.ID] = c; len(p.calls) == 1 {
 		select {
@@ -287,7 +287,7 @@ func (p *partner) lost(c *call, m message) gate.Verdict {
 	}
 	k := c.place.Call
 	c.place.Leave()
-	c.place = p.gate.Join(turn.Call{Key: k.Key, Rank: k.Rank, Inside: true, Terse: k.Terse, News: k.News})
+	c.place = p.gate.Join(turn.Call{Key: k.Key, Rank: k.Rank, Inside: true, News: k.News})
 	c.notUntil = time.Now().Add(500 * time.Millisecond << (c.lost - 1)) // as Claude Code does
 	p.wait(c)
 	return gate.Again

@@ -49,8 +49,6 @@ type Call struct {
 	Rank    Rank    `json:"rank,omitempty"`
 	// Inside says that Claude Code itself sends it after its go, as soon as it comes to it.
 	Inside bool `json:"inside,omitempty"`
-	// Terse says that its server tells neither limits nor when to come again: a cloud's.
-	Terse bool `json:"terse,omitempty"`
 	// Guessed says that when it was made again is a guess.
 	Guessed bool   `json:"guessed,omitempty"`
 	Print   bool   `json:"print,omitempty"` // nobody sits before the session (-p)

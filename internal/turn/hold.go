@@ -104,15 +104,12 @@ func (a *Account) announced(now time.Time, class string) (h Hold) {
 // onTrial holds all, before the first rejection, until one of the calls on trial is accepted; later, until none of those may
 // have been rejected that were sent after one that was.
 func (a *Account) onTrial(now time.Time, of *Call) (h Hold) {
-	p, first, single := a.Class(of.Class).Pace, 1, 0
-	switch {
-	case of.News == ByMark:
+	p, single := a.Class(of.Class).Pace, 0
+	if of.News == ByMark {
 		single = singles
-	case of.Inside && !of.Terse: // its answer will tell the limit
-		first = 2
 	}
 	trials := a.all(func(c *Call) bool { return c.Class == of.Class && c.Trial })
-	if p.Rate == 0 && len(trials) < p.Trials(of.soon(), first, single) {
+	if p.Rate == 0 && len(trials) < p.Trials(of.soon(), single) {
 		return h
 	}
 	for _, c := range trials {

@@ -34,7 +34,7 @@ func (s *sim) ask(c *simCall) {
 	c.asked = s.now
 	s.waiting = append(s.waiting, c)
 	claude := Process{PID: c.session + 1}
-	call := Call{Key: c.key, Event: c.event, Process: claude, Waiter: Process{PID: 1000 + c.session}, Rules: s.rules, Rank: c.rank, Inside: s.module, Terse: s.mum}
+	call := Call{Key: c.key, Event: c.event, Process: claude, Waiter: Process{PID: 1000 + c.session}, Rules: s.rules, Rank: c.rank, Inside: s.module}
 	switch {
 	case s.steps:
 		call.Waiter, call.News = claude, ByMark
