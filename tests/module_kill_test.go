@@ -78,15 +78,8 @@ func TestRealModuleWhosePartnerIsKilled(t *testing.T) {
 	for name, waiting := range map[string]bool{"while its session waits": true, "while a request is under way": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			arrived, answer := make(chan struct{}), make(chan struct{})
-			m := newInside(t, fakeapi.Config{Answer: firstWaits(arrived, answer, toolOnce())}, "AFTERYOU_TURNS=strict")
 			dir := moduleDir(t)
-			free := sync.OnceFunc(func() { close(answer) })
-			var ends sync.WaitGroup
-			t.Cleanup(ends.Wait)
-			t.Cleanup(free)
-			ends.Go(func() { m.silently(m.inside("first", dir)) })
-			<-arrived
+			m, ends, free := newTurnTaken(t, dir)
 			killed := m.partner()
 			ends.Go(func() { m.silently(m.inside("second", dir)) })
 			m.stands(1, 1)
@@ -113,15 +106,8 @@ func TestRealModuleWhosePartnerIsKilled(t *testing.T) {
 // one before long, takes its place in line, and goes on when the first is done. 4. The stopped one is continued, and ends.
 func TestRealModuleWhosePartnerIsStopped(t *testing.T) {
 	t.Parallel()
-	arrived, answer := make(chan struct{}), make(chan struct{})
-	m := newInside(t, fakeapi.Config{Answer: firstWaits(arrived, answer, toolOnce())}, "AFTERYOU_TURNS=strict")
 	dir := moduleDir(t, "within($, 12000,", "within($, 3000,")
-	free := sync.OnceFunc(func() { close(answer) })
-	var ends sync.WaitGroup
-	t.Cleanup(ends.Wait)
-	t.Cleanup(free)
-	ends.Go(func() { m.silently(m.inside("first", dir)) })
-	<-arrived
+	m, ends, free := newTurnTaken(t, dir)
 	first := m.partner()
 	ends.Go(func() { m.silently(m.inside("second", dir)) })
 	m.stands(1, 1)
@@ -142,6 +128,21 @@ func TestRealModuleWhosePartnerIsStopped(t *testing.T) {
 	syscall.Kill(stopped, syscall.SIGCONT)
 	m.without(stopped)
 	m.counts()
+}
+
+// newTurnTaken is a machine on which a session has the only turn, until it is freed: its answer comes then. ends waits for that
+// session, and for what is added to it.
+func newTurnTaken(t *testing.T, dir string) (m *machine, ends *sync.WaitGroup, free func()) {
+	t.Helper()
+	arrived, answer := make(chan struct{}), make(chan struct{})
+	m = newInside(t, fakeapi.Config{Answer: firstWaits(arrived, answer, toolOnce())}, "AFTERYOU_TURNS=strict")
+	free = sync.OnceFunc(func() { close(answer) })
+	ends = new(sync.WaitGroup)
+	t.Cleanup(ends.Wait)
+	t.Cleanup(free)
+	ends.Go(func() { m.silently(m.inside("first", dir)) })
+	<-arrived
+	return m, ends, free
 }
 
 // firstWaits answers as usual does, the first call not before answer is closed; arrived is closed when it is there.

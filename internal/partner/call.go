@@ -82,6 +82,7 @@ type reply struct {
 // call is one request.
 type call struct {
 	place    *gate.Place
+	asks     turn.Call // what the gate was told of it
 	side     bool
 	since    time.Time // when it was first asked for
 	cancel   context.CancelFunc
@@ -180,9 +181,11 @@ func (p *partner) join(m message) *call {
 	if patience := time.Duration(margin * m.Patience * float64(time.Second)); patience > 0 {
 		wait = min(wait, patience)
 	}
-	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait)}
-	c.place = p.gate.Join(turn.Call{Key: k, Event: fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID), Rank: ranks[m.Kind], Inside: true, News: toldBy(m),
-		Size: limit.Costs{Input: m.Size / 4, Output: m.Most}})
+	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait),
+		asks: turn.Call{Key: k, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}}}
+	first := c.asks
+	first.Event = fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID) // a process for one word joins by it
+	c.place = p.gate.Join(first)
 	if p.calls[m.ID] = c; len(p.calls) == 1 {
 		select {
 		case p.busy <- struct{}{}: // whoever watches may sleep long
@@ -285,9 +288,8 @@ func (p *partner) lost(c *call, m message) gate.Verdict {
 		p.drop(m.ID)
 		return gate.Pass
 	}
-	k := c.place.Call
 	c.place.Leave()
-	c.place = p.gate.Join(turn.Call{Key: k.Key, Rank: k.Rank, Inside: true, News: k.News})
+	c.place = p.gate.Join(c.asks)
 	c.notUntil = time.Now().Add(500 * time.Millisecond << (c.lost - 1)) // as Claude Code does
 	p.wait(c)
 	return gate.Again
