@@ -4,16 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
-	"unicode"
 
+	"afteryou/internal/claude"
 	"afteryou/internal/turn"
 )
-
-// worth is how long a wait must be for a line in the log and a word to the person.
-const worth = time.Minute
 
 // news is that a session goes on after a wait. The zero news is none.
 type news struct {
@@ -42,7 +38,7 @@ func (w *waiter) prompted(now time.Time, session *turn.Session) (byHand news) {
 // tellPerson puts news into the log and, where the wait was long enough for that, has Claude Code show a
 // notification and ring the bell (terminalSequence of 2.1.330; 2.0.76 and 2.1.78 ignore it).
 func (w *waiter) tellPerson(out io.Writer, n news) {
-	if n.waited < worth {
+	if n.waited < turn.LongWait {
 		return
 	}
 	waited, why := n.waited.Round(time.Second), n.stop.Why
@@ -55,13 +51,7 @@ func (w *waiter) tellPerson(out io.Writer, n news) {
 	if !w.Notify {
 		return
 	}
-	printable := func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}
-	text := fmt.Sprintf("afteryou: %s goes on after %v (%s)", strings.Map(printable, filepath.Base(w.event.Dir)), waited, why)
+	text := fmt.Sprintf("afteryou: %s goes on after %v (%s)", claude.ShownDir(w.event.Dir), waited, why)
 	json.NewEncoder(out).Encode(map[string]string{"terminalSequence": "\x1b]9;" + text + "\a\a"})
 }
 

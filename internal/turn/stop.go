@@ -10,6 +10,9 @@ import (
 // nobody else waits for it.
 const UsageLimit = "usage limit"
 
+// LongWait is how long a session must have waited for a line in the log and a word to the person when it goes on.
+const LongWait = time.Minute
+
 // nativeGrace is how long after the reset of a usage limit Claude Code is given to go on by itself (2.1.234 and later do,
 // mostly within 2 minutes).
 const nativeGrace = 3 * time.Minute
