@@ -34,6 +34,8 @@ func (p *Pace) Check() error {
 		return fmt.Errorf("headers doubted %d times, for %d calls", p.Doubts, p.Distrust)
 	case !Within(p.Proof.Least, 0, plenty), !Within(p.Proof.Most, 0, plenty), !Within(float64(p.Proof.Sure), 0, settledFor):
 		return fmt.Errorf("proved are %+v", p.Proof)
+	case p.Memory.Was != 0 && !Within(p.Memory.Was, slowest-round, 2*fastest), !Within(p.Memory.Deep, 0, plenty), p.Memory.Bore.Calls < 0, p.Memory.Bore.In < 0:
+		return fmt.Errorf("remembered is %+v", p.Memory)
 	case p.Sent < 0, p.Base < 0, len(p.Empty) > moments:
 		return fmt.Errorf("%d calls, %d a minute ago, %d moments remembered", p.Sent, p.Base, len(p.Empty))
 	}

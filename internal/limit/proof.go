@@ -113,7 +113,7 @@ func (p *Pace) Settle(now time.Time, fresh bool, was float64) {
 	if f.Most = min(f.Most, most); f.Least > f.Most { // it is another limit than it was
 		*f = Proof{First: p.Empty[max(0, n-2)], Most: most, Sure: f.Sure}
 	}
-	if !fresh {
+	if !fresh || p.kept(now) {
 		return
 	}
 	if p.settled() && p.one() {

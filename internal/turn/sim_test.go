@@ -62,6 +62,7 @@ type scenario struct {
 	auto     bool // auto mode: checks of actions, and beside them titles and compactions
 	even     bool // answers take from three to five quarters of their time
 	rankless bool // and all calls are alike in the line
+	before   before
 }
 
 // cut changes the server's limit: from t on it is f times what it was.
@@ -137,6 +138,7 @@ type sim struct {
 	took      []*simCall // accepted
 	answered  int
 	rejected  int
+	early     int     // rejected in the first minute
 	ungateds  int     // of the accepted calls
 	besides   int     // of the accepted calls, such that their session does not wait for
 	taken     int     // by the other machine
@@ -170,7 +172,13 @@ func newSim(sc scenario, seed uint64) *sim {
 	if sc.known {
 		s.remember()
 	}
+	if sc.before.pause > 0 {
+		s.again(sc, seed)
+	}
 	s.buckets = []*bucket{newBucket(sc.rpm/60, sc.burst, sc.empty)}
+	if f := sc.before.factor; f > 0 {
+		s.buckets[0] = newBucket(f*sc.rpm/60, max(1, f*sc.burst), sc.empty)
+	}
 	if sc.tpm > 0 {
 		if sc.tburst == 0 {
 			s.tburst = sc.tpm
