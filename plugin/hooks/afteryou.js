@@ -97,9 +97,9 @@ async function request($, of) {
 // askAhead asks for a turn as soon as a step begins: its request comes some milliseconds later, and will be like the loop's last.
 function askAhead($, agent, model, signal) {
   const last = usual.get(agent)
-  if (last?.model !== model) return
-  const what = request($, { ...last, early: true })
-  const early = { model, what, asked: what.then((what) => say($, 'ask', what, signal)) }
+  if (last?.model !== model || partner !== informed) return
+  const what = { ...last, id: `${++serial}`, early: true }
+  const early = { what, asked: say($, 'ask', what, signal) } // at once: soon Claude Code is busy making the request
   ahead.set(agent, early)
   early.asked.then(() => $.clock.sleep(300)).then(() => forgo(agent, early)).catch(() => {})
   return early
@@ -109,7 +109,7 @@ function askAhead($, agent, model, signal) {
 function forgo(agent, early) {
   if (!early || ahead.get(agent) !== early) return
   ahead.delete(agent)
-  early.asked.catch(() => {}).then(() => early.what).then(gone, () => {}) // the partner knows of it by then
+  early.asked.catch(() => {}).then(() => gone(early.what)) // the partner knows of it by then
 }
 
 // seesRequests returns whether http.fetch shows requests, by what can be known before there is one.
@@ -158,8 +158,8 @@ export const register = (on) => {
     const patience = Math.min(Number(headers['x-stainless-timeout'] ?? 600), e.url.includes('/invoke') ? 300 : Infinity) // as it is signed
     const of = { agent, kind, model, size: body.length, most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url) }
     const early = ahead.get(agent)
-    const mine = kind === '' && early?.model === model && ahead.delete(agent)
-    const what = mine ? { ...await early.what, ...of } : await request($, of)
+    const mine = kind === '' && early?.what.model === model && ahead.delete(agent)
+    const what = mine ? { ...early.what, ...of } : await request($, of)
     for (let a = await hold($, 'ask', what, next.signal, mine ? early.asked : undefined); ;) {
       if (!a.go) await hold($, 'ask', what, next.signal)
       const sent = Date.now(), answer = next(e)
@@ -170,7 +170,7 @@ export const register = (on) => {
       answered.catch(() => {})
       a = status && status < 400 ? GO : await answered // nobody waits for what is said to a good answer
       if (a.verdict === 'again') continue
-      if (kind === '') usual.set(agent, of)
+      if (kind === '') usual.set(agent, { ...of, session: what.session })
       if (kind === '') a.verdict === 'later' ? resting.add(agent) : resting.delete(agent)
       return answer
     }
@@ -231,6 +231,7 @@ export const register = (on) => {
 
   on('session.end', async ($, e, next) => {
     informed = null
+    usual.clear()
     await say($, 'bye', { session: await $.session.id() }).catch(() => {})
     return next(e)
   }).catch(($, e, next) => next(e))
