@@ -23,6 +23,9 @@ func runCommand() command {
 		run:     func(c call) (int, error) { return launchClaude(c, flags) },
 	}
 	for _, s := range config.Table() {
+		if s.Private {
+			continue
+		}
 		o := settingOption(s)
 		o.set = func(text string) bool {
 			flags[s.Name] = text

@@ -6,6 +6,7 @@ package price
 
 import (
 	"fmt"
+	"strconv"
 
 	"afteryou/internal/claude"
 	"afteryou/internal/limit"
@@ -27,7 +28,7 @@ type Price struct {
 func Own(input, output float64) Price { return usual(input, output) }
 
 // Cost returns what one request costs that took u.
-func (p Price) Cost(u claude.Usage) float64 {
+func (p Price) Cost(u claude.Usage) USD {
 	short := float64(u.CacheWrite - u.CacheWrite1h)
 	cost := (p.Input*float64(u.Input) + p.Output*float64(u.Output) + p.Write*short + p.Write1h*float64(u.CacheWrite1h) + p.Read*float64(u.CacheRead)) / 1e6
 	switch {
@@ -40,7 +41,14 @@ func (p Price) Cost(u claude.Usage) float64 {
 	if u.US {
 		cost *= inUS
 	}
-	return cost
+	return USD(cost)
+}
+
+// Batched returns what the request would cost in a Message Batch: half as much, but for searches, and never in fast mode.
+func (p Price) Batched(u claude.Usage) USD {
+	searches := claude.Usage{Searches: u.Searches, US: u.US}
+	u.Searches, u.Fast = 0, false
+	return Batch*p.Cost(u) + p.Cost(searches)
 }
 
 // List is the prices in force: its own, by model, and the published ones for all others.
@@ -70,10 +78,18 @@ func named(id string) (m model, ok bool) {
 	return m, ok
 }
 
-// Dollars is an amount as it is shown: cents, and more of them where it is less than a dollar.
-func Dollars(usd float64) string {
-	if usd != 0 && usd < 0.995 {
-		return fmt.Sprintf("$%.4f", usd)
+// USD is an amount of dollars.
+type USD float64
+
+// String shows cents, and more of them where it is less than a dollar.
+func (u USD) String() string {
+	if u != 0 && u < 0.995 {
+		return fmt.Sprintf("$%.4f", float64(u))
 	}
-	return fmt.Sprintf("$%.2f", usd)
+	return fmt.Sprintf("$%.2f", float64(u))
+}
+
+// MarshalJSON writes a number with six decimals.
+func (u USD) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(u), 'f', 6, 64), nil
 }

@@ -12,7 +12,7 @@ func TestCost(t *testing.T) {
 	for name, c := range map[string]struct {
 		model string
 		took  claude.Usage
-		want  float64
+		want  USD
 	}{
 		"input and output":              {"claude-opus-5-5", claude.Usage{Input: 1_000_000, Output: 100_000}, 4 + 2},
 		"the cache, for 5 minutes":      {"claude-opus-5", claude.Usage{CacheWrite: 1_000_000, CacheRead: 1_000_000}, 6.25 + 0.5},
@@ -26,7 +26,7 @@ func TestCost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, ok := List(nil).Of(c.model)
-			if got := p.Cost(c.took); !ok || math.Abs(got-c.want) > 1e-9 {
+			if got := p.Cost(c.took); !ok || math.Abs(float64(got-c.want)) > 1e-9 {
 				t.Errorf("%s for %+v costs %v, %v; want %v", c.model, c.took, got, ok, c.want)
 			}
 		})
@@ -50,7 +50,7 @@ func TestOwnPrices(t *testing.T) {
 	l := List{"claude-opus-5-5": Own(1, 2), "house-model": Own(3, 4)}
 	for id, want := range map[string]string{"claude-opus-5-5": "$1.00", "claude-opus-5-5-20261001": "$1.00", "house-model": "$3.00", "claude-opus-5": "$5.00"} {
 		p, ok := l.Of(id)
-		if got := Dollars(p.Input); !ok || got != want {
+		if got := USD(p.Input).String(); !ok || got != want {
 			t.Errorf("%s costs %s, %v; want %s", id, got, ok, want)
 		}
 	}
@@ -59,10 +59,18 @@ func TestOwnPrices(t *testing.T) {
 	}
 }
 
-func TestDollars(t *testing.T) {
-	for usd, want := range map[float64]string{0: "$0.00", 0.00004: "$0.0000", 0.0123: "$0.0123", 0.9949: "$0.9949", 1: "$1.00", 1234.567: "$1234.57"} {
-		if got := Dollars(usd); got != want {
-			t.Errorf("Dollars(%v) is %s, want %s", usd, got, want)
+func TestAmountsAreShownInCents(t *testing.T) {
+	for usd, want := range map[USD]string{0: "$0.00", 0.00004: "$0.0000", 0.0123: "$0.0123", 0.9949: "$0.9949", 1: "$1.00", 1234.567: "$1234.57"} {
+		if got := usd.String(); got != want {
+			t.Errorf("%f is shown as %s, want %s", float64(usd), got, want)
 		}
+	}
+}
+
+// Half of all tokens, as they cost without fast mode; a search costs what it costs.
+func TestBatched(t *testing.T) {
+	p, _ := List(nil).Of("claude-opus-5-5")
+	if got, want := p.Batched(claude.Usage{Input: 1_000_000, CacheRead: 1_000_000, Fast: true, Searches: 10}), USD(2+0.1+0.1); math.Abs(float64(got-want)) > 1e-9 {
+		t.Errorf("in a batch it costs %v, want %v", got, want)
 	}
 }
