@@ -44,6 +44,12 @@ type Usage struct {
 	US           bool // answered in the United States, as was asked for
 }
 
+// Merge returns what an answer took of which one row tells u and another one v: each tells as much as was known then.
+func (u Usage) Merge(v Usage) Usage {
+	return Usage{max(u.Input, v.Input), max(u.CacheWrite, v.CacheWrite), max(u.CacheRead, v.CacheRead), max(u.Output, v.Output),
+		max(u.CacheWrite1h, v.CacheWrite1h), max(u.Searches, v.Searches), u.Fast || v.Fast, u.US || v.US}
+}
+
 // Row is a row of a transcript that matters to turns.
 type Row struct {
 	Kind RowKind

@@ -140,12 +140,6 @@ func merge(a, b Call) Call {
 	if b.own && !a.own || a.own == b.own && b.At.Before(a.At) {
 		a, b = b, a
 	}
-	a.Usage.Input = max(a.Usage.Input, b.Usage.Input)
-	a.Usage.CacheWrite = max(a.Usage.CacheWrite, b.Usage.CacheWrite)
-	a.Usage.CacheRead = max(a.Usage.CacheRead, b.Usage.CacheRead)
-	a.Usage.CacheWrite1h = max(a.Usage.CacheWrite1h, b.Usage.CacheWrite1h)
-	a.Usage.Output = max(a.Usage.Output, b.Usage.Output)
-	a.Usage.Searches = max(a.Usage.Searches, b.Usage.Searches)
-	a.Usage.Fast, a.Usage.US = a.Usage.Fast || b.Usage.Fast, a.Usage.US || b.Usage.US
+	a.Usage = a.Usage.Merge(b.Usage)
 	return a
 }
