@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"unicode/utf16"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/notify"
 	"afteryou/internal/price"
 	"afteryou/internal/usage"
 )
@@ -48,30 +50,52 @@ type Standing struct {
 // Over reports whether the budget is used up.
 func (s Standing) Over() bool { return s.Day.reached(s.Spent) }
 
-// String says so, in a line.
+// String says what was spent of it, in a few words.
 func (s Standing) String() string {
 	spent := Amount{Tokens: s.Spent.Tokens}
 	if s.Day.USD > 0 {
 		spent = Amount{USD: s.Spent.USD}
 	}
-	return fmt.Sprintf("%v of today's %v for %s", spent, s.Day, s.Dir)
+	return fmt.Sprintf("%v of today's %v", spent, s.Day)
+}
+
+// UsedUp says for a person that it is over.
+func (s Standing) UsedUp() string { return fmt.Sprintf("the budget of %s is used up: %v", s.Dir, s) }
+
+// Note tells of that.
+func (s Standing) Note(now time.Time, session string, unattended bool) notify.Note {
+	return notify.Note{Event: notify.OverBudget, Text: s.UsedUp(), At: now, Session: session, Dir: s.Dir, Unattended: unattended}
 }
 
 // Of returns how the budgets stand that hold for a directory, on the day of now. It reads no more than about most bytes of
 // transcripts; what is left is read the next time. What can't be read or written counts as it was known before.
 func (w Watch) Of(now time.Time, dir string, most int64) (list []Standing) {
 	for _, b := range w.Budgets {
-		p := w.place(b.Dir)
-		if !p.has(dir) {
-			continue
+		if w.Holds(b, dir) {
+			list = append(list, w.stands(now, b, most))
 		}
-		l, path := w.load(now, p)
-		if w.read(&l, p, usage.Day(now), most) {
-			w.save(path, l)
-		}
-		list = append(list, Standing{b, l.Spent, l.Unpriced})
 	}
 	return list
+}
+
+// All returns how all budgets stand. It reads all that there is to read.
+func (w Watch) All(now time.Time) (list []Standing) {
+	for _, b := range w.Budgets {
+		list = append(list, w.stands(now, b, math.MaxInt64))
+	}
+	return list
+}
+
+// Holds reports whether a budget is for what is done in a directory.
+func (w Watch) Holds(b Budget, dir string) bool { return w.place(b.Dir).has(dir) }
+
+func (w Watch) stands(now time.Time, b Budget, most int64) Standing {
+	p := w.place(b.Dir)
+	l, path := w.load(now, p)
+	if w.read(&l, p, usage.Day(now), most) {
+		w.save(path, l)
+	}
+	return Standing{b, l.Spent, l.Unpriced}
 }
 
 // Over returns the first budget that is used up of those that hold for a directory.

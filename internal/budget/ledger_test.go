@@ -119,7 +119,7 @@ func TestSpendingGoesOnAndEndsAtMidnight(t *testing.T) {
 		t.Errorf("%+v; want 2.1M tokens", s)
 	}
 	d.write(dir, "s", d.row("s", dir, d.now))
-	if s, over := d.Over(d.now, dir, 1<<30); !over || s.String() != "3.1M tokens of today's 3M tokens for ~/work" {
+	if s, over := d.Over(d.now, dir, 1<<30); !over || s.String() != "3.1M tokens of today's 3M tokens" {
 		t.Errorf("%v is over: %v", s, over)
 	}
 	d.now = d.now.AddDate(0, 0, 1)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/price"
 )
 
 // read adds to the ledger what is new in the transcripts of a place that were written to on the day, and reports whether there was
@@ -67,8 +68,6 @@ func (w Watch) readFile(l *ledger, f *file, p place, path string, day time.Time,
 
 // add counts an answer, or what a further row of it tells.
 func (w Watch) add(l *ledger, f *file, r claude.Row) {
-	price, priced := w.Prices.Of(r.Model)
-	tokens := func(u claude.Usage) int { return u.Input + u.CacheWrite + u.Output }
 	for i := range f.Last {
 		a := &f.Last[i]
 		if a.ID != r.MessageID {
@@ -76,15 +75,25 @@ func (w Watch) add(l *ledger, f *file, r claude.Row) {
 		}
 		was := a.Usage
 		a.Usage = was.Merge(r.Usage)
-		l.Spent.USD += price.Cost(a.Usage) - price.Cost(was)
-		l.Spent.Tokens += tokens(a.Usage) - tokens(was)
+		l.spend(w.Costs(r.Model, a.Usage), 1)
+		l.spend(w.Costs(r.Model, was), -1)
 		return
 	}
 	f.Last = append(f.Last, answer{r.MessageID, r.Usage})
 	f.Last = f.Last[max(0, len(f.Last)-recent):]
-	l.Spent.USD += price.Cost(r.Usage)
-	l.Spent.Tokens += tokens(r.Usage)
-	if !priced {
+	l.spend(w.Costs(r.Model, r.Usage), 1)
+	if _, priced := w.Prices.Of(r.Model); !priced {
 		l.Unpriced++
 	}
+}
+
+func (l *ledger) spend(a Amount, by int) {
+	l.Spent.USD += price.USD(by) * a.USD
+	l.Spent.Tokens += by * a.Tokens
+}
+
+// Costs is what a request to a model counts in a budget that took u.
+func (w Watch) Costs(model string, u claude.Usage) Amount {
+	p, _ := w.Prices.Of(model)
+	return Amount{p.Cost(u), u.Input + u.CacheWrite + u.Output}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/mattn/go-isatty"
 
@@ -71,6 +72,13 @@ func launchClaude(c call, flags map[string]string) (int, error) {
 	}
 	if !s.Off {
 		l.Store, l.Trouble = lockfile.Open(stateDir())
+	}
+	if w := budgets(s); len(w.Budgets) > 0 {
+		dir, _ := os.Getwd() // where there is none, there is no budget
+		l.Spent = func() (string, bool) {
+			standing, over := w.Over(time.Now(), dir, 1<<40)
+			return standing.UsedUp(), over
+		}
 	}
 	status, err := l.Run()
 	if err != nil {

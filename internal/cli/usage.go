@@ -18,14 +18,24 @@ const maxRows = 12
 
 func usageCommand() command {
 	since := 24 * time.Hour
-	var asJSON bool
+	var asJSON, ahead bool
 	return command{
-		name: "usage", args: "[--since DURATION] [--json]", summary: "requests, tokens and dollars by hour, day, model and session",
+		name: "usage", args: "[--since DURATION|--forecast] [--json]", summary: "requests, tokens and dollars by hour, day, model and session",
 		about: "It reads the transcripts of all projects. Requests that Claude Code does not write down (titles, compactions) are not in it, nor are rejected ones. " +
 			"Dollars are an estimate by the published prices (" + price.Source + ", read " + price.Read + "), or those of [price.\"MODEL\"] in the settings.",
 		example: "afteryou usage --since 1h",
-		options: []option{number(&since, "since", time.Second, "how far back it looks"), jsonToggle(&asJSON)},
-		run:     func(c call) (int, error) { return printUsage(c, since, asJSON) },
+		options: []option{number(&since, "since", time.Second, "how far back it looks"),
+			toggle(&ahead, "forecast", "which limit or budget is reached first, and when, at the pace of the last 10 minutes"), jsonToggle(&asJSON)},
+		run: func(c call) (int, error) {
+			if ahead {
+				s, err := loadSettings()
+				if err != nil {
+					c.say(err)
+				}
+				return forecasts(c, budgets(s), asJSON)
+			}
+			return printUsage(c, since, asJSON)
+		},
 	}
 }
 
