@@ -15,7 +15,6 @@ import (
 	"afteryou/internal/claude"
 	"afteryou/internal/notify"
 	"afteryou/internal/price"
-	"afteryou/internal/usage"
 )
 
 const (
@@ -92,7 +91,7 @@ func (w Watch) Holds(b Budget, dir string) bool { return w.place(b.Dir).has(dir)
 func (w Watch) stands(now time.Time, b Budget, most int64) Standing {
 	p := w.place(b.Dir)
 	l, path := w.load(now, p)
-	if w.read(&l, p, usage.Day(now), most) {
+	if w.read(&l, p, dayOf(now), most) {
 		w.save(path, l)
 	}
 	return Standing{b, l.Spent, l.Unpriced}
@@ -129,7 +128,12 @@ func (w Watch) path(now time.Time, kind string, of ...string) string {
 	for _, part := range of {
 		h.Write([]byte(part + "\x00"))
 	}
-	return filepath.Join(w.Dir, fmt.Sprintf("%d-%s-%016x", usage.Day(now).Unix(), kind, h.Sum64()))
+	return filepath.Join(w.Dir, fmt.Sprintf("%d-%s-%016x", dayOf(now).Unix(), kind, h.Sum64()))
+}
+
+// dayOf is when the day of a time began, by the calendar of its location.
+func dayOf(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
 }
 
 // place is a directory as it is written, and as it is once links are followed.

@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -61,9 +63,10 @@ func rates(s *turn.State, calls []usage.Call, now time.Time) (list []usage.Limit
 		requests[k]++
 	}
 	minutes := lately.Minutes()
-	for id, a := range s.Accounts {
-		for class, l := range a.Classes {
-			name, k, one := a.Name, key{id, class}, *l
+	for _, id := range slices.Sorted(maps.Keys(s.Accounts)) {
+		a := s.Accounts[id]
+		for _, class := range slices.Sorted(maps.Keys(a.Classes)) {
+			name, k, one := a.Name, key{id, class}, *a.Classes[class]
 			if class != "" {
 				name += ", " + class
 			}

@@ -82,17 +82,10 @@ func serve(c call, h *hook.Hook) int {
 		return 0
 	}
 	h.Rules, h.MaxWait, h.Notify, h.Budget = s.Rules, s.MaxWait, s.Notify, budgets(s)
-	if s.NotifyCommand != "" {
-		h.Tell = tells(h.Store)
-	}
+	h.Tell = tells(h.Store, s.NotifyCommand)
 	switch word {
 	case "notify":
-		if s.NotifyCommand == "" {
-			return 0
-		}
-		if err := notify.Run(context.Background(), s.NotifyCommand, c.in, os.Environ()); err != nil && h.Store != nil {
-			h.Store.Log("%v", err)
-		}
+		notifies(c, h, s.NotifyCommand)
 		return 0
 	case "mod", "mod once":
 		if s.Module {
@@ -144,16 +137,29 @@ func servesModule(c call, h *hook.Hook, once bool) {
 	}
 }
 
-// tells hands notes to a process of its own that runs notify_command.
-func tells(store *lockfile.Store) func(notify.Note) {
+// tells hands notes to a process of its own that runs notify_command; nil: there is none.
+func tells(store *lockfile.Store, command string) func(notify.Note) {
+	if command == "" || store == nil {
+		return nil
+	}
 	return func(n notify.Note) {
 		self, err := executable()
 		if err == nil {
 			err = notify.Send(self, n)
 		}
-		if err != nil && store != nil {
+		if err != nil {
 			store.Log("%v", err)
 		}
+	}
+}
+
+// notifies is that process: it runs the command, if there is one, with what it reads.
+func notifies(c call, h *hook.Hook, command string) {
+	if command == "" {
+		return
+	}
+	if err := notify.Run(context.Background(), command, c.in, os.Environ()); err != nil && h.Store != nil {
+		h.Store.Log("%v", err)
 	}
 }
 
