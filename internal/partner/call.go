@@ -136,6 +136,9 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 	c := p.calls[m.ID]
 	switch {
 	case word == "ask" && c == nil:
+		if r, over := p.overBudget(ctx, m); over {
+			return r
+		}
 		c = p.join(m)
 		p.wait(c)
 		return p.hold(ctx, m.ID, c)
@@ -254,7 +257,7 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 	case goes:
 		c.cancel()
 		c.sent, c.alive = c.polled, c.polled
-		return reply{Go: true, Notify: p.news(c.place.Call.Session, c.place.Call.Agent, c.since)}
+		return reply{Go: true, Notify: p.news(c.place.Call.Session, c.place.Call.Agent, c.since, "")}
 	}
 	return reply{Line: text}
 }
