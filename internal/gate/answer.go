@@ -30,6 +30,15 @@ type Answer struct {
 	Once     bool      // it can't be sent again
 }
 
+// mostLost is how often a call is sent again whose connection was lost; who asked does so itself then.
+const mostLost = 2
+
+// Lost returns after how long a call may be sent again whose connection was lost for the nth time before anything was answered:
+// Claude Code and the SDKs wait as long. It may not where that was too often.
+func Lost(n int) (wait time.Duration, again bool) {
+	return 500 * time.Millisecond << (n - 1), n <= mostLost
+}
+
 // Judge tells all what an answer says of limits, and returns what becomes of the call. Of one that is not sent again at once
 // [Place.Death] says why.
 func (p *Place) Judge(a Answer) Verdict {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -54,7 +55,8 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 	}
 	upstream = cmp.Or(upstream, claude.APIURL)
 	g, err := gateway.Start(gateway.Config{
-		Upstream: upstream, Store: l.Store, Rules: l.Rules, Print: claude.Sort(l.Args) == claude.Print, Pool: l.Pool, Hold: held(getenv("API_TIMEOUT_MS")), Getenv: getenv,
+		Upstream: upstream, Store: l.Store, Rules: l.Rules, Print: claude.Sort(l.Args) == claude.Print,
+		Pool: func(*http.Request) (string, string) { return l.Pool() }, Hold: held(getenv("API_TIMEOUT_MS")), Getenv: getenv,
 	})
 	if err != nil {
 		if on {

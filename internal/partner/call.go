@@ -24,8 +24,6 @@ const (
 	renew = 30 * time.Second
 	// endless is after how long an answer is taken to be over of whose end nobody told.
 	endless = time.Hour
-	// mostLost is how often a request is sent again whose connection was lost; Claude Code does it itself then.
-	mostLost = 2
 	// margin is the share of Claude Code's own patience that a call may wait: it counts from when it was made.
 	margin = 0.9
 )
@@ -284,13 +282,15 @@ func (p *partner) answered(c *call, m message) gate.Verdict {
 
 // lost is for a request whose connection was lost before anything was answered.
 func (p *partner) lost(c *call, m message) gate.Verdict {
-	if c.lost++; c.lost > mostLost || c.turnless {
+	c.lost++
+	wait, again := gate.Lost(c.lost)
+	if !again || c.turnless {
 		p.drop(m.ID)
 		return gate.Pass
 	}
 	c.place.Leave()
 	c.place = p.gate.Join(c.asks)
-	c.notUntil = time.Now().Add(500 * time.Millisecond << (c.lost - 1)) // as Claude Code does
+	c.notUntil = time.Now().Add(wait)
 	p.wait(c)
 	return gate.Again
 }
