@@ -38,9 +38,11 @@ import (
 // Config says what a gateway stands in front of.
 type Config struct {
 	Upstream string // base URL
-	Store    *lockfile.Store
-	Rules    turn.Rules
-	Print    bool // nobody sits before the session (-p)
+	// To returns the base URL that requests to a path go to, where that is not Upstream's; nil or "": it is.
+	To    func(path string) string
+	Store *lockfile.Store
+	Rules turn.Rules
+	Print bool // nobody sits before the session (-p)
 	// Pool names the limit that a call counts to: a name to show, and the secret that its id is made from. It is asked by
 	// several goroutines at once.
 	Pool func(*http.Request) (name, secret string)
@@ -49,6 +51,8 @@ type Config struct {
 	Hold time.Duration
 	// Getenv names certificates and proxies.
 	Getenv func(string) string
+	// Called, if there is one, is told of each call to the model. It must return soon.
+	Called func()
 }
 
 // A Gateway is a running proxy. Whoever starts it closes it.
@@ -57,6 +61,7 @@ type Gateway struct {
 	host     string
 	secret   string
 	upstream *url.URL
+	to       func(path string) string
 	http     *http.Server
 	base     *http.Transport
 	bodies   *bodies
@@ -78,7 +83,7 @@ func Start(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the gateway: %w", err)
 	}
-	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, base: base,
+	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, to: c.To, base: base,
 		bodies: &bodies{dir: c.Store.Dir()},
 		accounts: &accounts{config: gate.Config{Name: "gateway", Store: c.Store, Rules: c.Rules, Print: c.Print}, pool: c.Pool,
 			all: make(map[[sha256.Size]byte]*gate.Gate)}}
@@ -86,7 +91,7 @@ func Start(c Config) (*Gateway, error) {
 	silent := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:       g.rewrite,
-		Transport:     &turns{base: base, accounts: g.accounts, bodies: g.bodies, hold: c.Hold},
+		Transport:     &turns{base: base, accounts: g.accounts, bodies: g.bodies, hold: c.Hold, called: c.Called},
 		FlushInterval: -1,
 		ErrorLog:      silent,
 		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { g.broken(r, err) },
@@ -131,6 +136,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 	rest := strings.TrimPrefix(r.In.URL.EscapedPath(), "/"+g.secret)
 	u := *g.upstream
+	if g.to != nil {
+		if to, err := url.Parse(g.to(rest)); err == nil && to.Host != "" {
+			u = *to
+		}
+	}
 	u.RawPath = strings.TrimSuffix(u.EscapedPath(), "/") + rest
 	u.Path, _ = url.PathUnescape(u.RawPath) // both parts were escaped properly when they were parsed
 	u.RawQuery = r.In.URL.RawQuery

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -29,16 +30,21 @@ type turns struct {
 	accounts *accounts
 	bodies   *bodies
 	hold     time.Duration
+	called   func()
 }
 
 // RoundTrip sends the request, once or until it is no longer rejected for a rate limit.
 func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !calls(r) {
+	model, is := calls(r)
+	if !is {
 		resp, err := t.base.RoundTrip(r)
 		if err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
 			resp.Body = &passing{resp.Body, r.Context()}
 		}
 		return resp, err
+	}
+	if t.called != nil {
+		t.called()
 	}
 	deadline := time.Now().Add(t.patience(r.Header))
 	g := t.accounts.of(r)
@@ -50,7 +56,7 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	var class string
-	guard.Run(func() { class = limit.Class(modelOf(request.kept())) }, g.Log)
+	guard.Run(func() { class = limit.Class(cmp.Or(model, modelOf(request.kept()))) }, g.Log)
 	c := turn.Call{Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id"), Class: class}}
 	p := g.Join(c)
 	resp, err := t.send(r, p, request, deadline)
