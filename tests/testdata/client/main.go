@@ -23,7 +23,7 @@ func main() {
 	client := anthropic.NewClient() // by the environment
 	for range n {
 		answer, err := client.Messages.New(context.Background(), anthropic.MessageNewParams{
-			Model: "claude-sonnet-4-5", MaxTokens: 16,
+			Model: "claude-opus-5-5", MaxTokens: 16,
 			Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("hello"))},
 		})
 		if err != nil {
