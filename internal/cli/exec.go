@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/mattn/go-isatty"
 
@@ -61,6 +63,12 @@ func execute(c call, env environment, flags map[string]string) (int, error) {
 	if env.print {
 		return env.set(c, e)
 	}
+	if s.Hints && !screen {
+		h := hint{say: func() {
+			c.note("more than %d calls in a minute, and nobody waits for them at a terminal: afteryou batch makes them at half the price (hints = \"off\" leaves this out)", manyCalls)
+		}}
+		e.Called = func() { h.called(time.Now()) }
+	}
 	return run(c, e, s, flags)
 }
 
@@ -89,4 +97,30 @@ func run(c call, e launch.Exec, s config.Settings, flags map[string]string) (int
 	}
 	status.Die()
 	return status.ExitCode(), nil
+}
+
+// manyCalls is how many calls in a minute make a workload that is worth a batch.
+const manyCalls = 50
+
+// hint says something once, when there were more calls than that.
+type hint struct {
+	say func()
+
+	mu    sync.Mutex
+	calls []time.Time // the last ones; once it was said, none
+	said  bool
+}
+
+// called notes a call at a time.
+func (h *hint) called(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.said {
+		return
+	}
+	h.calls = append(h.calls, now)
+	if h.calls = h.calls[max(0, len(h.calls)-manyCalls-1):]; len(h.calls) > manyCalls && now.Sub(h.calls[0]) < time.Minute {
+		h.said, h.calls = true, nil
+		h.say()
+	}
 }

@@ -16,6 +16,7 @@ const (
 	Pass  Verdict = "pass"  // the answer is for Claude Code
 	Again Verdict = "again" // it was rejected, and is to be sent again when its turn comes
 	Later Verdict = "later" // it was rejected for longer than Claude Code waits for an answer
+	Never Verdict = "never" // it was rejected, and always will be: [Place.TooLarge] says why
 )
 
 // Answer is how a call was answered.
@@ -58,7 +59,18 @@ func (p *Place) Judge(a Answer) Verdict {
 	if err != nil {
 		return Pass
 	}
-	guard.Run(func() { waits = lifts(&l, data, now) }, p.gate.Log)
+	large := false
+	guard.Run(func() {
+		waits = lifts(&l, data, now)
+		if large = waits && a.Status == 429; large {
+			p.TooLarge, large = p.tooLarge(headers, data)
+		}
+	}, p.gate.Log)
+	if large {
+		p.Death = turn.Death{At: now, Limit: ratelimit.Tokens.String()}
+		p.died(a.Sent, headers)
+		return Never
+	}
 	if soon := now.Add(l.RetryIn).Before(a.Deadline); waits && soon && !a.Once {
 		p.rejected(turn.Rejection{In: l.RetryIn, Limit: a.Status == 429, Headers: headers}, a.Sent)
 		return Again

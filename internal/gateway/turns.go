@@ -57,7 +57,7 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var class string
 	guard.Run(func() { class = limit.Class(cmp.Or(model, modelOf(request.kept()))) }, g.Log)
-	c := turn.Call{Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id"), Class: class}}
+	c := turn.Call{Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id"), Class: class}, Fresh: fresh(request.data)}
 	p := g.Join(c)
 	resp, err := t.send(r, p, request, deadline)
 	for lost := 1; err != nil && t.again(r, request, lost, err); lost++ {
@@ -71,7 +71,7 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Body = &answer{passing: passing{resp.Body, r.Context()}, place: p, over: request.drop, usage: newUsage(resp.Header), log: g.Log,
-		ok: resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests}
+		ok: resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests && p.TooLarge == (gate.TooLarge{})}
 	return resp, nil
 }
 
@@ -125,10 +125,14 @@ func (t *turns) send(r *http.Request, p *gate.Place, request *body, deadline tim
 		// The body that Judge may ask for is read as far as it came, and put back.
 		verdict := p.Judge(gate.Answer{Status: resp.StatusCode, Header: resp.Header.Get, Body: func() ([]byte, error) { return slurp(resp) },
 			Sent: sent.or(time.Now()), Deadline: deadline, Once: turnless || request.once()})
-		if verdict != gate.Again {
+		switch verdict {
+		case gate.Again:
+			held = resp
+		case gate.Never:
+			return refusal(resp, p.TooLarge), nil
+		default:
 			return resp, nil
 		}
-		held = resp
 	}
 }
 
