@@ -90,6 +90,7 @@ func TestRealClientsTakeTurns(t *testing.T) {
 	wg.Wait()
 	m.untold()
 	m.counts()
+	m.status() // wants one account
 	t.Logf("%d answers, %d rejections", len(m.api.Answers()), len(m.api.Rejections()))
 	if n := len(m.api.Answers()); n != 12 {
 		t.Errorf("%d answers, want 12", n)

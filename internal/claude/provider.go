@@ -102,17 +102,21 @@ func (p Provider) Of(getenv, header func(string) string, path string) func(strin
 	token, _ := strings.CutPrefix(header("Authorization"), "Bearer ")
 	switch p.Switch {
 	case "":
-		if key+token != "" {
-			is["ANTHROPIC_API_KEY"], is["ANTHROPIC_AUTH_TOKEN"], is["CLAUDE_CODE_OAUTH_TOKEN"] = key, "", ""
-			name := "ANTHROPIC_AUTH_TOKEN"
-			if strings.HasPrefix(token, "sk-ant-oat") && token != getenv(name) {
-				name = "CLAUDE_CODE_OAUTH_TOKEN"
-			}
-			// Claude Code renews the token of its login: the login's directory names the account (see PoolKey).
-			login := name == "CLAUDE_CODE_OAUTH_TOKEN" && Account(getenv) == "" && header("X-Claude-Code-Session-Id") != ""
-			if !login {
-				is[name], is[AccountEnv] = token, ""
-			}
+		if key+token == "" {
+			break
+		}
+		for _, name := range []string{"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", AccountEnv} {
+			is[name] = ""
+		}
+		is["ANTHROPIC_API_KEY"] = key
+		switch login := Account(getenv) == "" && header("X-Claude-Code-Session-Id") != ""; {
+		case token == "":
+		case token == getenv("ANTHROPIC_API_KEY") || strings.HasPrefix(token, "sk-ant-api"): // of the SDK for TypeScript (1.14)
+			is["ANTHROPIC_API_KEY"] = token
+		case token == getenv("ANTHROPIC_AUTH_TOKEN") || !strings.HasPrefix(token, "sk-ant-oat"):
+			is["ANTHROPIC_AUTH_TOKEN"] = token
+		case !login: // whose token Claude Code renews: the login's directory names the account (see PoolKey)
+			is["CLAUDE_CODE_OAUTH_TOKEN"] = token
 		}
 	case "CLAUDE_CODE_USE_FOUNDRY":
 		is[foundryKey] = cmp.Or(header("Api-Key"), key, getenv(foundryKey))

@@ -51,6 +51,7 @@ type message struct {
 	Model    string  `json:"model"`
 	Kind     string  `json:"kind"`     // "": of a turn; else a side request
 	Size     float64 `json:"size"`     // of its body, in bytes
+	Fresh    float64 `json:"fresh"`    // of its last message, which no cache has; 0: not known
 	Most     float64 `json:"most"`     // how many tokens it may be answered at most
 	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
 	Cloud    bool    `json:"cloud"`    // it goes to a cloud, where no 429 says when to come again
@@ -135,7 +136,7 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 	case word == "ask":
 		return p.hold(ctx, m.ID, c)
 	case word == "answer" && c != nil:
-		return reply{Verdict: p.answered(c, m)}
+		return p.told(c, m)
 	case word == "mark" && c != nil:
 		c.place.Marked()
 	case word == "dead" && c != nil:
@@ -180,7 +181,7 @@ func (p *partner) join(m message) *call {
 		wait = min(wait, patience)
 	}
 	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait),
-		asks: turn.Call{Key: k, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}}}
+		asks: turn.Call{Key: k, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}, Fresh: m.Fresh / 4}}
 	first := c.asks
 	first.Event = fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID) // a process for one word joins by it
 	c.place = p.gate.Join(first)
@@ -250,6 +251,15 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 		return reply{Go: true, Notify: p.news(c.place.Call.Session, c.place.Call.Agent, c.since)}
 	}
 	return reply{Line: text}
+}
+
+// told is answered, with what the person is told of a request that never fits.
+func (p *partner) told(c *call, m message) reply {
+	verdict := p.answered(c, m)
+	if verdict == gate.Never {
+		return reply{Verdict: verdict, Notify: c.place.TooLarge.Error()}
+	}
+	return reply{Verdict: verdict}
 }
 
 // answered tells how the request was answered, and says what becomes of it.
