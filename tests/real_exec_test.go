@@ -64,12 +64,6 @@ func (m *machine) exec(s realclaude.Session, through bool, line ...string) strin
 	return string(out)
 }
 
-// direct is the session's Claude Code as it is, without run.
-func plainClaude(m *machine, s realclaude.Session) realclaude.Session {
-	s = m.direct(s)
-	return s
-}
-
 // Each client beside the others and a session of Claude Code, all on one small limit: nobody learns of a rejection, and each has one
 // turn for a call.
 func TestRealClientsTakeTurns(t *testing.T) {
@@ -104,5 +98,44 @@ func clientsToo(then fakeapi.AnswerFunc) fakeapi.AnswerFunc {
 			return fakeapi.Say("done")
 		}
 		return then(r)
+	}
+}
+
+// Programs on the Agent SDK, whose sessions use a tool, call one after the other where that is the rule: through exec, by the module
+// that install put up, and where there are both. A call has one turn.
+func TestRealAgentSDKTakesTurns(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ install, exec bool }{"exec": {exec: true}, "the module": {install: true}, "both": {true, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, fakeapi.Config{Answer: fakeapi.Slow(200*time.Millisecond, toolOnce())}, withModule, "AFTERYOU_TURNS=strict")
+			sdk, err := realclaude.InstallSDK(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			script := filepath.Join(m.dir, "host.mjs")
+			write(t, script, fmt.Sprintf(`import { query } from %q
+const options = { permissionMode: 'bypassPermissions', allowDangerouslySkipPermissions: true }
+for await (const m of query({ prompt: 'hello', options })) if (m.type === 'result') console.log(m.result)
+`, sdk))
+			var wg sync.WaitGroup
+			for i := range 2 {
+				s := m.session(fmt.Sprint("program", i))
+				if c.install {
+					m.program(s, "install", "hooks", "--yes")
+				}
+				wg.Go(func() {
+					if out := m.exec(s, c.exec, "node", script); out != "done\n" {
+						t.Errorf("it prints %q", out)
+					}
+					ranOnce(t, filepath.Join(s.Dir, "proof"))
+				})
+			}
+			wg.Wait()
+			if log := m.api.Log(); len(log) != 4 || len(fakeapi.Overlapping(log)) > 0 {
+				t.Errorf("%d calls, want 4 and none beside another: %+v", len(log), log)
+			}
+			m.counts()
+		})
 	}
 }

@@ -1,6 +1,10 @@
 package tests
 
 import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -39,8 +43,13 @@ func TestRealPromptThatNeverFits(t *testing.T) {
 			var wg sync.WaitGroup
 			other := m.session("beside")
 			wg.Go(func() { m.print(other) })
-			r, err := realclaude.Print(t.Context(), m.session("huge"), prompt)
+			ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+			defer cancel()
+			r, err := realclaude.Print(ctx, m.session("huge"), prompt)
 			wg.Wait()
+			for _, q := range m.api.Log() {
+				t.Logf("%v %d %v %v", q.Arrived.Format("05.000"), q.Status, q.Kind, q.Session[:8])
+			}
 			t.Logf("%d after %v: %s%s", r.Code, r.Elapsed, r.Stdout, r.Stderr)
 			if err != nil || r.Code != 1 {
 				t.Errorf("%d, %v", r.Code, err)
@@ -51,4 +60,41 @@ func TestRealPromptThatNeverFits(t *testing.T) {
 			m.free()
 		})
 	}
+}
+
+// Clients are told so as well, once, by an error that they do not try again: a line that tells the numbers.
+func TestRealClientsOfAPromptThatNeverFits(t *testing.T) {
+	t.Parallel()
+	const limit = 2_000
+	m := newMachine(t, narrow(limit, clientsToo(fakeapi.Agentic(1))), withModule)
+	sdk, err := realclaude.InstallClient(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(m.dir, "large.mjs")
+	write(t, script, fmt.Sprintf(`import Anthropic from %q
+const content = %q + ' word another'.repeat(%d)
+for (const ask of [content, 'hello']) {
+  const begun = Date.now()
+  try {
+    const answer = await new Anthropic().messages.create({ model: 'claude-opus-5-5', max_tokens: 16, messages: [{ role: 'user', content: ask }] })
+    console.log(answer.content[0].text)
+  } catch (x) { console.log(x.status, x.error.error.message); console.error(`+"`${Date.now() - begun} ms`"+`) }
+}
+`, sdk, huge, 2*limit*4/13+1))
+	s := m.session("program")
+	cmd := exec.CommandContext(t.Context(), afteryou, "exec", "--", "node", script)
+	cmd.Env, cmd.Dir = s.Env, s.Dir
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	t.Logf("%s%s", out, errs.String())
+	told, rest, _ := strings.Cut(string(out), "\n")
+	if !strings.HasPrefix(told, "413 This prompt has about ") || !strings.Contains(told, "the rate limit is 2000 a minute") || rest != "done\n" || err != nil {
+		t.Errorf("it prints %q, %v", out, err)
+	}
+	if log := m.api.Log(); len(log) != 2 {
+		t.Errorf("%d requests, want one for each prompt: %+v", len(log), log)
+	}
+	m.free()
 }

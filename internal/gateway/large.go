@@ -18,17 +18,13 @@ const (
 )
 
 // fresh estimates how many tokens of input a request has that come from no cache: of one that uses the cache those of its last
-// message. 0: that can't be told, as of pictures.
+// messages. 0: that can't be told, as of pictures.
 func fresh(body []byte) float64 {
 	if len(body) < leastFresh || bytes.Contains(body, []byte(`"base64"`)) {
 		return 0
 	}
 	if bytes.Contains(body, []byte(`"cache_control"`)) {
-		var b struct{ Messages []json.RawMessage }
-		if json.Unmarshal(body, &b) != nil || len(b.Messages) == 0 {
-			return 0
-		}
-		body = b.Messages[len(b.Messages)-1]
+		body = news(body)
 	}
 	n := 0
 	for i, c := range body { // what repeats takes few tokens
@@ -37,6 +33,26 @@ func fresh(body []byte) float64 {
 		}
 	}
 	return float64(n) / perToken
+}
+
+// news is what a request adds to a conversation: the messages since the last answer.
+func news(body []byte) []byte {
+	var b struct{ Messages []json.RawMessage }
+	if json.Unmarshal(body, &b) != nil {
+		return nil
+	}
+	from := 0
+	for i, m := range b.Messages {
+		var one struct{ Role string }
+		if json.Unmarshal(m, &one); one.Role == "assistant" {
+			from = i + 1
+		}
+	}
+	var text []byte
+	for _, m := range b.Messages[from:] {
+		text = append(text, m...)
+	}
+	return text
 }
 
 // refusal is the answer to a call that never fits, in place of one that has the client try it again and again: the API's own word

@@ -45,7 +45,8 @@ func TestAPromptThatNeverFits(t *testing.T) {
 	}{
 		"twice the limit, which is known":    {body: body(words(20000)), known: true, never: true},
 		"twice the limit":                    {body: body(words(20000)), never: true},
-		"as much, of which most is cached":   {body: `{"messages":[{"role":"user","content":[{"type":"text","text":"` + words(20000) + `","cache_control":{"type":"ephemeral"}}]},{"role":"user","content":"go on"}]}`},
+		"as much, of which most is cached":   {body: `{"messages":[{"role":"user","content":[{"type":"text","text":"` + words(20000) + `","cache_control":{"type":"ephemeral"}}]},{"role":"assistant","content":"ok"},{"role":"user","content":"go on"}]}`},
+		"as much, of which it is to be":      {body: `{"cache_control":{"type":"ephemeral"},"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"ok"},{"role":"user","content":"` + words(20000) + `"},{"role":"system","content":"x"}]}`, never: true},
 		"a picture":                          {body: `{"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","data":"` + strings.Repeat("abc", 40000) + `"}}]}]}`},
 		"more than the limit, not certainly": {body: body(words(12000)), never: true}, // the server says that nothing else took of it
 	} {

@@ -10,6 +10,7 @@ import (
 	"afteryou/hook"
 	"afteryou/internal/claude"
 	"afteryou/internal/gateway"
+	"afteryou/internal/guard"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 	"afteryou/wrapper"
@@ -90,12 +91,14 @@ func (e Exec) Run(path string, args []string, in, out, errs *os.File) (wrapper.S
 	if e.Store == nil {
 		return wrapper.Status{}, wrapper.Exec(cmd)
 	}
-	gateways, env := e.Open()
+	var gateways Gateways
+	guard.Run(func() { gateways, cmd.Env = e.Open() }, func(text string) {
+		e.Warn(fmt.Errorf("starting the gateway: %s\nhint: its calls take no turns", text))
+	})
 	if len(gateways) == 0 {
 		return wrapper.Status{}, wrapper.Exec(cmd)
 	}
 	defer gateways.Close()
-	cmd.Env = env
 	return wrapper.Child(cmd, in, out, errs)
 }
 

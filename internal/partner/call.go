@@ -51,7 +51,7 @@ type message struct {
 	Model    string  `json:"model"`
 	Kind     string  `json:"kind"`     // "": of a turn; else a side request
 	Size     float64 `json:"size"`     // of its body, in bytes
-	Fresh    float64 `json:"fresh"`    // of its last message, which no cache has; 0: not known
+	Fresh    float64 `json:"fresh"`    // of its messages since the last answer, which no cache has; 0: not known
 	Most     float64 `json:"most"`     // how many tokens it may be answered at most
 	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
 	Cloud    bool    `json:"cloud"`    // it goes to a cloud, where no 429 says when to come again

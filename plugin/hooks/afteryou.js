@@ -232,9 +232,9 @@ export const register = (on) => {
   }).catch(($, e, next) => next(e))
 }
 
-// fresh is the length of what no cache has of a request: its last message, where that is all text.
+// fresh is the length of what no cache has of a request: the messages since the last answer, where all is text.
 function fresh({ messages = [] }, body) {
-  return body.includes('"base64"') ? 0 : JSON.stringify(messages.at(-1) ?? '').length
+  return body.includes('"base64"') ? 0 : JSON.stringify(messages.slice(messages.findLastIndex((m) => m.role === 'assistant') + 1)).length
 }
 
 // never tells the person that a request never fits.
