@@ -62,8 +62,8 @@ func (p *Place) Judge(a Answer) Verdict {
 	large := false
 	guard.Run(func() {
 		waits = lifts(&l, data, now)
-		if large = waits && a.Status == 429; large {
-			p.TooLarge, large = p.tooLarge(headers, data)
+		if why, is := p.tooLarge(headers, data); is && waits && a.Status == 429 {
+			p.TooLarge, large = why, true
 		}
 	}, p.gate.Log)
 	if large {

@@ -55,9 +55,10 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	var class string
-	guard.Run(func() { class = limit.Class(cmp.Or(model, modelOf(request.kept()))) }, g.Log)
-	c := turn.Call{Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id"), Class: class}, Fresh: fresh(request.data)}
+	c := turn.Call{Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id")}}
+	guard.Run(func() {
+		c.Class, c.Fresh = limit.Class(cmp.Or(model, modelOf(request.kept()))), fresh(request.data)
+	}, g.Log)
 	p := g.Join(c)
 	resp, err := t.send(r, p, request, deadline)
 	for lost := 1; err != nil && t.again(r, request, lost, err); lost++ {
