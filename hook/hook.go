@@ -144,7 +144,7 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 		return h.Trouble
 	}
 	w := waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}
-	_, behind := gateway(h.Getenv)
+	behind := Gated(h.Getenv)
 	switch inside := module(h.Getenv); {
 	case inside && !behind && e.Name == "StopFailure":
 		return w.died(ctx)

@@ -36,6 +36,7 @@ type Settings struct {
 	Resume  bool          // sessions are made to go on
 	Probe   bool          // the API may be asked how long a limit lasts
 	Notify  bool          // the person is told that a session goes on after a long wait
+	Hints   bool          // exec says what is done more cheaply otherwise
 	Off     bool          // Claude Code runs as without afteryou
 
 	NotifyCommand string // is told the news too

@@ -58,8 +58,8 @@ const maxDepth = 3
 // if that was not possible.
 func (l Launch) Run() (wrapper.Status, error) {
 	depth, nested := l.depth()
-	if !nested { // a Claude Code above may have a gateway, which is for its own calls
-		l = l.direct()
+	if !nested { // a launcher above may have a gateway, which is for its own calls
+		l.Env = l.Env.direct()
 	}
 	if depth > maxDepth {
 		return wrapper.Status{}, fmt.Errorf("starting Claude Code led back to afteryou %d times\nhint: set AFTERYOU_CLAUDE to the real claude", depth-1)

@@ -24,8 +24,6 @@ const (
 	renew = 30 * time.Second
 	// endless is after how long an answer is taken to be over of whose end nobody told.
 	endless = time.Hour
-	// mostLost is how often a request is sent again whose connection was lost; Claude Code does it itself then.
-	mostLost = 2
 	// margin is the share of Claude Code's own patience that a call may wait: it counts from when it was made.
 	margin = 0.9
 )
@@ -53,6 +51,7 @@ type message struct {
 	Model    string  `json:"model"`
 	Kind     string  `json:"kind"`     // "": of a turn; else a side request
 	Size     float64 `json:"size"`     // of its body, in bytes
+	Fresh    float64 `json:"fresh"`    // of its messages since the last answer, which no cache has; 0: not known
 	Most     float64 `json:"most"`     // how many tokens it may be answered at most
 	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
 	Cloud    bool    `json:"cloud"`    // it goes to a cloud, where no 429 says when to come again
@@ -145,7 +144,7 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 	case word == "ask":
 		return p.hold(ctx, m.ID, c)
 	case word == "answer" && c != nil:
-		return reply{Verdict: p.answered(c, m)}
+		return p.told(c, m)
 	case word == "mark" && c != nil:
 		c.place.Marked()
 	case word == "dead" && c != nil:
@@ -190,7 +189,7 @@ func (p *partner) join(m message) *call {
 		wait = min(wait, patience)
 	}
 	c := &call{side: m.Kind != "", unsure: m.Early, since: time.Now(), deadline: time.Now().Add(wait),
-		asks: turn.Call{Key: k, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}}}
+		asks: turn.Call{Key: k, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}, Fresh: m.Fresh / 4}}
 	first := c.asks
 	first.Event = fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID) // a process for one word joins by it
 	c.place = p.gate.Join(first)
@@ -262,6 +261,15 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 	return reply{Line: text}
 }
 
+// told is answered, with what the person is told of a request that never fits.
+func (p *partner) told(c *call, m message) reply {
+	verdict := p.answered(c, m)
+	if verdict == gate.Never {
+		return reply{Verdict: verdict, Notify: c.place.TooLarge.Error()}
+	}
+	return reply{Verdict: verdict}
+}
+
 // answered tells how the request was answered, and says what becomes of it.
 func (p *partner) answered(c *call, m message) gate.Verdict {
 	c.unsure = false
@@ -293,13 +301,15 @@ func (p *partner) answered(c *call, m message) gate.Verdict {
 
 // lost is for a request whose connection was lost before anything was answered.
 func (p *partner) lost(c *call, m message) gate.Verdict {
-	if c.lost++; c.lost > mostLost || c.turnless {
+	c.lost++
+	wait, again := gate.Lost(c.lost)
+	if !again || c.turnless {
 		p.drop(m.ID)
 		return gate.Pass
 	}
 	c.place.Leave()
 	c.place = p.gate.Join(c.asks)
-	c.notUntil = time.Now().Add(500 * time.Millisecond << (c.lost - 1)) // as Claude Code does
+	c.notUntil = time.Now().Add(wait)
 	p.wait(c)
 	return gate.Again
 }
