@@ -25,7 +25,7 @@ type command struct {
 // commands are all there are, in the order in which they are told. None of them knows the list but by its call.
 func commands() []command {
 	return []command{
-		runCommand(), statusCommand(), limitsCommand(), statuslineCommand(), usageCommand(), logCommand(),
+		runCommand(), execCommand(), statusCommand(), limitsCommand(), statuslineCommand(), usageCommand(), logCommand(),
 		installCommand(), uninstallCommand(), doctorCommand(), configCommand(), demoCommand(), hookCommand(),
 		completionCommand(), manCommand(),
 	}

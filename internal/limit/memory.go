@@ -96,7 +96,7 @@ func (p *Pace) wake(at time.Time) {
 		p.Top = mostMirrored
 		p.Left(min(p.Top, m.Deep))
 	}
-	if p.tells() && p.Top > 1 { // what a bucket with room gains it keeps: this once makes up for calls that come sooner than others
+	if p.Faded && p.tells() && p.Top > 1 { // what a bucket with room gains it keeps: this once makes up for calls that come sooner than others
 		p.Give(-p.Rate * onTheWay.Seconds())
 	}
 }
@@ -135,7 +135,7 @@ func (p *Pace) sleep() {
 		p.Rate = max(slowest, p.Rate*fadeTo)
 	}
 	p.Faded, p.Hot, p.Grown, p.Peak = true, false, recalled, 0
-	p.Empty, p.Proof.From = nil, Moment{}
+	p.Empty, p.Proof.Seen = nil, nil
 	p.Memory = Memory{Told: p.Memory.Told, Bore: p.Memory.Bore}
 }
 
@@ -190,6 +190,8 @@ func (p *Pace) recants(now, sent time.Time, d float64, before int) bool {
 		p.Rate, p.Memory.Keep, p.Memory.Woke = m.Was, now.Add(keepFresh), Moment{}
 	case (p.Faded || !m.Keep.IsZero()) && sent.Sub(m.Woke.At) < idle:
 		p.disproved(now, sent, d, float64(before-m.Woke.Sent))
+		p.fell(sent, before)
+		p.Memory.Woke = Moment{} // what is proved from here on does not begin with a full bucket
 	default:
 		return false
 	}

@@ -17,8 +17,8 @@ const (
 	fullDay = 86400.
 )
 
-// again lets the earlier run happen, and leaves its state as it is when the pause is over.
-func (s *sim) again(sc scenario, seed uint64) {
+// recall lets the earlier run happen, and leaves its state as it is when the pause is over.
+func (s *sim) recall(sc scenario, seed uint64) {
 	pause := sc.before.pause
 	if sc.before.calls > 0 {
 		sc.calls = sc.before.calls
