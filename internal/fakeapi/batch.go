@@ -23,7 +23,7 @@ type Batches struct {
 	// Result returns what becomes of a request: "succeeded", "expired", or the type of an error such as
 	// "overloaded_error". Nil: it succeeds.
 	Result func(BatchRequest) string
-	// Polls is how often a batch is in progress when it is asked for, before it has ended.
+	// Polls is how often a batch is in progress when it is asked for or listed, before it has ended.
 	Polls int
 	// Fault is asked twice for each call: when it arrived and nothing is done yet, and when it is done and nobody knows.
 	Fault func(BatchCall) Fault
@@ -290,7 +290,7 @@ func (s *Server) listBatches(_ http.ResponseWriter, hr *http.Request, _ string) 
 		case len(page.Data) == limit:
 			page.HasMore = true
 		default:
-			page.Data = append(page.Data, s.shown(b))
+			page.Data = append(page.Data, s.shown(b.polled(s.batches.Polls)))
 			if page.LastID = &b.ID; page.FirstID == nil {
 				page.FirstID = &b.ID
 			}
@@ -308,6 +308,14 @@ func (s *Server) batch(id string) *Batch {
 	return nil
 }
 
+// polled is a batch that is asked for once more.
+func (b *Batch) polled(most int) *Batch {
+	if b.polls++; b.ended.IsZero() && (b.polls > most || b.Canceled) {
+		b.ended = time.Now()
+	}
+	return b
+}
+
 func (s *Server) retrieveBatch(_ http.ResponseWriter, _ *http.Request, id string) answered {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -315,10 +323,7 @@ func (s *Server) retrieveBatch(_ http.ResponseWriter, _ *http.Request, id string
 	if b == nil {
 		return refuse(http.StatusNotFound, "", 0)
 	}
-	if b.polls++; b.ended.IsZero() && (b.polls > s.batches.Polls || b.Canceled) {
-		b.ended = time.Now()
-	}
-	return answerJSON(s.shown(b))
+	return answerJSON(s.shown(b.polled(s.batches.Polls)))
 }
 
 func (s *Server) cancelBatch(_ http.ResponseWriter, _ *http.Request, id string) answered {
