@@ -60,6 +60,24 @@ func (b *batcher) run(args ...string) (out, errs string, code int) {
 	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
 }
 
+// listedBatch is what list --json prints of a run.
+type listedBatch struct {
+	ID                string
+	Requests, Fetched int
+	Running, Canceled bool
+}
+
+// listed is the one run that is not finished.
+func (b *batcher) listed() listedBatch {
+	b.Helper()
+	var list []listedBatch
+	out, errs, code := b.run("list", "--json")
+	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || len(list) != 1 || list[0].Requests != 3 {
+		b.Fatalf("list: exit %d, %v, %s%s", code, err, out, errs)
+	}
+	return list[0]
+}
+
 const threePrompts = `{"custom_id":"one","params":{"model":"claude-haiku-5-5","max_tokens":10,"messages":[{"role":"user","content":"first"}]}}
 {"custom_id":"two","model":"claude-haiku-5-5","max_tokens":10,"messages":[{"role":"user","content":"second"}]}
 {"prompt":"third"}
@@ -176,37 +194,29 @@ func TestBatchStory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var list []struct {
-		ID                string
-		Requests, Fetched int
-		Running, Canceled bool
+	one := b.listed()
+	if !one.Running {
+		t.Errorf("list: %+v, want it to run", one)
 	}
-	listed := func() {
-		t.Helper()
-		out, errs, code := b.run("list", "--json")
-		if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || len(list) != 1 || list[0].Requests != 3 {
-			t.Fatalf("list: exit %d, %v, %s%s", code, err, out, errs)
-		}
-	}
-	if listed(); !list[0].Running {
-		t.Errorf("list: %+v, want it to run", list)
-	}
-	if _, errs, code := b.run("resume", list[0].ID); code != 1 || !strings.Contains(errs, "is being run: another process has it") {
+	if _, errs, code := b.run("resume", one.ID); code != 1 || !strings.Contains(errs, "is being run: another process has it") {
 		t.Errorf("resumed while it runs: exit %d, %s", code, errs)
+	}
+	if _, errs, code := b.run("run", "prompts.jsonl", "--yes", "--model=m", "--max-tokens=5"); code != 1 || !strings.Contains(errs, "nothing was sent: batch "+one.ID+" has the same requests, and is not finished\nhint: ") {
+		t.Errorf("run again: exit %d, %s", code, errs)
 	}
 	cmd.Process.Signal(syscall.SIGINT)
 	rest, _ := io.ReadAll(said) // until it ends
 	cmd.Wait()                  // its code is asked below
-	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.HasSuffix(string(rest), "afteryou: interrupted; what was submitted goes on at the API\nhint: afteryou batch resume "+list[0].ID+" prints all results, from the first on\n") {
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.HasSuffix(string(rest), "afteryou: interrupted; what was submitted goes on at the API\nhint: afteryou batch resume "+one.ID+" prints all results, from the first on\n") {
 		t.Errorf("interrupted: exit %d, %s", code, rest)
 	}
-	if listed(); list[0].Running || list[0].Canceled {
-		t.Errorf("list: %+v, want it not to run", list)
+	if now := b.listed(); now.Running || now.Canceled {
+		t.Errorf("list: %+v, want it not to run", now)
 	}
 	if out, _, _ := b.run("list"); !regexp.MustCompile(`^ID +BEGUN +REQUESTS +BATCHES +FETCHED +STATE +INPUT\n\w{8} +\d\d:\d\d:\d\d +3 +1 +0 +to resume +prompts.jsonl\n$`).MatchString(out) {
 		t.Errorf("list prints\n%s", out)
 	}
-	if _, errs, code := b.run("cancel", list[0].ID); code != 0 || !strings.Contains(errs, "batches that the API cancels: 1;") || !b.api.BatchLog()[0].Canceled {
+	if _, errs, code := b.run("cancel", one.ID); code != 0 || !strings.Contains(errs, "batches that the API cancels: 1;") || !b.api.BatchLog()[0].Canceled {
 		t.Errorf("cancel: exit %d, %s", code, errs)
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -217,11 +227,11 @@ func TestBatchStory(t *testing.T) {
 	cmd = b.command("resume")
 	var errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = full, &errs
-	if err := cmd.Run(); err == nil || !strings.Contains(errs.String(), "afteryou: writing the results: write /dev/stdout: no space left on device\nhint: afteryou batch resume "+list[0].ID) {
+	if err := cmd.Run(); err == nil || !strings.Contains(errs.String(), "afteryou: writing the results: write /dev/stdout: no space left on device\nhint: afteryou batch resume "+one.ID) {
 		t.Errorf("on a full disk: %v, %s", err, &errs)
 	}
-	if listed(); list[0].Fetched != 1 {
-		t.Errorf("list: %+v, want the results to be there", list)
+	if now := b.listed(); now.Fetched != 1 {
+		t.Errorf("list: %+v, want the results to be there", now)
 	}
 	out, said2, code := b.run("resume")
 	if code != 1 || strings.Count(out, `,"result":{"type":"canceled"}}`+"\n") != 3 || !strings.HasSuffix(said2, "3 results: 0 succeeded, 0 errored, 0 expired, 3 canceled\n") {

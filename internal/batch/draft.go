@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +28,7 @@ type Draft struct {
 	Requests int
 	Bytes    int64
 	Sums     map[string]Sum // by model
+	Hash     string         // of all requests
 
 	root, id, input string
 	file            *os.File
@@ -67,7 +70,8 @@ func (d *Draft) place() string { return filepath.Join(d.root, "."+d.id) }
 // copy checks the requests and copies them.
 func (d *Draft) copy(in io.Reader, defaults Defaults) error {
 	c := checker{defaults: defaults, ids: make(map[string]int), sums: make(map[string]Sum)}
-	r, w := bufio.NewReaderSize(in, 64<<10), bufio.NewWriterSize(d.file, 64<<10)
+	hash := sha256.New()
+	r, w := bufio.NewReaderSize(in, 64<<10), bufio.NewWriterSize(io.MultiWriter(d.file, hash), 64<<10)
 	var buf []byte
 	for number := 1; ; number++ {
 		line, err := readLine(r, buf)
@@ -114,7 +118,7 @@ func (d *Draft) copy(in io.Reader, defaults Defaults) error {
 		return fmt.Errorf("keeping a copy of the prompts: %w", err)
 	}
 	d.step("the copy is on disk")
-	d.Sums = c.sums
+	d.Sums, d.Hash = c.sums, hex.EncodeToString(hash.Sum(nil))
 	return nil
 }
 
@@ -124,15 +128,18 @@ func (d *Draft) Discard() {
 	os.RemoveAll(d.place()) // else the next sweep does
 }
 
-// Begin makes a run of the draft: from then on it can be resumed. who pays is remembered, the credential is not.
+// Begin makes a run of the draft: from then on it can be resumed. Who pays is remembered, the credential is not.
 func (d *Draft) Begin(who Account) (*Run, error) {
 	j, err := createJournal(filepath.Join(d.place(), journalName), event{Begin: &beginning{
-		At: time.Now(), Input: d.input, Requests: d.Requests, Account: who.Shown, Proof: who.proof(d.id),
+		At: time.Now(), Input: d.input, Requests: d.Requests, Hash: d.Hash, Account: who.Shown, Proof: who.proof(d.id),
 	}}, d.step)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Rename(d.place(), filepath.Join(d.root, d.id)); err == nil {
+	if err = syncDir(d.place()); err == nil {
+		err = os.Rename(d.place(), filepath.Join(d.root, d.id))
+	}
+	if err == nil {
 		d.step("the run is in place")
 		err = syncDir(d.root)
 	}

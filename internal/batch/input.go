@@ -208,27 +208,35 @@ func made(id, letters string) bool {
 	return id != "" && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool { return !strings.ContainsRune(letters, r) })
 }
 
-// params makes the params of a request, whose object stands at an offset of the line.
-func (c *checker) params(r *request, fields []field, at int) error {
+// complete gives the params of a request what they lack: the messages of a prompt, and the defaults.
+func (c *checker) complete(fields []field) ([]field, error) {
 	if f, ok := take(&fields, "prompt"); ok {
 		prompt, err := f.text()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if m, ok := take(&fields, "messages"); ok {
-			return &wrong{m.keyAt, `"messages" stands beside prompt`}
+			return nil, &wrong{m.keyAt, `"messages" stands beside prompt`}
 		}
 		fields = append(fields, field{key: "messages", raw: encode([]map[string]string{{"role": "user", "content": prompt}})})
 	}
-	if m, ok := take(&fields, "model"); ok {
-		fields = append([]field{m}, fields...)
-	} else if c.defaults.Model != "" {
-		fields = append([]field{{key: "model", raw: encode(c.defaults.Model)}}, fields...)
+	has := func(key string) bool {
+		return slices.ContainsFunc(fields, func(f field) bool { return f.key == key })
 	}
-	if m, ok := take(&fields, "max_tokens"); ok {
-		fields = append(fields, m)
-	} else if c.defaults.MaxTokens > 0 {
+	if !has("model") && c.defaults.Model != "" {
+		fields = append(fields, field{key: "model", raw: encode(c.defaults.Model)})
+	}
+	if !has("max_tokens") && c.defaults.MaxTokens > 0 {
 		fields = append(fields, field{key: "max_tokens", raw: encode(c.defaults.MaxTokens)})
+	}
+	return fields, nil
+}
+
+// params makes the params of a request, whose object stands at an offset of the line.
+func (c *checker) params(r *request, fields []field, at int) error {
+	fields, err := c.complete(fields)
+	if err != nil {
+		return err
 	}
 	var model string
 	var most int

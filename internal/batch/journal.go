@@ -32,6 +32,7 @@ type beginning struct {
 	At       time.Time `json:"at"`
 	Input    string    `json:"input"`
 	Requests int       `json:"requests"`
+	Hash     string    `json:"hash"` // of all requests
 	Account  string    `json:"account"`
 	Proof    string    `json:"proof"`
 }

@@ -17,7 +17,10 @@ import (
 	"afteryou/internal/fakeapi"
 )
 
-const many = 1000 // prompts
+const (
+	many = 1000 // prompts
+	some = 100
+)
 
 // world is a stand-in that fails in all ways, a state directory, prompts, and processes that are killed.
 type world struct {
@@ -277,7 +280,7 @@ func TestKilledAtEachCall(t *testing.T) {
 					t.Parallel()
 					var w *world
 					ready := make(chan struct{})
-					w = newWorld(t, many, troubled(t, func(c fakeapi.BatchCall) fakeapi.Fault {
+					w = newWorld(t, some, troubled(t, func(c fakeapi.BatchCall) fakeapi.Fault {
 						<-ready
 						if c.Seq != seq || c.Done != done {
 							return fakeapi.Fault{}
@@ -301,7 +304,7 @@ func TestKilledAtEachCall(t *testing.T) {
 // One process after the other is killed after a few steps, until the last comes to the end.
 func TestKilledAgainAndAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, many, troubled(t, nil))
+	w := newWorld(t, some, troubled(t, nil))
 	var kills []string
 	for i := range 60 {
 		kills = append(kills, fmt.Sprintf("any/%d", 1+i%13))

@@ -22,6 +22,7 @@ type Info struct {
 	Running  bool      `json:"running"` // a process has it
 	Canceled bool      `json:"canceled"`
 
+	Hash string   `json:"-"` // of all requests
 	open []string // batches whose results are not here
 }
 
@@ -72,7 +73,7 @@ func info(root, id string) (Info, error) {
 		return i, fmt.Errorf("reading the journal of batch %s: it does not begin (%v)", id, err)
 	}
 	b := events[0].Begin
-	i.Begun, i.Input, i.Account, i.Requests = b.At, b.Input, b.Account, b.Requests
+	i.Begun, i.Input, i.Account, i.Requests, i.Hash = b.At, b.Input, b.Account, b.Requests, b.Hash
 	for _, e := range events {
 		if e.Taken != nil {
 			i.Batches = append(i.Batches, e.Taken.Batch)

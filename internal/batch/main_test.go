@@ -51,22 +51,8 @@ func child(args []string) int {
 	if err != nil {
 		return fail(err)
 	}
-	who := Account{"somebody", "secret"}
-	var run *Run
-	if args[0] == "run" {
-		in, err := os.Open(args[2])
-		if err != nil {
-			return fail(err)
-		}
-		d, err := check(in, args[2], args[1], Defaults{Model: "m", MaxTokens: 5}, step)
-		if err != nil {
-			return fail(err)
-		}
-		run, err = d.Begin(who)
-		if err != nil {
-			return fail(err)
-		}
-	} else if run, err = open(args[1], args[2], who, step); err != nil {
+	run, err := begun(args, step)
+	if err != nil {
 		return fail(err)
 	}
 	run.Pace = quick
@@ -87,4 +73,22 @@ func child(args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// begun is the run that the arguments name.
+func begun(args []string, step func(string)) (*Run, error) {
+	who := Account{"somebody", "secret"}
+	if args[0] == "resume" {
+		return open(args[1], args[2], who, step)
+	}
+	in, err := os.Open(args[2])
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	d, err := check(in, args[2], args[1], Defaults{Model: "m", MaxTokens: 5}, step)
+	if err != nil {
+		return nil, err
+	}
+	return d.Begin(who)
 }

@@ -38,7 +38,7 @@ type Pace struct {
 // DefaultPace is for the real API: most batches take minutes to an hour.
 var DefaultPace = Pace{Poll: 2 * time.Second, PollMost: time.Minute, Settle: time.Minute}
 
-// uploads is how many bytes the API is expected to take in a second, at least: so much longer does a large one settle.
+// uploads is how many bytes a second the API is trusted to take in: so much longer does a large batch settle.
 const uploads = 1 << 20
 
 // Run is a run of this process. Close it.
@@ -52,7 +52,6 @@ type Run struct {
 
 	dir       string
 	sameKey   bool // the credential is that which the run began with
-	account   string
 	journal   *journal
 	prompts   *prompts
 	parts     []*part
@@ -134,7 +133,7 @@ func (r *Run) load(events []event, who Account) (err error) {
 	if b.Account != who.Shown {
 		return fmt.Errorf("it was begun with %s, and this is %s", b.Account, who.Shown)
 	}
-	r.Begun, r.Input, r.account, r.sameKey = b.At, b.Input, b.Account, b.Proof == who.proof(r.ID)
+	r.Begun, r.Input, r.sameKey = b.At, b.Input, b.Proof == who.proof(r.ID)
 	if r.prompts, err = openPrompts(filepath.Join(r.dir, promptsName)); err != nil {
 		return err
 	}

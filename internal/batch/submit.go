@@ -130,7 +130,7 @@ func (r *Run) find(ctx context.Context, api *API, p *part) (moved bool, err erro
 	if p.looked.IsZero() {
 		p.looked, p.candidates = now, make(map[string]bool)
 	}
-	settled := now.Sub(p.looked) >= r.Pace.Settle+r.Pace.Settle*time.Duration(r.bytes(p)/uploads)/60
+	settled := now.Sub(p.looked) >= r.Pace.Settle+time.Duration(r.bytes(p)/uploads)*time.Second
 	list, err := api.since(ctx, p.Mark)
 	if err != nil {
 		return false, err

@@ -21,6 +21,7 @@ import (
 	"afteryou/internal/batch"
 	"afteryou/internal/claude"
 	"afteryou/internal/probe"
+	"afteryou/lockfile"
 )
 
 // batches is a command line of batch.
@@ -75,7 +76,7 @@ func (b batches) run() (int, error) {
 	if len(args) < v.least || len(args) > v.most {
 		return exitUsage, fmt.Errorf("batch %s takes %s, not %q", b.args[0], map[string]string{"run": "a file, or -", "resume": "an id", "list": "no argument", "cancel": "an id"}[b.args[0]], args)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT) // nohup's SIGHUP stays ignored
 	defer stop()
 	code, err := v.do(ctx, args)
 	if err != nil {
@@ -121,12 +122,18 @@ func (b batches) begin(ctx context.Context, args []string) (int, error) {
 	} else if !b.sure {
 		return exitUsage, errors.New("the prompts come by standard input, where the answer to a question would\nhint: --yes submits them without asking")
 	}
+	if _, err := lockfile.Open(stateDir()); err != nil { // it makes it, and refuses one that others can write
+		return exitFailure, err
+	}
 	draft, err := batch.Check(in, name, batchDir(), b.Defaults)
 	if err != nil {
 		return exitFailure, err
 	}
 	b.note("%s", quote(draft, batchPrice))
-	if err := b.ask(ctx); err != nil {
+	if err = unfinished(draft); err == nil {
+		err = b.ask(ctx)
+	}
+	if err != nil {
 		draft.Discard()
 		return exitFailure, err
 	}
@@ -135,7 +142,21 @@ func (b batches) begin(ctx context.Context, args []string) (int, error) {
 		draft.Discard()
 		return exitFailure, err
 	}
-	return b.do(ctx, api, run)
+	return b.do(ctx, api, who, run)
+}
+
+// unfinished fails where the very same requests are under way already, as after a kill.
+func unfinished(d *batch.Draft) error {
+	list, err := batch.List(batchDir())
+	if err != nil {
+		return err
+	}
+	for _, i := range list {
+		if i.Hash == d.Hash && !i.Canceled {
+			return fmt.Errorf("nothing was sent: batch %s has the same requests, and is not finished\nhint: afteryou batch resume %s goes on with it; afteryou batch cancel %s gives it up", i.ID, i.ID, i.ID)
+		}
+	}
+	return nil
 }
 
 // ask asks the person, unless told not to. An error is a no.
@@ -198,7 +219,7 @@ func (b batches) resume(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	return b.do(ctx, api, run)
+	return b.do(ctx, api, who, run)
 }
 
 // only returns the id of the one run that can be resumed.
@@ -223,7 +244,7 @@ func (b batches) only() ([]string, error) {
 }
 
 // do does what is left of a run.
-func (b batches) do(ctx context.Context, api *batch.API, run *batch.Run) (int, error) {
+func (b batches) do(ctx context.Context, api *batch.API, who batch.Account, run *batch.Run) (int, error) {
 	defer run.Close()
 	p := progress{out: escaper{b.errs}, live: isatty.IsTerminal(b.errs.Fd())}
 	run.Say, run.Show = p.say, p.show
@@ -234,7 +255,6 @@ func (b batches) do(ctx context.Context, api *batch.API, run *batch.Run) (int, e
 		if ctx.Err() != nil {
 			err = errors.New("interrupted; what was submitted goes on at the API")
 		}
-		_, who, _ := b.api() // it was there before
 		return exitFailure, fmt.Errorf("%w\nhint: afteryou batch resume %s prints all results, from the first on", b.withHint(err, who.Shown), run.ID)
 	}
 	p.say(fmt.Sprintf("%s: %d succeeded, %d errored, %d expired, %d canceled", count(sum.Requests, "result"), sum.Succeeded, sum.Errored, sum.Expired, sum.Canceled))
