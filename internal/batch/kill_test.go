@@ -62,6 +62,8 @@ func troubled(t *testing.T, fault func(fakeapi.BatchCall) fakeapi.Fault) fakeapi
 				c.What == "list" && c.Nth == 3 && !c.Done, c.What == "retrieve" && c.Nth == 2 && c.Done:
 				return fakeapi.Fault{Reset: true}
 			case c.What == "results" && c.Nth == 2 && c.Done:
+				return fakeapi.Fault{Half: true, Reset: true}
+			case c.What == "results" && c.Nth == 3 && c.Done:
 				return fakeapi.Fault{Half: true}
 			}
 			return fakeapi.Fault{}

@@ -92,10 +92,11 @@ type body struct {
 	lines   []int
 	next    int
 	buf     bytes.Buffer
+	step    func(string)
 }
 
 func (p *prompts) body(lines []int, id func(line int) string) *body {
-	b := &body{prompts: p, id: id, lines: lines}
+	b := &body{prompts: p, id: id, lines: lines, step: func(string) {}}
 	b.buf.WriteString(bodyBegins)
 	return b
 }
@@ -106,6 +107,7 @@ func (p *prompts) length(lines []int, id func(line int) string) (n int64, err er
 }
 
 func (b *body) Read(out []byte) (int, error) {
+	b.step("a piece of the batch is being sent")
 	for b.buf.Len() < len(out) && b.next <= len(b.lines) {
 		if b.next == len(b.lines) {
 			b.buf.WriteString(bodyEnds)

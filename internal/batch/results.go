@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -56,17 +58,19 @@ func (r *Run) fetch(ctx context.Context, api *API, p *part) error {
 		return err
 	}
 	defer f.Close()
-	lines, whole := bufio.NewReaderSize(in, 64<<10), false
-	for n := 0; ; n++ {
+	lines, n := bufio.NewReaderSize(in, 64<<10), 0
+	for {
 		piece, err := lines.ReadSlice('\n')
+		if err == io.EOF && len(piece) > 0 {
+			piece = append(slices.Clip(piece), '\n') // the last line has no end
+		}
 		if _, err := f.Write(piece); err != nil {
 			return fmt.Errorf("keeping the results of batch %s: %w", p.batch, err)
 		}
-		if len(piece) > 0 {
-			whole = piece[len(piece)-1] == '\n'
-		}
-		if n%250 == 0 {
-			r.step("a result is written")
+		if bytes.HasSuffix(piece, []byte("\n")) {
+			if n++; n%250 == 1 {
+				r.step("a result is written")
+			}
 		}
 		if err == io.EOF {
 			break
@@ -75,10 +79,8 @@ func (r *Run) fetch(ctx context.Context, api *API, p *part) error {
 			return fmt.Errorf("fetching the results of batch %s: %w", p.batch, err)
 		}
 	}
-	if !whole {
-		if _, err := f.WriteString("\n"); err != nil {
-			return fmt.Errorf("keeping the results of batch %s: %w", p.batch, err)
-		}
+	if n < len(p.Lines) { // what is missing must not be taken for what has no answer
+		return &lostError{what: fmt.Sprintf("the results of batch %s end after %d of %d", p.batch, n, len(p.Lines))}
 	}
 	r.step("the results are written")
 	if err := f.Sync(); err != nil {
@@ -123,17 +125,14 @@ func (r *Run) adopt(p *part) error {
 		}
 		at += int64(len(data)) + 1
 	}
-	for i := range of { // the API told nothing of them
-		r.settle(i, line{part: -1}, result{})
+	if len(of) > 0 {
+		return fmt.Errorf("reading %s: it has no result of %d requests", f.Name(), len(of))
 	}
 	return nil
 }
 
-// settle gives a line its result; without one it counts as expired.
+// settle gives a line its result.
 func (r *Run) settle(i int, at line, one result) {
-	if one.Result.Type == "" {
-		one.Result.Type = "expired"
-	}
 	at.tries, at.state = r.lines[i].tries, done
 	if !one.lasts() && at.tries < maxTries {
 		at.state = again
@@ -151,8 +150,8 @@ func lineOf(id, run string, part int) (int, bool) {
 // proves reports whether a batch that has ended is that of a part: its first result says so.
 func (r *Run) proves(ctx context.Context, api *API, p *part, id string) (bool, error) {
 	in, err := api.results(ctx, id)
-	if refused := new(refusal); errors.As(err, &refused) && refused.Status == 404 {
-		return false, nil // its results are gone: whoever's it was, nobody gets them any more
+	if refused := new(refusal); errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		return false, &lostError{what: "the results of batch " + id + " are not there"}
 	}
 	if err != nil {
 		return false, err
@@ -160,7 +159,7 @@ func (r *Run) proves(ctx context.Context, api *API, p *part, id string) (bool, e
 	defer in.Close()
 	data, err := readLine(bufio.NewReaderSize(in, 64<<10), nil)
 	if err == io.EOF {
-		return false, nil
+		return false, &lostError{what: "the results of batch " + id + " are empty"}
 	}
 	if err != nil {
 		return false, err
@@ -199,13 +198,10 @@ func (o *output) write() error {
 			return err
 		}
 		data := []byte(`{"type":"canceled"}`)
-		switch {
-		case l.size > 0:
+		if l.size > 0 {
 			if data, err = r.resultOf(l); err != nil {
 				return err
 			}
-		case l.state == done:
-			data = []byte(`{"type":"expired"}`)
 		}
 		o.count(data)
 		fmt.Fprintf(o.buf, "{\"custom_id\":%q,\"result\":%s}\n", id, data) // Flush says what went wrong, be it here

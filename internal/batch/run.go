@@ -69,7 +69,6 @@ type part struct {
 	batch   string // "": not known
 	void    bool   // there is none
 	results *os.File
-	remote  Remote // as it was last seen
 	// Of a part whose batch is not known: since when it is looked for, and those that it may be, of which false is not.
 	looked     time.Time
 	candidates map[string]bool
@@ -151,8 +150,7 @@ func (r *Run) load(events []event, who Account) (err error) {
 			r.parts[e.Taken.Part].batch = e.Taken.Batch
 			r.tried(r.parts[e.Taken.Part])
 		case e.Void != nil && *e.Void < n:
-			r.parts[*e.Void].void = true
-			r.mark(r.parts[*e.Void], due)
+			r.giveBack(r.parts[*e.Void])
 		default:
 			return fmt.Errorf("its journal has an event that can't be: %+v", e)
 		}
@@ -188,6 +186,12 @@ func (r *Run) mark(p *part, s state) {
 	for _, i := range p.Lines {
 		r.lines[i].state = s
 	}
+}
+
+// giveBack makes all lines of a part that is no batch due. Many such parts may come, and their lines are not kept.
+func (r *Run) giveBack(p *part) {
+	r.mark(p, due)
+	p.void, p.Lines = true, nil
 }
 
 // tried counts a part that the API took.
@@ -283,12 +287,13 @@ func (r *Run) round(ctx context.Context, api *API) (moved bool, err error) {
 
 // look asks for a batch and fetches its results once it has ended.
 func (r *Run) look(ctx context.Context, api *API, p *part) (moved bool, err error) {
-	if p.remote, err = api.retrieve(ctx, p.batch); err != nil {
+	remote, err := api.retrieve(ctx, p.batch)
+	if err != nil {
 		return false, fmt.Errorf("asking for batch %s: %w", p.batch, err)
 	}
 	r.step("a batch was looked at")
-	if !p.remote.ended() {
-		if r.canceled && p.remote.Status != "canceling" {
+	if !remote.ended() {
+		if r.canceled && remote.Status != "canceling" {
 			_, err = api.cancel(ctx, p.batch)
 		}
 		return false, err
@@ -299,7 +304,7 @@ func (r *Run) look(ctx context.Context, api *API, p *part) (moved bool, err erro
 	if err := r.adopt(p); err != nil {
 		return false, err
 	}
-	c := p.remote.Counts
+	c := remote.Counts
 	r.Say(fmt.Sprintf("batch %s has ended: %d succeeded, %d errored, %d expired, %d canceled", p.batch, c.Succeeded, c.Errored, c.Expired, c.Canceled))
 	return true, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -28,10 +27,7 @@ func (r *Run) cut() (lines []int) {
 	}
 	size := int64(len(bodyBegins) + len(bodyEnds))
 	for i, l := range r.lines {
-		if l.state != due && (l.state != again || busy) {
-			continue
-		}
-		if l.state == due && l.tries > 0 && busy {
+		if l.state != due && l.state != again || busy && l.tries > 0 {
 			continue
 		}
 		if size += r.prompts.size(i); len(lines) == maxRequests || size > maxBytes && len(lines) > 0 {
@@ -62,11 +58,12 @@ func (r *Run) submit(ctx context.Context, api *API, lines []int) error {
 	}
 	r.parts = append(r.parts, p)
 	r.mark(p, out)
-	remote, err := api.create(ctx, &stepping{r.prompts.body(lines, id), r.step}, size)
+	body := r.prompts.body(lines, id)
+	body.step = r.step
+	remote, err := api.create(ctx, body, size)
 	r.step("the batch was asked for")
 	switch {
 	case err == nil:
-		p.remote = remote
 		return r.took(p, remote.ID)
 	case taken(err):
 		r.Say(fmt.Sprintf("whether the API took a batch of %d requests is not known (%v); it is looked for", len(lines), err))
@@ -86,18 +83,6 @@ func (r *Run) submit(ctx context.Context, api *API, lines []int) error {
 	return fmt.Errorf("submitting %d requests: %w", len(lines), err)
 }
 
-// stepping is a reader that tells of each read.
-type stepping struct {
-	io.Reader
-	step func(string)
-}
-
-func (s *stepping) Read(p []byte) (int, error) {
-	n, err := s.Reader.Read(p)
-	s.step("a piece of the batch is being sent")
-	return n, err
-}
-
 // took notes which batch a part is.
 func (r *Run) took(p *part, id string) error {
 	if err := r.journal.append("the batch", event{Taken: &taking{p.Part, id}}); err != nil {
@@ -114,8 +99,7 @@ func (r *Run) void(p *part) error {
 	if err := r.journal.append("the refusal", event{Void: &p.Part}); err != nil {
 		return err
 	}
-	p.void = true
-	r.mark(p, due)
+	r.giveBack(p)
 	return nil
 }
 

@@ -45,7 +45,7 @@ type BatchCall struct {
 // Fault is what goes wrong with a call. The zero Fault is none.
 type Fault struct {
 	Reset      bool // the connection is reset
-	Half       bool // … in the midst of the results
+	Half       bool // the results end in their midst, in good order unless it is reset
 	Status     int  // an error instead of what it asks for
 	RetryAfter time.Duration
 	Message    string
@@ -121,7 +121,7 @@ func (s *Server) batchCall(w http.ResponseWriter, hr *http.Request) bool {
 	return true
 }
 
-// answered writes an answer that is ready, or the half of it and then resets the connection.
+// answered writes an answer that is ready, or of results the half.
 type answered func(w http.ResponseWriter, half bool)
 
 // faulty does what is to go wrong, and reports whether that is the answer.
@@ -132,8 +132,9 @@ func (s *Server) faulty(w http.ResponseWriter, call BatchCall, a answered) bool 
 	f := s.batches.Fault(call)
 	switch {
 	case f.Half && a != nil:
-		a(w, true)
-		hangUp(w)
+		if a(w, true); f.Reset {
+			hangUp(w)
+		}
 	case f.Reset:
 		hangUp(w)
 	case f.Status != 0:
