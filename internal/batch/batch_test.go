@@ -282,7 +282,7 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 	}
 }
 
-// What dead processes left is removed after an hour, and a run after as long as the API keeps results; what lives stays.
+// What dead processes left is removed after a minute, and a run after as long as the API keeps results; what lives stays.
 func TestWhatIsLeftIsSwept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3, fakeapi.Batches{})
@@ -346,5 +346,50 @@ func TestWhatIsKeptIsPrivate(t *testing.T) {
 	}
 	if left, err := os.ReadDir(w.root); err != nil || len(left) > 0 {
 		t.Errorf("a finished run leaves %v, %v", left, err)
+	}
+}
+
+// A submit that is limited is made again when the API says, not sooner.
+func TestASubmitWaitsForRetryAfter(t *testing.T) {
+	t.Parallel()
+	var refused time.Time
+	w := newWorld(t, 3, fakeapi.Batches{Fault: func(c fakeapi.BatchCall) fakeapi.Fault {
+		if c.What != "create" || c.Nth > 1 {
+			return fakeapi.Fault{}
+		}
+		refused = time.Now()
+		return fakeapi.Fault{Status: 429, RetryAfter: time.Second}
+	}})
+	r, api := w.in(t, Account{})
+	if sum, err := r.Do(t.Context(), api, new(bytes.Buffer)); err != nil || sum.Succeeded != 3 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	if b := w.api.BatchLog(); len(b) != 1 || b[0].Created.Sub(refused) < time.Second {
+		t.Errorf("%d batches, the first %v after the refusal", len(b), b[0].Created.Sub(refused))
+	}
+}
+
+// However many batches others made since a mark, all of them are seen, and none from before it.
+func TestALongListIsReadToTheMark(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, fakeapi.Batches{})
+	api := w.asks(t)
+	const body = `{"requests":[{"custom_id":"x","params":{}}]}`
+	var ids []string
+	for range 230 {
+		r, err := api.create(t.Context(), strings.NewReader(body), int64(len(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, r.ID)
+	}
+	newest, err := api.newest(t.Context())
+	if err != nil || newest.ID != ids[229] {
+		t.Errorf("the newest is %s, %v", newest.ID, err)
+	}
+	for mark, want := range map[Mark]int{{}: 230, {ID: ids[9]}: 220, {ID: ids[229]}: 0, {ID: "gone", CreatedAt: newest.CreatedAt}: 1} {
+		if list, err := api.since(t.Context(), mark); err != nil || len(list) != want {
+			t.Errorf("since %+v there are %d, %v; want %d", mark, len(list), err, want)
+		}
 	}
 }

@@ -174,8 +174,8 @@ func syncDir(path string) error {
 const (
 	// kept is how long the API keeps results, and we what can't be of use longer.
 	kept = 29 * 24 * time.Hour
-	// fresh is how long a draft is left alone whose process is not seen.
-	fresh = time.Hour
+	// fresh is how long a draft is left alone whose process does not hold it: it may be about to.
+	fresh = time.Minute
 )
 
 // sweep removes what processes left that died, and runs whose results are gone.

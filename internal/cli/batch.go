@@ -62,7 +62,7 @@ func batchDir() string { return filepath.Join(stateDir(), "batches") }
 func (b batches) run() (int, error) {
 	verbs := map[string]struct {
 		least, most int // arguments
-		do          func(ctx context.Context, args []string) (int, error)
+		do          func(args []string) (int, error)
 	}{
 		"run":    {1, 1, b.begin},
 		"resume": {0, 1, b.resume},
@@ -76,13 +76,7 @@ func (b batches) run() (int, error) {
 	if len(args) < v.least || len(args) > v.most {
 		return exitUsage, fmt.Errorf("batch %s takes %s, not %q", b.args[0], map[string]string{"run": "a file, or -", "resume": "an id", "list": "no argument", "cancel": "an id"}[b.args[0]], args)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT) // nohup's SIGHUP stays ignored
-	defer stop()
-	code, err := v.do(ctx, args)
-	if err != nil {
-		code = max(code, exitFailure)
-	}
-	return code, err
+	return v.do(args)
 }
 
 // api is the API as sessions reach it, and who pays.
@@ -106,7 +100,7 @@ func (b batches) withHint(err error, account string) error {
 	return err
 }
 
-func (b batches) begin(ctx context.Context, args []string) (int, error) {
+func (b batches) begin(args []string) (int, error) {
 	api, who, err := b.api()
 	if err != nil {
 		return exitFailure, err
@@ -131,7 +125,7 @@ func (b batches) begin(ctx context.Context, args []string) (int, error) {
 	}
 	b.note("%s", quote(draft, batchPrice))
 	if err = unfinished(draft); err == nil {
-		err = b.ask(ctx)
+		err = b.ask()
 	}
 	if err != nil {
 		draft.Discard()
@@ -142,7 +136,7 @@ func (b batches) begin(ctx context.Context, args []string) (int, error) {
 		draft.Discard()
 		return exitFailure, err
 	}
-	return b.do(ctx, api, who, run)
+	return b.do(api, who, run)
 }
 
 // unfinished fails where the very same requests are under way already, as after a kill.
@@ -160,7 +154,7 @@ func unfinished(d *batch.Draft) error {
 }
 
 // ask asks the person, unless told not to. An error is a no.
-func (b batches) ask(ctx context.Context) error {
+func (b batches) ask() error {
 	if b.sure {
 		return nil
 	}
@@ -168,20 +162,14 @@ func (b batches) ask(ctx context.Context) error {
 		return errors.New("nothing was sent: there is no terminal to ask\nhint: --yes submits without asking")
 	}
 	fmt.Fprint(b.errs, "submit? [y/N] ")
-	answered := make(chan string, 1)
-	go func() { // until the process ends, where nobody answers
-		answer, _ := bufio.NewReader(b.in).ReadString('\n') // an error is a no
-		answered <- answer
-	}()
-	select {
-	case <-ctx.Done():
+	answer, err := bufio.NewReader(b.in).ReadString('\n')
+	if err != nil {
 		fmt.Fprintln(b.errs)
-	case answer := <-answered:
-		if slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
-			return nil
-		}
 	}
-	return errors.New("nothing was sent")
+	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
+		return errors.New("nothing was sent")
+	}
+	return nil
 }
 
 // batchPrice returns what a million tokens of a model cost in dollars, outside batches.
@@ -200,12 +188,12 @@ func quote(d *batch.Draft, price func(model string) (input, output float64, ok b
 	}
 	cost := "; what a model costs is not known here"
 	if known {
-		cost = fmt.Sprintf(": about $%.2f and $%.2f at most, at the half price of batches", in, out)
+		cost = fmt.Sprintf("; at half price about $%.2f for input and at most $%.2f for output", in, out)
 	}
 	return fmt.Sprintf("%s; about %d input tokens and at most %d output tokens%s", count(d.Requests, "request"), all.Input, all.Output, cost)
 }
 
-func (b batches) resume(ctx context.Context, args []string) (int, error) {
+func (b batches) resume(args []string) (int, error) {
 	api, who, err := b.api()
 	if err != nil {
 		return exitFailure, err
@@ -219,7 +207,7 @@ func (b batches) resume(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	return b.do(ctx, api, who, run)
+	return b.do(api, who, run)
 }
 
 // only returns the id of the one run that can be resumed.
@@ -244,8 +232,10 @@ func (b batches) only() ([]string, error) {
 }
 
 // do does what is left of a run.
-func (b batches) do(ctx context.Context, api *batch.API, who batch.Account, run *batch.Run) (int, error) {
+func (b batches) do(api *batch.API, who batch.Account, run *batch.Run) (int, error) {
 	defer run.Close()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT) // nohup's SIGHUP stays ignored
+	defer stop()
 	p := progress{out: escaper{b.errs}, live: isatty.IsTerminal(b.errs.Fd())}
 	run.Say, run.Show = p.say, p.show
 	p.say(fmt.Sprintf("batch %s; whatever happens, afteryou batch resume %s goes on with it", run.ID, run.ID))
@@ -299,7 +289,7 @@ func (p *progress) show(text string) {
 	}
 }
 
-func (b batches) list(context.Context, []string) (int, error) {
+func (b batches) list([]string) (int, error) {
 	list, err := batch.List(batchDir())
 	if err != nil {
 		return exitFailure, err
@@ -326,12 +316,12 @@ func (b batches) list(context.Context, []string) (int, error) {
 	return 0, t.Flush()
 }
 
-func (b batches) cancel(ctx context.Context, args []string) (int, error) {
+func (b batches) cancel(args []string) (int, error) {
 	api, who, err := b.api()
 	if err != nil {
 		return exitFailure, err
 	}
-	n, err := batch.Cancel(ctx, api, batchDir(), args[0])
+	n, err := batch.Cancel(context.Background(), api, batchDir(), args[0])
 	if err != nil {
 		return exitFailure, b.withHint(err, who.Shown)
 	}
