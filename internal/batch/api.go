@@ -189,7 +189,7 @@ func (a *API) ask(ctx context.Context, method, path string, body io.Reader, size
 	return nil
 }
 
-// send returns an answer with status 200. All others are a refusal, a lostError, or the context's error.
+// send returns an answer that is no error. All others are a refusal, a lostError, or the context's error.
 func (a *API) send(ctx context.Context, method, path string, body io.Reader, size int64) (*http.Response, error) {
 	r, err := probe.Request(ctx, a.getenv, method, path, body, a.agent)
 	if err != nil {
@@ -203,7 +203,7 @@ func (a *API) send(ctx context.Context, method, path string, body io.Reader, siz
 		}
 		return nil, &lostError{what: "asking the API: " + probe.Failure(err, a.getenv)}
 	}
-	if resp.StatusCode == http.StatusOK {
+	if resp.StatusCode/100 == 2 {
 		return resp, nil
 	}
 	defer resp.Body.Close()

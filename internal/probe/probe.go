@@ -3,7 +3,7 @@
 //
 // It asks once, within a bounded time, follows no redirect and keeps nothing. What it returns, errors too, holds no
 // credential. It calls itself by its own name, and does not say that it is Claude Code. It does not know who shares a
-// limit, nor what to do about one.
+// limit, nor what to do about one. Batches are asked for by its Request and Client.
 package probe
 
 import (
