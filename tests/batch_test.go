@@ -175,25 +175,32 @@ func TestBatchSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// waits begins a run that waits for the API, and what else it says.
+func (b *batcher) waits() (*exec.Cmd, *bufio.Reader) {
+	b.Helper()
+	cmd := b.command("run", "prompts.jsonl", "--yes", "--model=m", "--max-tokens=5")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	said := bufio.NewReader(stderr)
+	for line := ""; !strings.Contains(line, "3 under way in 1 batches"); {
+		if line, err = said.ReadString('\n'); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return cmd, said
+}
+
 // 1. A run waits. 2. It is interrupted. 3. It is in the list. 4. It is resumed, and its output's disk is full. 5. It is canceled.
 // 6. Resumed, it prints all results.
 func TestBatchStory(t *testing.T) {
 	t.Parallel()
 	b := newBatcher(t, threePrompts, fakeapi.Batches{Polls: 1 << 30})
-	cmd := b.command("run", "prompts.jsonl", "--yes", "--model=m", "--max-tokens=5")
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	said := bufio.NewReader(stderr)
-	for line := ""; !strings.Contains(line, "3 under way in 1 batches"); {
-		if line, err = said.ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
-	}
+	cmd, said := b.waits()
 	one := b.listed()
 	if !one.Running {
 		t.Errorf("list: %+v, want it to run", one)
