@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -159,9 +158,6 @@ func answerJSON(v any) answered {
 	return func(w http.ResponseWriter, _ bool) { writeJSON(w, http.StatusOK, v) }
 }
 
-// goodID is the pattern that the API itself names. It is compiled when it is needed: the package is in the program.
-var goodID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`) })
-
 func (s *Server) createBatch(_ http.ResponseWriter, hr *http.Request, _ string) answered {
 	if hr.ContentLength > mostBatchBytes {
 		io.Copy(io.Discard, hr.Body)
@@ -191,6 +187,7 @@ func batchRequests(body io.Reader) (list []BatchRequest, err error) {
 			return nil, fmt.Errorf("requests: Field required (%v, %v)", got, err)
 		}
 	}
+	goodID := regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`) // as the API itself names the pattern
 	seen := make(map[string]bool)
 	for d.More() {
 		var r struct {
@@ -207,7 +204,7 @@ func batchRequests(body io.Reader) (list []BatchRequest, err error) {
 		}
 		at := fmt.Sprintf("requests.%d.", len(list))
 		switch {
-		case !goodID().MatchString(r.CustomID):
+		case !goodID.MatchString(r.CustomID):
 			return nil, errors.New(at + "custom_id: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'")
 		case seen[r.CustomID]:
 			return nil, errors.New(at + "custom_id: must be unique")
