@@ -125,6 +125,7 @@ func servesModule(c call, h *hook.Hook, once bool) {
 	defer stop()
 	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()),
 		Notify: h.Notify, Tell: h.Tell, Budget: h.Budget}
+	config.Mark = hook.Mark(config.Claude, lockfile.Self())
 	var err error
 	if once {
 		err = partner.Once(ctx, config, c.in, c.out)

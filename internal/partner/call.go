@@ -57,6 +57,7 @@ type message struct {
 	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
 	Cloud    bool    `json:"cloud"`    // it goes to a cloud, where no 429 says when to come again
 	Steps    bool    `json:"steps"`    // it is a step of a turn, whose requests nobody sees
+	Early    bool    `json:"early"`    // it was asked for before it came, and may never come
 
 	// answer: how it was answered.
 	Sent    float64           `json:"sent"`   // when it was sent, in milliseconds since 1970
@@ -67,8 +68,11 @@ type message struct {
 	Text string `json:"text"`
 
 	// used: what the request of a turn took.
-	Input  float64 `json:"input"`
-	Output float64 `json:"output"`
+	Usage struct {
+		Input  float64 `json:"input_tokens"`
+		Cached float64 `json:"cache_creation_input_tokens"`
+		Output float64 `json:"output_tokens"`
+	} `json:"usage"`
 }
 
 // reply is what it is told.
@@ -97,6 +101,7 @@ type call struct {
 	polled time.Time
 	sent   time.Time // zero: it waits
 	alive  time.Time
+	unsure bool // nobody told yet that it was made: it was asked for before it came
 }
 
 // abandoned reports whether nobody will ask again, or tell of its end.
@@ -184,7 +189,7 @@ func (p *partner) join(m message) *call {
 	if patience := time.Duration(margin * m.Patience * float64(time.Second)); patience > 0 {
 		wait = min(wait, patience)
 	}
-	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait),
+	c := &call{side: m.Kind != "", unsure: m.Early, since: time.Now(), deadline: time.Now().Add(wait),
 		asks: turn.Call{Key: k, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}}}
 	first := c.asks
 	first.Event = fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID) // a process for one word joins by it
@@ -259,6 +264,7 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 
 // answered tells how the request was answered, and says what becomes of it.
 func (p *partner) answered(c *call, m message) gate.Verdict {
+	c.unsure = false
 	if m.Status == 0 {
 		return p.lost(c, m)
 	}
@@ -298,16 +304,20 @@ func (p *partner) lost(c *call, m message) gate.Verdict {
 	return gate.Again
 }
 
-// used tells what the request took that a turn of the loop just made, which is answered.
+// used tells what the request took that a turn of the loop just made, which is answered. One that was asked for and never came is
+// given back.
 func (p *partner) used(m message) {
 	for id, c := range p.calls {
-		if c.of(m) && !c.sent.IsZero() {
-			if took := (limit.Costs{Input: m.Input, Output: m.Output}); took != (limit.Costs{}) {
+		switch {
+		case !c.of(m) || c.sent.IsZero():
+			continue
+		case !c.unsure:
+			if took := (limit.Costs{Input: m.Usage.Input + m.Usage.Cached, Output: m.Usage.Output}); took != (limit.Costs{}) {
 				c.place.Used(took)
 			}
 			c.place.Answered()
-			p.drop(id)
 		}
+		p.drop(id)
 	}
 }
 

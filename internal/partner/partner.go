@@ -38,6 +38,7 @@ type Config struct {
 	// Pool names the limit that the calls share: a name to show, and the secret that its id is made from.
 	Pool   func() (name, secret string)
 	Claude turn.Process
+	Mark   string            // what the module puts into Claude Code's environment while this partner lives
 	Notify bool              // whether the person is told that a session goes on after a long wait
 	Tell   func(notify.Note) // tells notify_command; nil: there is none
 	Budget budget.Watch
@@ -95,7 +96,7 @@ func Serve(ctx context.Context, c Config, out io.Writer) error {
 	server := &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0), ReadTimeout: time.Minute}
 	defer server.Close()
 	guard.Go(func() { server.Serve(l) }, p.gate.Log) // until Close
-	if err := json.NewEncoder(out).Encode(map[string]any{"socket": l.Addr().String(), "pid": c.Claude.PID}); err != nil {
+	if err := json.NewEncoder(out).Encode(map[string]string{"socket": l.Addr().String(), "mark": c.Mark}); err != nil {
 		return fmt.Errorf("telling the module where to ask: %w", err)
 	}
 	p.watch(ctx)
