@@ -42,7 +42,7 @@ func TestRealPromptThatNeverFits(t *testing.T) {
 			defer cancel()
 			r, err := realclaude.Print(ctx, m.session("huge"), prompt)
 			t.Logf("%d after %v: %s%s", r.Code, r.Elapsed, r.Stdout, r.Stderr)
-			if err != nil || r.Code != 1 {
+			if err != nil || r.Code != 1 || !strings.Contains(r.Stdout, "the rate limit is 14000 a minute") {
 				t.Errorf("%d, %v", r.Code, err)
 			}
 			if n := len(m.api.Rejections()); n != 1 {

@@ -71,7 +71,7 @@ func Table() []Setting {
 			func(s *Settings, v string) { s.Probe = v == "on" }, "on", "off"),
 		choice("notify", "notification and bell when a session goes on after a wait of 1m",
 			func(s *Settings, v string) { s.Notify = v == "on" }, "on", "off"),
-		choice("hints", "whether exec says once that a workload could be a batch, at half the price",
+		choice("hints", "whether exec says once that a workload could be a batch",
 			func(s *Settings, v string) { s.Hints = v == "on" }, "on", "off"),
 		{Name: "off", Default: "false", Value: "true|false", Words: []string{"true", "false"},
 			Help: "be a plain claude", Takes: `"true" or "false"`, bare: true,

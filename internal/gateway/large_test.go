@@ -60,7 +60,9 @@ func TestAPromptThatNeverFits(t *testing.T) {
 				}
 				calls.Store(0)
 			}
-			resp, err := s.client.Do(s.call(s.gateway.URL(), "a", c.body))
+			r := s.call(s.gateway.URL(), "a", c.body)
+			r.Header.Del("X-Claude-Code-Session-Id")
+			resp, err := s.client.Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +84,7 @@ func TestAPromptThatNeverFits(t *testing.T) {
 			if resp.StatusCode != 413 || e.Type != "error" || e.Error.Type != "request_too_large" || e.RequestID != "req_1" || !strings.Contains(e.Error.Message, "limit is 10000 a minute") {
 				t.Errorf("%s %+v", resp.Status, e)
 			}
-			if resp.Header.Get("Retry-After") != "" || resp.Header.Get("Anthropic-Ratelimit-Input-Tokens-Limit") == "" {
+			if resp.Header.Get("Retry-After") != "" || resp.Header.Get("X-Should-Retry") != "false" || resp.Header.Get("Anthropic-Ratelimit-Input-Tokens-Limit") == "" {
 				t.Errorf("the headers are %v", resp.Header)
 			}
 			if calls.Load() != 1 {
@@ -123,8 +125,8 @@ func TestWhatNeverFitsStandsInNobodysWay(t *testing.T) {
 	done := make(chan int)
 	go func() { status, _, _ := s.do(s.call(s.gateway.URL(), "first", small)); done <- status }()
 	s.settles(1, 0)
-	if status, _, err := s.do(s.call(s.gateway.URL(), "large", `{"model":"claude-opus-5-5","x":"`+words(20000)+`"}`)); status != 413 {
-		t.Errorf("%d, %v; want 413 while the turn is taken", status, err)
+	if status, _, err := s.do(s.call(s.gateway.URL(), "large", `{"model":"claude-opus-5-5","x":"`+words(20000)+`"}`)); status != 429 {
+		t.Errorf("%d, %v; want 429 while the turn is taken", status, err)
 	}
 	s.settles(1, 0)
 	close(free)

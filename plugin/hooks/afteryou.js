@@ -152,7 +152,7 @@ export const register = (on) => {
     const model = parsed.model ?? decodeURIComponent(/\/models?\/([^/:]+)/.exec(e.url)?.[1] ?? '')
     const signed = e.url.includes('/invoke') // for five minutes
     const patience = Math.min(Number(headers['x-stainless-timeout'] ?? 600), signed ? 300 : Infinity)
-    const what = await request($, { agent, kind, model, size: body.length, fresh: fresh(parsed, body), most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url) })
+    const what = await request($, { agent, kind, model, size: body.length, most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url) })
     let { go } = await hold($, 'ask', what, next.signal)
     for (;;) {
       if (!go) await hold($, 'ask', what, next.signal)
@@ -171,7 +171,6 @@ export const register = (on) => {
       }
       const a = await answered
       if (a.verdict === 'again') { go = a.go; continue }
-      if (a.verdict === 'never') return never($, await answer, a.notify)
       if (kind === '') a.verdict === 'later' ? resting.add(agent) : resting.delete(agent)
       return answer
     }
@@ -230,17 +229,6 @@ export const register = (on) => {
     await say($, 'bye', { session: await $.session.id() }).catch(() => {}).finally(() => { informed = null }) // it may come back
     return next(e)
   }).catch(($, e, next) => next(e))
-}
-
-// fresh is the length of what no cache has of a request: the messages since the last answer, where all is text.
-function fresh({ messages = [] }, body) {
-  return body.includes('"base64"') ? 0 : JSON.stringify(messages.slice(messages.findLastIndex((m) => m.role === 'assistant') + 1)).length
-}
-
-// never tells the person that a request never fits.
-async function never($, r, text) {
-  void tell($, text).catch(() => {})
-  return { ...r, value: { ...r.value, status: 413, headers: { ...r.value.headers, 'x-should-retry': 'false' } } }
 }
 
 // revive blocks until a step that failed may be sent again, if it may.
