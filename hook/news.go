@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/notify"
 	"afteryou/internal/turn"
 )
 
@@ -48,11 +49,14 @@ func (w *waiter) tellPerson(out io.Writer, n news) {
 	if !n.stop.Woken { // that has a line of its own
 		w.Store.Log("session %s goes on after it waited %v for %s", w.event.Session, waited, article(why))
 	}
-	if !w.Notify {
-		return
+	text := fmt.Sprintf("%s goes on after %v (%s)", claude.ShownDir(w.event.Dir), waited, why)
+	if w.Tell != nil {
+		w.Tell(notify.Note{Event: notify.GoesOn, Text: text, At: time.Now(), Session: w.event.Session, Dir: w.event.Dir,
+			Unattended: claude.Unattended(w.Getenv), Waited: waited.Seconds(), Why: n.stop.Why})
 	}
-	text := fmt.Sprintf("afteryou: %s goes on after %v (%s)", claude.ShownDir(w.event.Dir), waited, why)
-	json.NewEncoder(out).Encode(map[string]string{"terminalSequence": "\x1b]9;" + text + "\a\a"})
+	if w.Notify {
+		json.NewEncoder(out).Encode(map[string]string{"terminalSequence": "\x1b]9;afteryou: " + text + "\a\a"})
+	}
 }
 
 // article is the name of a limit in a sentence.

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/mattn/go-isatty"
 
@@ -30,6 +31,9 @@ func runCommand() command {
 // settingOptions are all settings as options, which put what they are given into flags.
 func settingOptions(flags map[string]string) (options []option) {
 	for _, s := range config.Table() {
+		if s.Private {
+			continue
+		}
 		o := settingOption(s)
 		o.set = func(text string) bool {
 			flags[s.Name] = text
@@ -65,6 +69,13 @@ func launchClaude(c call, flags map[string]string) (int, error) {
 	}
 	if !s.Off {
 		l.Store, l.Trouble = lockfile.Open(stateDir())
+	}
+	if w := budgets(s); len(w.Budgets) > 0 {
+		dir, _ := os.Getwd() // where there is none, there is no budget
+		l.Spent = func() (string, bool) {
+			standing, over := w.Over(time.Now(), dir, 1<<40)
+			return standing.UsedUp(), over
+		}
 	}
 	status, err := l.Run()
 	if err != nil {

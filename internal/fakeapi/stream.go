@@ -119,7 +119,8 @@ func (s stream) usage(output int) object {
 	u := s.r.Cost
 	return object{
 		"input_tokens": u.Input, "cache_creation_input_tokens": u.CacheCreation, "cache_read_input_tokens": u.CacheRead,
-		"output_tokens": output,
+		"output_tokens":  output,
+		"cache_creation": object{"ephemeral_5m_input_tokens": u.CacheCreation - u.CacheHour, "ephemeral_1h_input_tokens": u.CacheHour},
 	}
 }
 

@@ -45,6 +45,8 @@ type Launch struct {
 	Rules   turn.Rules
 	Cache   string              // directory for what was found out about Claude Code
 	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal
+	// Spent says in a line that today's budget is used up, if it is; nil: there is none.
+	Spent func() (line string, over bool)
 }
 
 // maxDepth is how many launchers may stand one in another without a Claude Code between: one for an alias, one for a
@@ -95,6 +97,12 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 	if kind == claude.Other {
 		return exec, nil
 	}
+	if kind == claude.Print && l.Spent != nil {
+		if line, over := l.Spent(); over {
+			return l.overBudget(line), nil
+		}
+		exec = func() (wrapper.Status, error) { return l.stopped(wrapper.Child(cmd, l.In, l.Out, l.Err)) }
+	}
 	version, err := bin.Version(l.Cache)
 	if err != nil {
 		l.Warn(err)
@@ -114,7 +122,11 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 			return exec, nil
 		} // else that is said below
 	}
-	return l.planHooks(kind, cmd, version)
+	start, err := l.planHooks(kind, cmd, version)
+	if err != nil || kind != claude.Print || l.Spent == nil {
+		return start, err
+	}
+	return func() (wrapper.Status, error) { return l.stopped(start()) }, nil
 }
 
 // planHooks is plan for a session whose calls hooks or the gateway hold.
@@ -151,7 +163,7 @@ func (l Launch) planHooks(kind claude.Kind, cmd wrapper.Command, version claude.
 			}
 			l.Warn(fmt.Errorf("starting Claude Code on the terminal itself, where its screen is not read: %w", err))
 		}
-		if g != nil {
+		if g != nil || kind == claude.Print && l.Spent != nil {
 			return wrapper.Child(cmd, l.In, l.Out, l.Err)
 		}
 		return wrapper.Status{}, wrapper.Exec(cmd)
