@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"afteryou/internal/turn"
 )
@@ -94,15 +95,21 @@ func TestAPromptThatNeverFits(t *testing.T) {
 			if status, _, err := s.do(s.call(s.gateway.URL(), "other", body("hello"))); status != 200 {
 				t.Errorf("another: %d, %v", status, err)
 			}
-			v, err := s.store.View()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer v.Close()
-			if l := v.State.Account(v.State.AccountID(key)).Class("opus-5.5"); !l.CoolDown.Until.IsZero() || l.Pace.Rate != 0 && l.Pace.Rate < 10 {
-				t.Errorf("the others are held: %+v", l)
-			}
+			s.freeOf("opus-5.5")
 		})
+	}
+}
+
+// freeOf wants that no cool-down holds the calls of a class.
+func (s *stand) freeOf(class string) {
+	s.Helper()
+	v, err := s.store.View()
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer v.Close()
+	if until := v.State.Account(v.State.AccountID(key)).CoolsUntil(time.Now(), class); !until.IsZero() {
+		s.Errorf("the others wait until %v", until)
 	}
 }
 
