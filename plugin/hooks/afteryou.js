@@ -20,13 +20,6 @@ const usual = new Map() // of each loop of which it is known what calls take: wh
 const ahead = new Map() // of each loop: what its step asked for before the request came
 let gone = (what) => {} // tells that a request is no more: its own hooks can't, where the person stopped it
 
-// fresh is the length of what no cache has of a request: the messages since the last answer, where all is text.
-const fresh = ({ messages: m = [] }, body) =>
-  body.includes('"base64"') ? 0 : JSON.stringify(m.slice(m.findLastIndex((x) => x.role === 'assistant') + 1)).length
-
-// tell shows the person a line, where the version can.
-function tell($, text) { void (async () => $.ui.notify(text, { title: 'afteryou' }))().catch(() => {}) }
-
 // start starts the partner and returns what it says of itself; its life is that of the loop that reads on.
 async function start($) {
   const child = $.process.spawn({ argv: [`${$.plugin.root}/hook.sh`, 'mod'] })
@@ -68,9 +61,7 @@ async function say($, word, what, signal) {
       if (at === null) return GO
       const { ok, text } = await within($, 12000, $.http.fetch(`http://afteryou/${word}`, { method: 'POST', body, socketPath: at.socket }))
       if (ok) return (lost = 0), JSON.parse(text)
-    } catch (x) {
-      if (signal?.aborted) throw x
-    }
+    } catch (x) { if (signal?.aborted) throw x }
     if (alone || informed === null) return GO
     if (partner !== asked) continue // another request has seen to it, or its own end
     lost++
@@ -79,12 +70,14 @@ async function say($, word, what, signal) {
   }
 }
 
+const notify = ($, text) => void (async () => $.ui.notify(text, { title: 'afteryou' }))().catch(() => {}) // not in every version
+
 // hold blocks until the request may be sent, or the step again, and returns the last answer. It throws where the person stopped it.
 async function hold($, word, what, signal, asked = say($, word, what, signal)) {
   try {
     for (;; asked = say($, word, what, signal)) {
       const a = await asked
-      if (a.notify) tell($, a.notify)
+      if (a.notify) notify($, a.notify)
       if (a.go || a.verdict) return a
       if (held.get(what.id) !== a.line) held.set(what.id, a.line), $.ui.invalidate('ui.render')
     }
@@ -133,8 +126,7 @@ function kindOf({ tools, max_tokens: most, tool_choice: choice, output_config: o
   if (choice && tools.length === 1) return 'search'
   const marked = (m) => Array.isArray(m?.content) && m.content.some((b) => b.cache_control)
   const forked = !agent && messages.length > 1 && !marked(messages.at(-1)) && messages.some(marked)
-  if (!forked) return ''
-  if (compacting) return 'compact'
+  if (!forked || compacting) return forked ? 'compact' : ''
   return typeof messages.at(-1).content === 'string' ? 'suggest' : 'aside' // /btw: a person waits
 }
 
@@ -163,7 +155,9 @@ export const register = (on) => {
     const kind = kindOf(parsed, agent)
     const model = parsed.model ?? decodeURIComponent(/\/models?\/([^/:]+)/.exec(e.url)?.[1] ?? '')
     const patience = Math.min(Number(headers['x-stainless-timeout'] ?? 600), e.url.includes('/invoke') ? 300 : Infinity) // as it is signed
-    const of = { agent, kind, model, size: body.length, fresh: fresh(parsed, body), most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url) }
+    const last = parsed.messages?.slice(parsed.messages.findLastIndex((m) => m.role === 'assistant') + 1) // no cache has them
+    const fresh = body.includes('"base64"') ? 0 : JSON.stringify(last ?? []).length
+    const of = { agent, kind, model, size: body.length, fresh, most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url) }
     const early = ahead.get(agent)
     const mine = kind === '' && early?.what.model === model && ahead.delete(agent)
     const what = mine ? { ...early.what, ...of } : await request($, of)
@@ -177,9 +171,8 @@ export const register = (on) => {
       answered.catch(() => {})
       a = status && status < 400 ? GO : await answered // nobody waits for what is said to a good answer
       if (a.verdict === 'again') continue
-      if (a.verdict === 'never') return tell($, a.notify), { ...(await answer), value: { ...value, status: 413 } } // not tried again (2.1.332)
-      if (kind === '') usual.set(agent, { ...of, fresh: 0, session: what.session })
-      if (kind === '') a.verdict === 'later' ? resting.add(agent) : resting.delete(agent)
+      if (a.verdict === 'never') return notify($, a.notify), { ...(await answer), value: { ...value, status: 413, headers: { ...said, 'x-should-retry': 'false' } } }
+      if (kind === '') usual.set(agent, { ...of, session: what.session }), a.verdict === 'later' ? resting.add(agent) : resting.delete(agent)
       return answer
     }
   }).catch(($, e, next) => next(e))
