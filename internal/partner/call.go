@@ -74,9 +74,9 @@ type message struct {
 // reply is what it is told.
 type reply struct {
 	Go      bool         `json:"go,omitempty"`
-	Line    string       `json:"line,omitempty"` // what holds it, for the spinner
-	Verdict gate.Verdict `json:"verdict,omitempty"`
-	Notify  string       `json:"notify,omitempty"` // what the person is told
+	Line    string       `json:"line,omitempty"`    // what holds it, for the spinner
+	Verdict gate.Verdict `json:"verdict,omitempty"` // of what was asked for without a go: it must not be sent
+	Notify  string       `json:"notify,omitempty"`  // what the person is told
 }
 
 // call is one request.
@@ -89,6 +89,7 @@ type call struct {
 	done     chan struct{} // closed when the wait is over
 	deadline time.Time
 	turnless bool
+	kept     time.Time // until when it is kept back for people, once it has waited for as long as it may
 	lost     int
 	notUntil time.Time // after a lost connection
 
@@ -207,9 +208,10 @@ func (p *partner) wait(c *call) {
 		case <-ctx.Done():
 		}
 		if place.Wait(ctx) != nil && ctx.Err() != context.Canceled {
-			place.GiveBack() // it goes without a turn
+			kept := place.KeptBack()
+			place.GiveBack() // it goes without a turn, or not at all
 			p.mu.Lock()
-			c.turnless = true
+			c.turnless, c.kept = true, kept
 			p.mu.Unlock()
 		}
 	}, p.gate.Log)
@@ -246,6 +248,8 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 	switch {
 	case ctx.Err() != nil:
 		p.drop(id)
+	case goes && !c.kept.IsZero():
+		return reply{Verdict: p.keepsBack(id, c)}
 	case goes:
 		c.cancel()
 		c.sent, c.alive = c.polled, c.polled

@@ -57,6 +57,7 @@ type partner struct {
 	sessions map[string]session
 	left     map[string]bool // sessions that ended
 	dead     map[loop]death
+	near     map[string]turn.Window // by session: of which the person is to be told that little is left
 
 	busy chan struct{} // a request came; holds one
 }
@@ -99,7 +100,7 @@ func Serve(ctx context.Context, c Config, out io.Writer) error {
 // newPartner makes a partner, whose gate the caller must close.
 func newPartner(c Config) *partner {
 	p := &partner{Config: c, unattended: claude.Unattended(c.Getenv), calls: make(map[string]*call), sessions: make(map[string]session),
-		left: make(map[string]bool), dead: make(map[loop]death), busy: make(chan struct{}, 1)}
+		left: make(map[string]bool), dead: make(map[loop]death), near: make(map[string]turn.Window), busy: make(chan struct{}, 1)}
 	p.gate = gate.New(gate.Config{Name: "module", Store: c.Store, Rules: c.Rules, Print: p.unattended, Pool: c.Pool, Process: c.Claude, Register: p.register})
 	return p
 }
@@ -204,6 +205,11 @@ func (p *partner) register(now time.Time, s *turn.State, account string) {
 		}
 		known.Account, known.Process, known.Gate = account, p.Claude, one.Gate
 		known.Dir, known.Transcript, known.Seen = one.Dir, one.Transcript, now
+		if p.Notify && !p.unattended {
+			if w, ok := known.NearsEnd(now, s.Open(account)); ok {
+				p.near[id] = w
+			}
+		}
 	}
 	for id := range p.left {
 		if known := s.Sessions[id]; known != nil && known.Process == p.Claude { // else another resumed it

@@ -31,6 +31,15 @@ func (p *partner) mayRest(c *call, m message, v gate.Verdict) gate.Verdict {
 	return v
 }
 
+// keepsBack is for a request that is kept back for people for longer than Claude Code waits for an answer: it is not sent. Its turn
+// waits, if it may for so long; else it fails.
+func (p *partner) keepsBack(id string, c *call) gate.Verdict {
+	c.place.Death = turn.Death{At: time.Now(), Limit: "reserve", Lifts: true, Reset: c.kept}
+	v := p.mayRest(c, message{Session: c.asks.Session, Agent: c.asks.Agent}, gate.Later)
+	p.drop(id)
+	return v
+}
+
 // rests notes that a session waits for a limit, or goes on, and returns until when it waits. An error says that it may not.
 func (p *partner) rests(session string, d death) (until time.Time, err error) {
 	failed := p.change(func(now time.Time, s *turn.State) {
