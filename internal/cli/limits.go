@@ -40,13 +40,6 @@ type rateReport struct {
 	*reset
 }
 
-type windowReport struct {
-	Name   string  `json:"name"`
-	Status string  `json:"status"`
-	Used   float64 `json:"used"` // 0 to 1
-	*reset
-}
-
 type limitedReport struct {
 	Why     string    `json:"why"`
 	Message string    `json:"message,omitempty"`
@@ -83,18 +76,19 @@ func askLimits(c call, model string, asJSON bool) (int, error) {
 	getenv := claude.WithSettings(hook.Direct(os.Getenv))
 	account, secret := claude.PoolKey(getenv)
 	answer, err := probe.Ask(ctx, getenv, cmp.Or(model, probe.Model(getenv)), userAgent())
+	r, code := standingOf(account, answer), 0
+	if errors.Is(err, probe.ErrNoCredential) {
+		r, code, err = knownOf(account, secret, err)
+	}
 	if err != nil {
 		return exitFailure, withHint(err, account)
 	}
-	r, code := standingOf(account, answer), 0
 	if r.Limited != nil {
 		code = exitLimited
-		if until := answer.Until(); !until.IsZero() {
-			if err := share(ctx, account, secret, answer, until); err != nil {
-				c.say(err) // the answer is worth printing all the same
-			} else {
-				r.Limited.Shared = true
-			}
+	}
+	if until := answer.Until(); !until.IsZero() || len(answer.Windows) > 0 {
+		if err := share(ctx, secret, answer, until, &r); err != nil {
+			c.say(err) // the answer is worth printing all the same
 		}
 	}
 	if asJSON {
@@ -117,19 +111,48 @@ func withHint(err error, account string) error {
 	return err
 }
 
-// share lets the sessions of the account wait until the limit ends: those that hooks make take turns, and those behind a
-// gateway that call the same class of models.
-func share(ctx context.Context, account, secret string, a probe.Answer, until time.Time) error {
+// knownOf is what the sessions of the account were told of its windows, where nobody can ask. Nothing was: that is err.
+func knownOf(account, secret string, err error) (r standing, code int, _ error) {
+	store, failed := lockfile.Open(stateDir())
+	if failed != nil {
+		return r, 0, err
+	}
+	s, failed := snapshot(store)
+	if failed != nil {
+		return r, 0, err
+	}
+	now := time.Now()
+	a := s.Account(s.AccountID(secret))
+	r = standing{Account: account, At: now.UTC().Truncate(time.Second), Limits: []rateReport{}, Windows: windowsOf(a, now)}
+	if len(r.Windows) == 0 {
+		return r, 0, err
+	}
+	if until := a.Spent(now, 1); !until.IsZero() {
+		r.Limited = &limitedReport{Why: turn.UsageLimit, Waiting: true, Until: until, Seconds: until.Sub(now).Seconds()}
+	}
+	return r, code, nil
+}
+
+// share lets the sessions of the account know what the API said: until when they wait, those that hooks make take turns, and those that
+// call the same class of models elsewhere; and how much is used of the windows. It notes in r what came of it.
+func share(ctx context.Context, secret string, a probe.Answer, until time.Time, r *standing) error {
 	store, err := lockfile.Open(stateDir())
 	if err != nil {
 		return err
 	}
 	v, err := line.Change(ctx, store, nil, func(now time.Time, s *turn.State) {
 		shared := s.Open(s.AccountID(secret))
-		shared.Name = account
+		shared.Name = r.Account
 		for _, class := range []string{"", limit.Class(a.Model)} {
-			if class == "" || shared.Classes[class] != nil {
+			if !until.IsZero() && (class == "" || shared.Classes[class] != nil) {
 				shared.Limited(now, class, until, a.Limit.Kind.String())
+				r.Limited.Shared = true
+			}
+		}
+		for i, w := range a.Windows {
+			shared.Windowed(now, a.At, []turn.Told{{Name: w.Name, Used: w.Used, ResetsAt: w.ResetsAt}})
+			if known, ok := shared.Window(now, w.Name); ok {
+				r.Windows[i].UsedUp = known.UsedUp()
 			}
 		}
 	})
@@ -149,7 +172,7 @@ func standingOf(account string, a probe.Answer) standing {
 		r.Limits = append(r.Limits, rateReport{l.Name, l.Limit, l.Remaining, at(l.ResetsAt)})
 	}
 	for _, w := range a.Windows {
-		r.Windows = append(r.Windows, windowReport{w.Name, w.Status, w.Used, at(w.ResetsAt)})
+		r.Windows = append(r.Windows, windowReport{Name: w.Name, Status: w.Status, Used: w.Used, reset: at(w.ResetsAt)})
 	}
 	if l := a.Limit; l.Kind != ratelimit.None {
 		r.Limited = &limitedReport{Why: l.Kind.String(), Message: l.Message, Waiting: l.Wait}
@@ -161,7 +184,12 @@ func standingOf(account string, a probe.Answer) standing {
 }
 
 func (r standing) write(out io.Writer) error {
-	fmt.Fprintf(out, "account    %s\nmodel      %s\n", printable(r.Account), printable(r.Model))
+	fmt.Fprintf(out, "account    %s\n", printable(r.Account))
+	if r.Model != "" {
+		fmt.Fprintf(out, "model      %s\n", printable(r.Model))
+	} else {
+		fmt.Fprintln(out, "asked      nothing, for there is no API key or token to ask with: this is what your sessions were told")
+	}
 	switch l := r.Limited; {
 	case l == nil:
 		fmt.Fprintln(out, "limited    no")
@@ -189,11 +217,23 @@ func (r standing) write(out io.Writer) error {
 		}
 		return clock(z.At, r.At) + ", in " + span(z.In)
 	}
+	usedUp := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return "; at this pace used up " + clock(t, r.At)
+	}
 	for _, l := range r.Limits {
 		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%s\n", printable(strings.ReplaceAll(l.Name, "-", " ")), l.Limit, l.Remaining, resets(l.reset))
 	}
+	status := func(said string) string {
+		if said == "" {
+			return ""
+		}
+		return ", " + printable(strings.ReplaceAll(said, "_", " "))
+	}
 	for _, w := range r.Windows {
-		fmt.Fprintf(t, "%s window\t\t%.0f %%, %s\t%s\n", printable(w.Name), 100*max(0, 1-w.Used), printable(strings.ReplaceAll(w.Status, "_", " ")), resets(w.reset))
+		fmt.Fprintf(t, "%s window\t\t%.0f %%%s\t%s%s\n", printable(w.Name), 100*max(0, 1-w.Used), status(w.Status), resets(w.reset), usedUp(w.UsedUp))
 	}
 	return t.Flush()
 }

@@ -79,13 +79,13 @@ const mostUsed = 1000
 
 func (w *Window) hear(now, sent time.Time, used float64, resets time.Time, lasts time.Duration) {
 	const jitter = time.Minute // of a reset, as answers tell it
-	later := resets.Sub(w.ResetsAt)
+	other := resets.Sub(w.ResetsAt).Abs() > jitter
 	switch {
-	case later > jitter:
+	case (other && resets.Before(w.ResetsAt) || !other && used < w.Used) && sent.Before(w.At):
+		return
+	case other:
 		*w = Window{Opened: w.ResetsAt}
 		w.From, w.Next = Mark{now, used}, Mark{now, used}
-	case later < -jitter, used < w.Used && sent.Before(w.At):
-		return
 	case used < w.Used:
 		w.From, w.Next = Mark{now, used}, Mark{now, used}
 	case now.Sub(w.Next.At) >= lasts/20:
@@ -129,8 +129,8 @@ func (a *Account) Open(now time.Time) (list []Window) {
 	return list
 }
 
-// full returns when the last of the windows resets of which a share or more is used; zero: none is.
-func (a *Account) full(now time.Time, share float64) (until time.Time) {
+// Full returns when the last of the windows resets of which a share or more is used; zero: none is.
+func (a *Account) Full(now time.Time, share float64) (until time.Time) {
 	for _, w := range a.Open(now) {
 		if w.Used >= share-1e-9 {
 			until = Latest(until, w.ResetsAt)
@@ -142,7 +142,7 @@ func (a *Account) full(now time.Time, share float64) (until time.Time) {
 // Spent returns when there is quota again where a share of a window is used, or a usage limit was met; zero: there is, as far as is
 // known.
 func (a *Account) Spent(now time.Time, share float64) (until time.Time) {
-	until = a.full(now, share)
+	until = a.Full(now, share)
 	for _, l := range a.Classes {
 		if l.CoolDown.Why == UsageLimit {
 			until = Latest(until, l.CoolDown.Until)
@@ -161,7 +161,7 @@ func (a *Account) KeptBack(now time.Time, c Call) (until time.Time) {
 	if c.Rules.Reserve <= 0 || !c.Print || c.Rank == Urgent {
 		return time.Time{}
 	}
-	return a.full(now, 1-c.Rules.Reserve)
+	return a.Full(now, 1-c.Rules.Reserve)
 }
 
 // peopleFirst reports that a window reset just now, so that many may wait.

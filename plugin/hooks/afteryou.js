@@ -153,9 +153,9 @@ export const register = (on) => {
     const signed = e.url.includes('/invoke') // for five minutes
     const patience = Math.min(Number(headers['x-stainless-timeout'] ?? 600), signed ? 300 : Infinity)
     const what = await request($, { agent, kind, model, size: body.length, most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url) })
-    let { go } = await hold($, 'ask', what, next.signal)
-    for (;;) {
-      if (!go) await hold($, 'ask', what, next.signal)
+    for (let a = {}; ;) {
+      if (!a.go) a = await hold($, 'ask', what, next.signal)
+      if (!a.go) return a.verdict === 'later' && resting.add(agent), { value: { status: 429, headers: {} } } // kept back: not sent
       const sent = Date.now(), answer = next(e)
       const { status, headers: told } = await answer.then(({ value }) => value ?? STOPPED, () => LOST)
       if (next.signal.aborted || status === STOPPED.status) {
@@ -169,8 +169,8 @@ export const register = (on) => {
         if (kind === '') resting.delete(agent)
         return answer
       }
-      const a = await answered
-      if (a.verdict === 'again') { go = a.go; continue }
+      a = await answered
+      if (a.verdict === 'again') continue
       if (kind === '') a.verdict === 'later' ? resting.add(agent) : resting.delete(agent)
       return answer
     }
