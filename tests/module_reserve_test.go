@@ -108,3 +108,47 @@ func TestRealReserveIsForPeople(t *testing.T) {
 	}
 	m.agrees(plan)
 }
+
+// 1. A session of -p is kept back for longer than Claude Code bears to wait for an answer: its turn waits. 2. Somebody hears that the
+// window resets soon. 3. The session goes on after that, as if nothing had been; of what was held nobody reads.
+func TestRealReserveOutlastsPatience(t *testing.T) {
+	t.Parallel()
+	plan := &fakeapi.Plan{Share: .1, Resets: time.Now().Add(4 * time.Hour)}
+	m := newInside(t, fakeapi.Config{Answer: plan.Answer(fakeapi.Agentic(12))}, "AFTERYOU_RESERVE=20%")
+	s := m.session("batch", realclaude.Login, withModule, "API_TIMEOUT_MS=4000")
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.silently(s)
+	}()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if p := m.status().Pools; len(p) > 0 && len(p[0].Stopped) == 1 && p[0].Stopped[0].Why == "reserve" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the session does not rest: %+v", m.status())
+		}
+	}
+	resets := time.Now().Add(5 * time.Second).Truncate(time.Second)
+	plan.Moves(resets)
+	limits(t, s.Dir, s.Env)
+	<-ended
+	m.unaware("batch")
+	for _, r := range m.api.Answers() {
+		if r.Kind == fakeapi.Main && r.Since >= 9 && r.Arrived.Before(resets) {
+			t.Errorf("call %d was sent before the reset", r.Since+1)
+		}
+	}
+}
+
+// Where the window resets later than max_wait allows, a session of -p ends rather than use what is kept for people.
+func TestRealReserveBeyondMaxWait(t *testing.T) {
+	t.Parallel()
+	plan := &fakeapi.Plan{Share: .1, Resets: time.Now().Add(4 * time.Hour)}
+	m := newInside(t, fakeapi.Config{Answer: plan.Answer(fakeapi.Agentic(12))}, "AFTERYOU_RESERVE=20%", "AFTERYOU_MAX_WAIT=1m")
+	r, err := realclaude.Print(t.Context(), m.session("batch", realclaude.Login, withModule, "API_TIMEOUT_MS=4000"), "hello", "--permission-mode", "bypassPermissions")
+	used, _ := plan.Used()
+	if err != nil || r.Code == 0 || used > .9 || !strings.Contains(r.Stdout, "afteryou keeps what is left of the window for people, until ") {
+		t.Errorf("it ends with %d, %v, says %q and %q; %v are used", r.Code, err, r.Stdout, r.Stderr, used)
+	}
+}

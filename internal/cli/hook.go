@@ -118,7 +118,8 @@ func servesModule(c call, h *hook.Hook, once bool) {
 	debug.SetGCPercent(50) // it lives for long, and does little
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
-	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()), Notify: h.Notify}
+	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()), Notify: h.Notify,
+		Groups: groupsOf(h.Store, h.Pool)}
 	var err error
 	if once {
 		err = partner.Once(ctx, config, c.in, c.out)

@@ -17,6 +17,7 @@ import (
 	"afteryou/internal/claude"
 	"afteryou/internal/limit"
 	"afteryou/internal/line"
+	"afteryou/internal/organization"
 	"afteryou/internal/probe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
@@ -31,6 +32,8 @@ type standing struct {
 	Limits  []rateReport   `json:"limits"`
 	Windows []windowReport `json:"windows"` // of a subscription
 	Limited *limitedReport `json:"limited"` // null: the API answers
+	// Organization is what the Rate Limits API told, today or before; there only with an admin key.
+	Organization *organization.Told `json:"organization,omitempty"`
 }
 
 type rateReport struct {
@@ -62,7 +65,8 @@ func limitsCommand() command {
 		name: "limits", args: "[--model MODEL] [--json]", summary: "ask the API how its limits stand",
 		about: "One request, the smallest there is, with the key or token of the environment or of your Claude Code settings. " +
 			"It asks for Claude Code's cheapest model unless told otherwise; each class of models has limits of its own. " +
-			"Where it is limited, your sessions wait until that is over, and the exit code is 75.",
+			"Where it is limited, your sessions wait until that is over, and the exit code is 75. " +
+			"With an admin key (ANTHROPIC_ADMIN_KEY, or the setting admin_key_file) the organization's limits are asked for too, once a day.",
 		example: "afteryou limits --json",
 		options: []option{text(&model, "model", "MODEL", "ask for the limits of this model, named as the API does"), jsonToggle(&asJSON)},
 		run:     func(c call) (int, error) { return askLimits(c, model, asJSON) },
@@ -78,7 +82,7 @@ func askLimits(c call, model string, asJSON bool) (int, error) {
 	answer, err := probe.Ask(ctx, getenv, cmp.Or(model, probe.Model(getenv)), userAgent())
 	r, code := standingOf(account, answer), 0
 	if errors.Is(err, probe.ErrNoCredential) {
-		r, code, err = knownOf(account, secret, err)
+		r, err = knownOf(account, secret, err)
 	}
 	if err != nil {
 		return exitFailure, withHint(err, account)
@@ -91,10 +95,20 @@ func askLimits(c call, model string, asJSON bool) (int, error) {
 			c.say(err) // the answer is worth printing all the same
 		}
 	}
+	told, ok, err := organizationOf(ctx, secret, getenv)
+	if err != nil {
+		c.say(err)
+	}
+	if ok {
+		r.Organization = &told
+	}
 	if asJSON {
 		return code, c.json(r)
 	}
-	return code, r.write(c.text())
+	if err := r.write(c.text()); err != nil || !ok {
+		return code, err
+	}
+	return code, writeOrganization(c.text(), told, time.Now())
 }
 
 // withHint adds to an error of asking what the person can do.
@@ -112,25 +126,25 @@ func withHint(err error, account string) error {
 }
 
 // knownOf is what the sessions of the account were told of its windows, where nobody can ask. Nothing was: that is err.
-func knownOf(account, secret string, err error) (r standing, code int, _ error) {
+func knownOf(account, secret string, err error) (r standing, _ error) {
 	store, failed := lockfile.Open(stateDir())
 	if failed != nil {
-		return r, 0, err
+		return r, err
 	}
 	s, failed := snapshot(store)
 	if failed != nil {
-		return r, 0, err
+		return r, err
 	}
 	now := time.Now()
 	a := s.Account(s.AccountID(secret))
 	r = standing{Account: account, At: now.UTC().Truncate(time.Second), Limits: []rateReport{}, Windows: windowsOf(a, now)}
 	if len(r.Windows) == 0 {
-		return r, 0, err
+		return r, err
 	}
 	if until := a.Spent(now, 1); !until.IsZero() {
 		r.Limited = &limitedReport{Why: turn.UsageLimit, Waiting: true, Until: until, Seconds: until.Sub(now).Seconds()}
 	}
-	return r, code, nil
+	return r, nil
 }
 
 // share lets the sessions of the account know what the API said: until when they wait, those that hooks make take turns, and those that

@@ -131,7 +131,7 @@ func (one poolReport) sameAccount(other poolReport) bool {
 
 // empty reports that no session shares the limit, and nothing is known of it.
 func (one poolReport) empty() bool {
-	return one.Sessions+len(one.Turns)+len(one.Waiting)+len(one.Retrying) == 0 && one.CoolDown == nil && one.Usage == nil && one.Rate == 0
+	return one.Sessions+len(one.Turns)+len(one.Waiting)+len(one.Retrying)+len(one.Stopped) == 0 && one.CoolDown == nil && one.Usage == nil && one.Rate == 0
 }
 
 // classesOf are the classes of models of an account; the first is of the calls that are not told apart by them.

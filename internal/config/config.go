@@ -35,6 +35,8 @@ type Settings struct {
 	Probe   bool          // the API may be asked how long a limit lasts
 	Notify  bool          // the person is told that a session goes on after a long wait
 	Off     bool          // Claude Code runs as without afteryou
+	// AdminKeyFile is a file with a key for the Rate Limits API; empty: it is not asked.
+	AdminKeyFile string
 
 	values map[string]Value
 }

@@ -73,6 +73,8 @@ func Table() []Setting {
 			func(s *Settings, v string) { s.Probe = v == "on" }, "on", "off"),
 		choice("notify", "notification and bell when a session goes on after a wait of 1m",
 			func(s *Settings, v string) { s.Notify = v == "on" }, "on", "off"),
+		{Name: "admin_key_file", Value: "PATH", Help: "a file with an admin key, for limits to ask which models share a limit", Takes: "a path",
+			apply: into(func(s *Settings) *string { return &s.AdminKeyFile }, func(v string) (string, error) { return v, nil })},
 		{Name: "off", Default: "false", Value: "true|false", Words: []string{"true", "false"},
 			Help: "be a plain claude", Takes: `"true" or "false"`, bare: true,
 			apply: into(func(s *Settings) *bool { return &s.Off }, strconv.ParseBool)},

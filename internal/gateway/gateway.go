@@ -28,6 +28,7 @@ import (
 
 	"afteryou/internal/gate"
 	"afteryou/internal/guard"
+	"afteryou/internal/limit"
 	"afteryou/internal/turn"
 	"afteryou/internal/upstream"
 	"afteryou/lockfile"
@@ -43,7 +44,8 @@ type Config struct {
 	Pool func() (name, secret string)
 	// Hold bounds how long a call is kept without a byte of an answer, waiting for its turn; longer than it does by
 	// itself it never is.
-	Hold time.Duration
+	Hold   time.Duration
+	Groups limit.Groups // of models that share a limit, as far as the organization told
 	// Getenv names certificates and proxies.
 	Getenv func(string) string
 }
@@ -89,7 +91,7 @@ func Start(c Config) (*Gateway, error) {
 	silent := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:       g.rewrite,
-		Transport:     &turns{base: base, gate: g.gate, bodies: g.bodies, hold: c.Hold},
+		Transport:     &turns{base: base, gate: g.gate, bodies: g.bodies, hold: c.Hold, groups: c.Groups},
 		FlushInterval: -1,
 		ErrorLog:      silent,
 		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { g.broken(r, err) },

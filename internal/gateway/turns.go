@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ type turns struct {
 	gate   *gate.Gate
 	bodies *bodies
 	hold   time.Duration
+	groups limit.Groups
 }
 
 // RoundTrip sends the request, once or until it is no longer rejected for a rate limit.
@@ -46,8 +48,9 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	var class string
-	guard.Run(func() { class = limit.Class(modelOf(request.kept())) }, t.gate.Log)
-	p := t.gate.Join(turn.Call{Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id"), Class: class}})
+	var group limit.Group
+	guard.Run(func() { class, group = t.groups.Of(modelOf(request.kept())) }, t.gate.Log)
+	p := t.gate.Join(turn.Call{AtMost: group.Requests / 60, Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id"), Class: class}})
 	resp, err := t.send(r, p, request, deadline)
 	if err != nil {
 		p.Leave()
@@ -78,6 +81,10 @@ func (t *turns) send(r *http.Request, p *gate.Place, request *body, deadline tim
 			return held, nil
 		}
 		if turnless {
+			if until := p.KeptBack(); !until.IsZero() { // Claude Code waits by itself
+				p.Leave()
+				return keptBack(r, until), nil
+			}
 			p.GiveBack() // and keeps its name: what is told of it is of no other call
 		}
 		out := r.Clone(r.Context())
@@ -100,6 +107,14 @@ func (t *turns) send(r *http.Request, p *gate.Place, request *body, deadline tim
 		}
 		held = resp
 	}
+}
+
+// keptBack is the answer to a call of -p that is not sent, for what is left of a subscription's window is for people.
+func keptBack(r *http.Request, until time.Time) *http.Response {
+	const body = `{"type":"error","error":{"type":"rate_limit_error","message":"afteryou keeps what is left of the window for people"}}`
+	header := http.Header{"Content-Type": {"application/json"}, "Retry-After": {strconv.Itoa(max(1, int(math.Ceil(time.Until(until).Seconds()))))}}
+	return &http.Response{StatusCode: http.StatusTooManyRequests, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
+		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}
 }
 
 // sentAt is when a call was written to its connection whole. A call whose connection had to be made first is sent long after

@@ -55,6 +55,7 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 	upstream = cmp.Or(upstream, claude.APIURL)
 	g, err := gateway.Start(gateway.Config{
 		Upstream: upstream, Store: l.Store, Rules: l.Rules, Print: claude.Sort(l.Args) == claude.Print, Pool: l.Pool, Hold: held(getenv("API_TIMEOUT_MS")), Getenv: getenv,
+		Groups: l.Groups,
 	})
 	if err != nil {
 		if on {

@@ -171,7 +171,8 @@ func (c *call) of(m message) bool {
 
 // join takes a request in. One of a turn that the loop made before is over: it makes them one after the other.
 func (p *partner) join(m message) *call {
-	k := turn.Key{Session: m.Session, Agent: m.Agent, Class: limit.Class(m.Model)}
+	class, group := p.Groups.Of(m.Model)
+	k := turn.Key{Session: m.Session, Agent: m.Agent, Class: class}
 	if m.Kind != "" {
 		k.Agent += "~" + m.Kind // what such requests take is told apart
 	} else {
@@ -183,7 +184,7 @@ func (p *partner) join(m message) *call {
 		wait = min(wait, patience)
 	}
 	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait),
-		asks: turn.Call{Key: k, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}}}
+		asks: turn.Call{Key: k, AtMost: group.Requests / 60, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}}}
 	first := c.asks
 	first.Event = fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID) // a process for one word joins by it
 	c.place = p.gate.Join(first)
@@ -249,7 +250,7 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 	case ctx.Err() != nil:
 		p.drop(id)
 	case goes && !c.kept.IsZero():
-		return reply{Verdict: p.keepsBack(id, c)}
+		return reply{Verdict: p.keepsBack(id, c), Line: "afteryou keeps what is left of the window for people, " + gate.Left(time.Until(c.kept))}
 	case goes:
 		c.cancel()
 		c.sent, c.alive = c.polled, c.polled

@@ -23,6 +23,7 @@ import (
 	"afteryou/internal/claude"
 	"afteryou/internal/gate"
 	"afteryou/internal/guard"
+	"afteryou/internal/limit"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
@@ -36,7 +37,8 @@ type Config struct {
 	// Pool names the limit that the calls share: a name to show, and the secret that its id is made from.
 	Pool   func() (name, secret string)
 	Claude turn.Process
-	Notify bool // whether the person is told that a session goes on after a long wait
+	Groups limit.Groups // of models that share a limit, as far as the organization told
+	Notify bool         // whether the person is told that a session goes on after a long wait
 }
 
 const (

@@ -29,7 +29,7 @@ const (
 	// Timeout bounds how long an answer may take: one token comes within a second or two.
 	Timeout = 20 * time.Second
 	// maxBody bounds what is read of an answer, in bytes.
-	maxBody = 64 << 10
+	maxBody = 256 << 10
 	// maxMessage bounds what is shown of the server's message, in letters.
 	maxMessage = 300
 	// model is the haiku of Claude Code 2.1.330, its cheapest.
@@ -85,14 +85,40 @@ func Ask(ctx context.Context, getenv func(string) string, model, agent string) (
 	if err == nil || errors.Is(err, ErrNoCredential) || errors.As(err, new(*RefusedError)) {
 		return a, err
 	}
-	// Below, errors name URLs: the base URL's and the proxy's may carry credentials.
+	return a, fmt.Errorf("asking the API: %w", shown(err, getenv))
+}
+
+// shown is an error without what it may tell of URLs: the base URL's and the proxy's may carry credentials.
+func shown(err error, getenv func(string) string) error {
+	if errors.As(err, new(*RefusedError)) {
+		return err
+	}
 	if u := new(url.Error); errors.As(err, &u) {
 		err = u.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return a, fmt.Errorf("asking the API: no answer within %v", Timeout)
+		return fmt.Errorf("no answer within %v", Timeout)
 	}
-	return a, fmt.Errorf("asking the API: %s", hide(err.Error(), getenv))
+	return errors.New(hide(err.Error(), getenv))
+}
+
+// send sends a request and reads its answer, within Timeout. The body it returns is closed.
+func send(ctx context.Context, getenv func(string) string, r *http.Request) (*http.Response, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	transport, err := upstream.Transport(getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer transport.CloseIdleConnections()
+	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(r.WithContext(ctx))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	return resp, body, err
 }
 
 func ask(ctx context.Context, getenv func(string) string, model, agent string) (Answer, error) {
@@ -102,24 +128,11 @@ func ask(ctx context.Context, getenv func(string) string, model, agent string) (
 	if getenv("ANTHROPIC_API_KEY") == "" && getenv("ANTHROPIC_AUTH_TOKEN") == "" && getenv("CLAUDE_CODE_OAUTH_TOKEN") == "" {
 		return Answer{}, ErrNoCredential
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	r, err := request(ctx, getenv, model, agent)
+	r, err := request(getenv, model, agent)
 	if err != nil {
 		return Answer{}, err
 	}
-	transport, err := upstream.Transport(getenv)
-	if err != nil {
-		return Answer{}, err
-	}
-	defer transport.CloseIdleConnections()
-	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(r)
-	if err != nil {
-		return Answer{}, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	resp, body, err := send(ctx, getenv, r)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -140,7 +153,7 @@ func ask(ctx context.Context, getenv func(string) string, model, agent string) (
 }
 
 // request makes the smallest request there is.
-func request(ctx context.Context, getenv func(string) string, model, agent string) (*http.Request, error) {
+func request(getenv func(string) string, model, agent string) (*http.Request, error) {
 	body, err := json.Marshal(map[string]any{
 		"model": model, "max_tokens": 1, "messages": []any{map[string]string{"role": "user", "content": "."}},
 	})
@@ -148,7 +161,7 @@ func request(ctx context.Context, getenv func(string) string, model, agent strin
 		return nil, err
 	}
 	base := cmp.Or(strings.TrimRight(getenv("ANTHROPIC_BASE_URL"), "/"), claude.APIURL)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/messages", bytes.NewReader(body))
+	r, err := http.NewRequest(http.MethodPost, base+"/v1/messages", bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.New("the base URL is none")
 	}
@@ -198,7 +211,7 @@ func hide(text string, getenv func(string) string) string {
 			text = strings.ReplaceAll(text, value, "$"+name)
 		}
 	}
-	for _, name := range []string{"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL",
+	for _, name := range []string{"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL", adminKey,
 		"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
 		secret(getenv(name), name)
 	}

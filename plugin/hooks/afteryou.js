@@ -155,7 +155,7 @@ export const register = (on) => {
     const what = await request($, { agent, kind, model, size: body.length, most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url) })
     for (let a = {}; ;) {
       if (!a.go) a = await hold($, 'ask', what, next.signal)
-      if (!a.go) return a.verdict === 'later' && resting.add(agent), { value: { status: 429, headers: {} } } // kept back: not sent
+      if (!a.go) return a.verdict === 'later' && resting.add(agent), { value: { status: 429, headers: {}, text: a.line ?? '' } } // kept
       const sent = Date.now(), answer = next(e)
       const { status, headers: told } = await answer.then(({ value }) => value ?? STOPPED, () => LOST)
       if (next.signal.aborted || status === STOPPED.status) {
