@@ -24,7 +24,7 @@ func runCommand() command {
 		about:   "The first argument that is no setting, and all after it, is Claude Code's. The exit code is Claude Code's too. The program does the same when it is called as claude, by a link earlier on PATH.",
 		example: `afteryou run --turns strict -- -p "fix the tests"`,
 		wraps:   true,
-		options: []option{toggle(&whenFree, "when-free", "start once a subscription's windows have quota again, for -p beyond the reserve")},
+		options: []option{toggle(&whenFree, "when-free", "start once the subscription has quota again; -p leaves the reserve")},
 		run:     func(c call) (int, error) { return launchClaude(c, flags, whenFree) },
 	}
 	for _, s := range config.Table() {

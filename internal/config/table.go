@@ -58,7 +58,7 @@ func Table() []Setting {
 		budget("otpm", "output tokens a minute at most", func(s *Settings) *float64 { return &s.Rules.Budget.Output }),
 		choice("priority", "interactive: three of four turns are for sessions in a terminal",
 			func(s *Settings, v string) { s.Rules.Interactive = v == "interactive" }, "none", "interactive"),
-		{Name: "reserve", Default: "0%", Value: "PERCENT", Help: "how much of a subscription's window is kept for people: -p gets no turn then",
+		{Name: "reserve", Default: "0%", Value: "PERCENT", Help: "part of a subscription's window that -p leaves to people",
 			Takes: `a share such as "20%", less than all`, apply: into(func(s *Settings) *float64 { return &s.Rules.Reserve }, share)},
 		choice("module", "whether calls are held inside Claude Code, where it can be",
 			func(s *Settings, v string) { s.Module = v == "auto" }, "auto", "off"),
