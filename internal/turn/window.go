@@ -11,8 +11,10 @@ const (
 	// reopened is how long after a window's reset those who wait at a terminal go before -p. Claude Code goes on by itself
 	// within 2 minutes of it (2.1.332).
 	reopened = 5 * time.Minute
-	// least is how much of a window must have been used for a pace: the API tells of hundredths.
+	// leastUsed is how much of a window must have been used for a pace: the API tells of hundredths.
 	leastUsed = 0.015
+	// jitter is how far the time of one reset differs from answer to answer.
+	jitter = time.Minute
 )
 
 // WindowNames are those of the windows that are kept, as the headers name them.
@@ -74,11 +76,21 @@ func (a *Account) Windowed(now, sent time.Time, told []Told) {
 	}
 }
 
+// Lacks reports whether something is told that is clearly news; in percent it is rounded.
+func (a *Account) Lacks(now time.Time, told []Told) bool {
+	for _, t := range told {
+		w, known := a.Window(now, t.Name)
+		if t.ResetsAt.After(now) && (!known || t.Used > w.Used+0.01 || t.ResetsAt.Sub(w.ResetsAt) > jitter) {
+			return true
+		}
+	}
+	return false
+}
+
 // mostUsed is how many times a window may be used up, far beyond what is sold.
 const mostUsed = 1000
 
 func (w *Window) hear(now, sent time.Time, used float64, resets time.Time, lasts time.Duration) {
-	const jitter = time.Minute // of a reset, as answers tell it
 	other := resets.Sub(w.ResetsAt).Abs() > jitter
 	switch {
 	case (other && resets.Before(w.ResetsAt) || !other && used < w.Used) && sent.Before(w.At):
