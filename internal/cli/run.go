@@ -73,12 +73,16 @@ func launchClaude(c call, flags map[string]string, whenFree bool) (int, error) {
 	}
 	if !s.Off {
 		l.Store, l.Trouble = lockfile.Open(stateDir())
-		if l.Store != nil {
-			l.Groups = groupsOf(l.Store, l.Pool)
-		}
 	}
-	if whenFree && l.Store != nil {
-		waitForQuota(c, l.Store, s.Rules)
+	if l.Store != nil {
+		guard.Run(func() {
+			if whenFree {
+				waitForQuota(c, l.Store, s.Rules)
+			}
+			if s.Gateway != "off" {
+				l.Groups = groupsOf(l.Store, l.Pool)
+			}
+		}, func(text string) { l.Store.Log("launcher: %s", text) })
 	}
 	status, err := l.Run()
 	if err != nil {

@@ -81,7 +81,7 @@ func (p *Place) Cooling() (left time.Duration) {
 
 // KeptBack returns until when the call is kept back for people; zero: it is not.
 func (p *Place) KeptBack() (until time.Time) {
-	p.gate.Look(func(now time.Time, a *turn.Account) { until = a.KeptBack(now, p.Call) })
+	p.gate.Look(func(now time.Time, a *turn.Account) { until = a.KeptBack(now, &p.Call) })
 	return until
 }
 

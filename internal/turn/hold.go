@@ -35,7 +35,7 @@ func (h Hold) longer(other Hold) Hold {
 
 // heldAlone is what holds the call and nobody else, but for [OverBudget].
 func (a *Account) heldAlone(now time.Time, c *Call) (h Hold) {
-	h = a.gap(c).longer(Hold{a.KeptBack(now, *c), Reserved})
+	h = a.gap(c).longer(Hold{a.KeptBack(now, c), Reserved})
 	if c.Event == WakeEvent {
 		h = h.longer(Hold{a.waking(c.Class), WakingOther})
 	}

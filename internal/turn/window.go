@@ -169,7 +169,7 @@ func (a *Account) Spent(now time.Time, share float64) (until time.Time) {
 
 // KeptBack returns until when a call of -p is kept back for people: once no more than the reserve of a window is left. What belongs to
 // work that is half done is not.
-func (a *Account) KeptBack(now time.Time, c Call) (until time.Time) {
+func (a *Account) KeptBack(now time.Time, c *Call) (until time.Time) {
 	if c.Rules.Reserve <= 0 || !c.Print || c.Rank == Urgent {
 		return time.Time{}
 	}
