@@ -5,39 +5,39 @@ import (
 	"strings"
 	"time"
 
+	"afteryou/internal/claude"
 	"afteryou/internal/line"
 	"afteryou/internal/turn"
 )
 
-// GatewayEnv is set by a launcher whose gateway stands between Claude Code and its API: the gateway's URL and, behind a
-// space, the upstream's. It says nothing any more where ANTHROPIC_BASE_URL has become another.
+// GatewayEnv is set by a launcher whose gateways stand between what it started and its API: of each gateway the URL and,
+// behind a space, the upstream's, with a space between two gateways. It says nothing of a variable that names another URL.
 const GatewayEnv = "AFTERYOU_UPSTREAM"
 
-const urlEnv = "ANTHROPIC_BASE_URL"
-
-// gateway is the upstream of the gateway that the environment's calls go through.
-func gateway(getenv func(string) string) (upstream string, ok bool) {
-	url, upstream, ok := strings.Cut(getenv(GatewayEnv), " ")
-	return upstream, ok && url != "" && url == getenv(urlEnv)
+// upstreams are those of our gateways, by the gateway's URL.
+func upstreams(getenv func(string) string) map[string]string {
+	by, words := make(map[string]string), strings.Fields(getenv(GatewayEnv))
+	for i := 0; i+1 < len(words); i += 2 {
+		by[words[i]] = words[i+1]
+	}
+	return by
 }
 
 // Gated reports whether a gateway of ours takes the turns of the environment's calls.
 func Gated(getenv func(string) string) bool {
-	_, ok := gateway(getenv)
+	_, ok := upstreams(getenv)[getenv(claude.ProviderOf(getenv).URLEnv)]
 	return ok
 }
 
-// Direct is the environment as it would be without our gateway, for those who ask it where calls go.
+// Direct is the environment as it would be without our gateways, for those who ask it where calls go.
 func Direct(getenv func(string) string) func(string) string {
-	upstream, ok := gateway(getenv)
-	if !ok {
-		return getenv
-	}
+	by := upstreams(getenv)
 	return func(name string) string {
-		if name == urlEnv {
+		value := getenv(name)
+		if upstream, ok := by[value]; ok {
 			return upstream
 		}
-		return getenv(name)
+		return value
 	}
 }
 

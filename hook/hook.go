@@ -19,7 +19,9 @@ import (
 	"strings"
 	"time"
 
+	"afteryou/internal/budget"
 	"afteryou/internal/line"
+	"afteryou/internal/notify"
 	"afteryou/internal/outside/observe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
@@ -41,6 +43,9 @@ type Hook struct {
 	Status func(io.Writer) error
 	// Notify is whether the person is told that a session goes on after a long wait.
 	Notify bool
+	// Tell tells notify_command; nil: there is none.
+	Tell   func(notify.Note)
+	Budget budget.Watch
 	// Ask asks the API how it stands with a model: of Kind ratelimit.None where it answers. Nil: nothing is asked.
 	Ask func(ctx context.Context, model string) (ratelimit.Limit, error)
 }
@@ -98,6 +103,9 @@ func (h *Hook) Run(ctx context.Context, in io.Reader, out io.Writer) {
 		h.status(out)
 		return
 	}
+	if err == nil && gates(e.Name) && h.overBudget(ctx, e, out) {
+		return
+	}
 	if err == nil {
 		err = h.serve(ctx, e, out)
 	}
@@ -136,7 +144,7 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 		return h.Trouble
 	}
 	w := waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}
-	_, behind := gateway(h.Getenv)
+	behind := Gated(h.Getenv)
 	switch inside := module(h.Getenv); {
 	case inside && !behind && e.Name == "StopFailure":
 		return w.died(ctx)

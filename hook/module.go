@@ -3,26 +3,38 @@ package hook
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
 	"afteryou/internal/turn"
+	"afteryou/lockfile"
 )
 
-// ModEnv is set by our module inside Claude Code for all that it starts: the pid of that Claude Code, whose calls the module
-// holds.
+// ModEnv is set by our module inside Claude Code for all that it starts: a [Mark] of that Claude Code, whose calls the module
+// holds, and of the module's partner.
 const ModEnv = "AFTERYOU_MOD"
 
+// mark is the pid of Claude Code, that of the partner, and when the partner started.
+const mark = "%d/%d/%d"
+
+// Mark is what [ModEnv] holds.
+func Mark(claude, partner turn.Process) string {
+	return fmt.Sprintf(mark, claude.PID, partner.PID, partner.Start)
+}
+
 // module reports whether the module is at work in the hook's own Claude Code. A session that a tool of another starts is given
-// the other's pid.
+// the other's mark; and a module that was unloaded, or crashed, leaves its mark and no partner (2.1.332).
 func module(getenv func(string) string) bool {
-	pid := getenv(ModEnv)
-	return pid != "" && pid == cmp.Or(getenv("CLAUDE_PID"), strconv.Itoa(os.Getppid()))
+	var pid int
+	var partner turn.Process
+	n, _ := fmt.Sscanf(getenv(ModEnv), mark, &pid, &partner.PID, &partner.Start)
+	return n == 3 && strconv.Itoa(pid) == cmp.Or(getenv("CLAUDE_PID"), strconv.Itoa(os.Getppid())) && lockfile.Alive(partner)
 }
 
 // GivesWay reports whether nothing is to be done for an event, as its JSON has it, because the module holds the session's
-// calls. It opens no file. An event that can't be read is for Run to complain of.
+// calls. It opens no file of ours. An event that can't be read is for Run to complain of.
 func GivesWay(getenv func(string) string, data []byte) bool {
 	if !module(getenv) {
 		return false

@@ -3,6 +3,7 @@ package hook
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,21 +17,29 @@ import (
 func TestGivesWay(t *testing.T) {
 	t.Parallel()
 	own, parent := strconv.Itoa(os.Getpid()), strconv.Itoa(os.Getppid())
+	with := func(claude string) string { // this process is the partner too
+		pid, _ := strconv.Atoi(claude) // a number, above
+		return Mark(turn.Process{PID: pid}, lockfile.Self())
+	}
+	self := lockfile.Self()
 	for name, c := range map[string]struct {
 		mod, pid, event string
 		want            bool
 	}{
 		"no module":                      {pid: own, event: eventOf("UserPromptSubmit", "s")},
-		"its own module":                 {mod: own, pid: own, event: eventOf("UserPromptSubmit", "s"), want: true},
-		"its own, after a tool":          {mod: own, pid: own, event: eventOf("PostToolBatch", "s"), want: true},
-		"its own, known by its parent":   {mod: parent, event: eventOf("PreToolUse", "s"), want: true},
-		"that of the session around":     {mod: "1", pid: own, event: eventOf("UserPromptSubmit", "s")},
-		"the session begins":             {mod: own, pid: own, event: eventOf("SessionStart", "s")},
-		"the session ends":               {mod: own, pid: own, event: eventOf("SessionEnd", "s")},
-		"the turn died":                  {mod: own, pid: own, event: eventOf("StopFailure", "s")},
-		"the status is asked for":        {mod: own, pid: own, event: eventOf("UserPromptSubmit", "s", "prompt", StatusPrompt+"\n")},
-		"an event that nobody can read":  {mod: own, pid: own, event: "{"},
-		"an event of some later version": {mod: own, pid: own, event: eventOf("SomethingNew", "s"), want: true},
+		"its own module":                 {mod: with(own), pid: own, event: eventOf("UserPromptSubmit", "s"), want: true},
+		"its own, after a tool":          {mod: with(own), pid: own, event: eventOf("PostToolBatch", "s"), want: true},
+		"its own, known by its parent":   {mod: with(parent), event: eventOf("PreToolUse", "s"), want: true},
+		"that of the session around":     {mod: with("1"), pid: own, event: eventOf("UserPromptSubmit", "s")},
+		"a module without its partner":   {mod: fmt.Sprintf("%s/%d/%d", own, gone(t), self.Start), pid: own, event: eventOf("UserPromptSubmit", "s")},
+		"another has its partner's pid":  {mod: fmt.Sprintf("%s/%d/%d", own, self.PID, self.Start+1), pid: own, event: eventOf("UserPromptSubmit", "s")},
+		"a mark that is none":            {mod: own, pid: own, event: eventOf("UserPromptSubmit", "s")},
+		"the session begins":             {mod: with(own), pid: own, event: eventOf("SessionStart", "s")},
+		"the session ends":               {mod: with(own), pid: own, event: eventOf("SessionEnd", "s")},
+		"the turn died":                  {mod: with(own), pid: own, event: eventOf("StopFailure", "s")},
+		"the status is asked for":        {mod: with(own), pid: own, event: eventOf("UserPromptSubmit", "s", "prompt", StatusPrompt+"\n")},
+		"an event that nobody can read":  {mod: with(own), pid: own, event: "{"},
+		"an event of some later version": {mod: with(own), pid: own, event: eventOf("SomethingNew", "s"), want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			getenv := func(name string) string { return map[string]string{ModEnv: c.mod, "CLAUDE_PID": c.pid}[name] }
@@ -41,13 +50,23 @@ func TestGivesWay(t *testing.T) {
 	}
 }
 
+// gone is the pid of a process that ended.
+func gone(t *testing.T) int {
+	t.Helper()
+	cmd := exec.Command("true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid
+}
+
 // 1. The partner writes which gate a session has. 2. An event leaves that as it is, takes no turn and waits for none, though
 // another has the only one. 3. The session goes on in another process: the gate was the old one's.
 func TestModuleKeepsItsSession(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.send(eventOf("UserPromptSubmit", "other")) // has the turn
-	mod := ModEnv + "=" + strconv.Itoa(os.Getpid())
+	mod := ModEnv + "=" + Mark(lockfile.Self(), lockfile.Self())
 	deliver := func(name string, env ...string) *turn.Session {
 		d.hook(env...).Run(t.Context(), strings.NewReader(eventOf(name, "s")), &strings.Builder{})
 		v, err := d.store.View()
@@ -89,7 +108,7 @@ func TestModuleKeepsItsSession(t *testing.T) {
 func TestModuleTellsOfADeath(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	env := []string{"CLAUDE_CODE_ENTRYPOINT=cli", ModEnv + "=" + strconv.Itoa(os.Getpid())}
+	env := []string{"CLAUDE_CODE_ENTRYPOINT=cli", ModEnv + "=" + Mark(lockfile.Self(), lockfile.Self())}
 	v, err := d.store.Update(t.Context(), func(s *turn.State) error {
 		s.Sessions = map[string]*turn.Session{"s": {Account: s.AccountID("secret"), Process: lockfile.Self(), Gate: turn.GateModule}}
 		return nil

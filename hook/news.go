@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/notify"
 	"afteryou/internal/turn"
 )
 
@@ -48,7 +49,7 @@ func (w *waiter) prompted(now time.Time, session *turn.Session) (byHand news) {
 func (w *waiter) tellPerson(out io.Writer, n news) {
 	if n.waited < turn.LongWait {
 		if n.near != "" {
-			notify(out, n.near)
+			shows(out, n.near)
 		}
 		return
 	}
@@ -59,14 +60,18 @@ func (w *waiter) tellPerson(out io.Writer, n news) {
 	if !n.stop.Woken { // that has a line of its own
 		w.Store.Log("session %s goes on after it waited %v for %s", w.event.Session, waited, article(why))
 	}
-	if !w.Notify {
-		return
+	text := fmt.Sprintf("%s goes on after %v (%s)", claude.ShownDir(w.event.Dir), waited, why)
+	if w.Tell != nil {
+		w.Tell(notify.Note{Event: notify.GoesOn, Text: text, At: time.Now(), Session: w.event.Session, Dir: w.event.Dir,
+			Unattended: claude.Unattended(w.Getenv), Waited: waited.Seconds(), Why: n.stop.Why})
 	}
-	notify(out, fmt.Sprintf("%s goes on after %v (%s)", claude.ShownDir(w.event.Dir), waited, why)+"\a")
+	if w.Notify {
+		shows(out, text+"\a")
+	}
 }
 
-// notify has Claude Code show a notification; a bell that text ends with rings.
-func notify(out io.Writer, text string) {
+// shows has Claude Code show a notification; a bell that text ends with rings.
+func shows(out io.Writer, text string) {
 	json.NewEncoder(out).Encode(map[string]string{"terminalSequence": "\x1b]9;afteryou: " + text + "\a"})
 }
 

@@ -184,7 +184,7 @@ func FuzzHookState(f *testing.F) {
 		}
 		var env []string
 		if counted {
-			env = []string{GatewayEnv + "=http://gate http://upstream", urlEnv + "=http://gate"}
+			env = []string{GatewayEnv + "=http://gate http://upstream", "ANTHROPIC_BASE_URL=http://gate"}
 		}
 		bear(t, store, filled(event, fifo), env...)
 	})

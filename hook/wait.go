@@ -219,7 +219,7 @@ func (w *waiter) register(now time.Time, s *turn.State, written int64) *turn.Ses
 			session.Offsets = map[string]int64{"": written}
 		}
 	}
-	_, session.Gateway = gateway(w.Getenv)
+	session.Gateway = Gated(w.Getenv)
 	session.Gate = gateOf(session, w.process)
 	session.Account, session.Process, session.Dir = w.account, w.process, w.event.Dir
 	s.Called(now, w.event.Session)

@@ -30,7 +30,7 @@ func TestHelpTellsTheFlagsThereAre(t *testing.T) {
 				t.Errorf("%s --help has a line of %d letters: %s", c.name, n, line)
 			}
 		}
-		if slices.Contains([]string{"run", "statusline", "hook", "man", "completion"}, c.name) {
+		if slices.Contains([]string{"run", "exec", "statusline", "hook", "man", "completion"}, c.name) {
 			continue // no flags of their own but settings
 		}
 		for _, m := range regexp.MustCompile(`(?m)^  (--[a-z-]+) (\S*)`).FindAllStringSubmatch(out, -1) {

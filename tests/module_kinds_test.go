@@ -2,7 +2,6 @@ package tests
 
 import (
 	"encoding/json"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,26 +10,17 @@ import (
 // The module tells the kinds of the captured requests apart, and whose they are, of which model, and how long Claude Code bears to wait.
 func TestRealModuleTellsKindsApart(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("needs node")
-	}
 	files, err := filepath.Glob("testdata/claude-2.1.332/requests/*.json")
 	if err != nil || len(files) < 15 {
 		t.Fatalf("captures %v, %v", files, err)
 	}
-	path := filepath.Join(t.TempDir(), "afteryou.mjs") // as which every node reads it
-	write(t, path, read(t, modulePath))
-	args := append([]string{"tests/testdata/module/kinds.mjs", path}, files...)
-	out, err := exec.CommandContext(t.Context(), "node", args...).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := played(t, "kinds.mjs", files...)
 	var kinds map[string]string
-	if err := json.Unmarshal(out, &kinds); err != nil {
+	if err := json.Unmarshal([]byte(out), &kinds); err != nil {
 		t.Fatalf("%q: %v", out, err)
 	}
 	want := map[string]string{"main": "||claude-opus-5-5|600", "subagent": "|a1|claude-opus-5-5|600", "title": "title||", "compact": "compact||",
-		"suggest": "suggest||", "aside": "suggest||", // a question beside the conversation is of the same form
+		"suggest": "suggest||", "aside": "aside||",
 		"check": "check||claude-sonnet-5|60", "tool-fetch": "fetch||", "tool-search": "search||", "hook": "hook||", "quota": "quota||", "count": "passes"}
 	for file, got := range kinds {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")

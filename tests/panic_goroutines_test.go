@@ -22,6 +22,8 @@ func TestEveryGoroutineHasAnOwnerForItsPanics(t *testing.T) {
 		"gateway.Start: g.http.Serve":          "net/http recovers what handles a request, and the connection breaks",
 		"partner.Serve: http.Server":           "net/http recovers what handles a request, and what is asked in it is run by guard.Run",
 		"partner.Serve: server.Serve":          "net/http recovers what handles a request; the module then asks another partner",
+		"notify.Send: exec.Command":            "its input is a file, and its output nothing",
+		"notify.Run: exec.CommandContext":      "as before; what ends it sends a signal",
 		"claude.ask: exec.CommandContext":      "its output goes into a buffer of package bytes",
 		"gateway.Start: httputil.ReverseProxy": "all of ours runs in the server's goroutine of the request",
 		"upstream.Transport: http.Transport":   "what chooses the proxy runs where the request is sent; refused compares a number",

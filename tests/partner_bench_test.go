@@ -78,7 +78,7 @@ func (a *partnered) request(session string) (took map[string]time.Duration) {
 	time.Sleep(50 * time.Millisecond)
 	took["answer"] = a.says("answer", of)
 	time.Sleep(5 * time.Millisecond)
-	took["used"] = a.says("used", map[string]any{"session": session, "input": 1000, "output": 20})
+	took["used"] = a.says("used", map[string]any{"session": session, "usage": map[string]int{"input_tokens": 1000, "output_tokens": 20}})
 	time.Sleep(5 * time.Millisecond)
 	return took
 }

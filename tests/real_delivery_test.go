@@ -15,7 +15,7 @@ import (
 )
 
 // watched has a hook of the person's own write down, at each prompt of the session, whose module it sees and which Claude Code
-// runs it: "PID PID" where a module is at work in that one.
+// runs it: "PID/… PID" where a module is at work in that one.
 func (m *machine) watched(s realclaude.Session) (realclaude.Session, string) {
 	m.t.Helper()
 	home := filepath.Dir(s.Dir)
@@ -37,7 +37,7 @@ func inModule(t *testing.T, log string) (prompts, with int) {
 			t.Fatalf("%s says %q", log, line)
 		}
 		prompts++
-		if mod == pid {
+		if strings.HasPrefix(mod, pid+"/") {
 			with++
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 // costs are other ones for each request.
 func costs(r fakeapi.Request) fakeapi.Usage {
-	return fakeapi.Usage{Input: 10 + r.Messages, CacheCreation: 500 + r.Results, CacheRead: 7000 + r.Prompts, Output: 3 + r.Seq}
+	return fakeapi.Usage{Input: 10 + r.Messages, CacheCreation: 500 + r.Results, CacheHour: 100 + r.Seq, CacheRead: 7000 + r.Prompts, Output: 3 + r.Seq}
 }
 
 // delegates answers as then does, but has a subagent do what is to be delegated.
@@ -93,6 +93,7 @@ func TestRealUsageIsWhatTheServerCounted(t *testing.T) {
 		if err := json.Unmarshal([]byte(ask("--json")), &r); err != nil {
 			t.Fatal(err)
 		}
+		want.USD = r.Total.USD // see TestRealCostIsClaudeCodes
 		if r.Total == want || time.Now().After(deadline) {
 			break
 		}
@@ -109,9 +110,37 @@ func TestRealUsageIsWhatTheServerCounted(t *testing.T) {
 		}
 	}
 	text := ask()
-	for _, part := range []string{fmt.Sprintf(" %d\n", want.CacheRead), "11111111 ", " (-p)", "cache reads are free"} {
+	for _, part := range []string{fmt.Sprintf(" %d  $", want.CacheRead), "11111111 ", " (-p)", "cache reads are free"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("usage does not show %q:\n%s", part, text)
+		}
+	}
+}
+
+// What a session cost is what Claude Code says of it, subagents included: by the list's prices, which are also those of 2.1.332.
+func TestRealCostIsClaudeCodes(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, fakeapi.Config{Cost: costs, Answer: delegates(fakeapi.Agentic(2))})
+	for _, model := range []string{"claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-fable-5-2", "claude-opus-4-8"} {
+		config := "CLAUDE_CONFIG_DIR=" + filepath.Join(m.dir, "config of "+model)
+		s := m.session(model, config)
+		var claudes struct {
+			USD float64 `json:"total_cost_usd"`
+		}
+		out := runs(t, s.Dir, s.Env, "run", "--", "-p", "--permission-mode", "bypassPermissions", "--output-format", "json", "--model", model, "delegate")
+		if err := json.Unmarshal([]byte(out), &claudes); err != nil || claudes.USD == 0 {
+			t.Fatalf("%v: %s", err, out)
+		}
+		var r usage.Report
+		for deadline := time.Now().Add(patience); r.Total.Requests < 4 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+			r = usage.Report{}
+			if err := json.Unmarshal([]byte(runs(t, m.dir, []string{"HOME=" + m.dir, config}, "usage", "--json")), &r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Logf("%s: Claude Code says $%.6f, usage $%.6f", model, claudes.USD, float64(r.Total.USD))
+		if off := float64(r.Total.USD) - claudes.USD; off < -2e-6 || off > 2e-6 || r.Total.Unpriced > 0 {
+			t.Errorf("%s: %+v cost $%.6f, Claude Code says $%.6f", model, r.Total, float64(r.Total.USD), claudes.USD)
 		}
 	}
 }

@@ -16,22 +16,18 @@ const APIURL = "https://api.anthropic.com"
 // No credential file is read: a login is known by the directory that holds it. What the user's settings files say
 // (apiKeyHelper, env) is not seen.
 func PoolKey(getenv func(string) string) (visible, secret string) {
-	is := func(name string) bool { return isOn(getenv(name)) }
 	key := func(visible string, parts ...string) (string, string) {
 		return visible, strings.Join(append([]string{visible}, parts...), "\x00")
 	}
-	switch {
-	case is("CLAUDE_CODE_USE_BEDROCK"):
-		return key("Amazon Bedrock", getenv("ANTHROPIC_BEDROCK_BASE_URL"), getenv("AWS_REGION"), getenv("AWS_PROFILE"),
-			getenv("AWS_ACCESS_KEY_ID"), getenv("AWS_BEARER_TOKEN_BEDROCK"))
-	case is("CLAUDE_CODE_USE_VERTEX"):
-		return key("Google Vertex AI", getenv("ANTHROPIC_VERTEX_BASE_URL"), getenv("CLOUD_ML_REGION"),
-			getenv("ANTHROPIC_VERTEX_PROJECT_ID"), getenv("GOOGLE_APPLICATION_CREDENTIALS"))
-	case is("CLAUDE_CODE_USE_FOUNDRY"):
-		return key("Microsoft Foundry", getenv("ANTHROPIC_FOUNDRY_BASE_URL"), getenv("ANTHROPIC_FOUNDRY_RESOURCE"),
-			getenv("ANTHROPIC_FOUNDRY_API_KEY"))
+	p := ProviderOf(getenv)
+	url := p.URL(getenv)
+	if p.Name != "" {
+		parts := []string{url}
+		for _, name := range p.account {
+			parts = append(parts, getenv(name))
+		}
+		return key(p.Name, parts...)
 	}
-	url := cmp.Or(strings.TrimRight(getenv("ANTHROPIC_BASE_URL"), "/"), APIURL)
 	shown := withoutSecrets(url)
 	if token := getenv("ANTHROPIC_AUTH_TOKEN"); token != "" {
 		return key(shown+", auth token", url, token)

@@ -33,8 +33,22 @@ const (
 	Prompt
 )
 
-// Usage is the cost of an answer in tokens. Only Input and CacheWrite count against the limit on input tokens.
-type Usage struct{ Input, CacheWrite, CacheRead, Output int }
+// Usage is the cost of an answer in tokens, and what else it is paid by. Only Input and CacheWrite count against the limit on input
+// tokens.
+type Usage struct {
+	Input, CacheWrite, CacheRead, Output int
+
+	CacheWrite1h int  // of CacheWrite, what is kept for an hour
+	Searches     int  // of the web
+	Fast         bool // answered in fast mode
+	US           bool // answered in the United States, as was asked for
+}
+
+// Merge returns what an answer took of which one row tells u and another one v: each tells as much as was known then.
+func (u Usage) Merge(v Usage) Usage {
+	return Usage{max(u.Input, v.Input), max(u.CacheWrite, v.CacheWrite), max(u.CacheRead, v.CacheRead), max(u.Output, v.Output),
+		max(u.CacheWrite1h, v.CacheWrite1h), max(u.Searches, v.Searches), u.Fast || v.Fast, u.US || v.US}
+}
 
 // Row is a row of a transcript that matters to turns.
 type Row struct {
@@ -205,6 +219,14 @@ type rawRow struct {
 			CacheWrite int `json:"cache_creation_input_tokens"`
 			CacheRead  int `json:"cache_read_input_tokens"`
 			Output     int `json:"output_tokens"`
+			Kept       struct {
+				Hour int `json:"ephemeral_1h_input_tokens"`
+			} `json:"cache_creation"`
+			Tools struct {
+				Searches int `json:"web_search_requests"`
+			} `json:"server_tool_use"`
+			Speed string `json:"speed"`
+			Place string `json:"inference_geo"`
 		} `json:"usage"`
 	} `json:"message"`
 }
@@ -243,7 +265,8 @@ func parseRow(line []byte) (Row, bool) {
 	case raw.Type == "assistant" && raw.Message.Model != "<synthetic>":
 		u := raw.Message.Usage
 		row.Kind, row.MessageID, row.Model, row.RequestID = Answer, raw.Message.ID, raw.Message.Model, raw.RequestRef
-		row.Usage = Usage{Input: u.Input, CacheWrite: u.CacheWrite, CacheRead: u.CacheRead, Output: u.Output}
+		row.Usage = Usage{Input: u.Input, CacheWrite: u.CacheWrite, CacheRead: u.CacheRead, Output: u.Output,
+			CacheWrite1h: min(u.Kept.Hour, u.CacheWrite), Searches: u.Tools.Searches, Fast: u.Speed == "fast", US: u.Place == "us"}
 	case raw.Type == "user" && interrupted(raw.Message.Content):
 		row.Kind = Interrupted
 	default:

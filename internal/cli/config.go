@@ -52,7 +52,7 @@ func showConfig(c call, s config.Settings, asJSON bool) error {
 	if _, err := os.Stat(path); err == nil {
 		there = "read first; AFTERYOU_… in the environment and flags of run come after it"
 	}
-	_, err := fmt.Fprintf(c.text(), "# %s: %s\n%s", printable(path), there, s.TOML(config.Names()))
+	_, err := fmt.Fprintf(c.text(), "# %s: %s\n%s%s", printable(path), there, s.TOML(config.Names()), s.Tables())
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 	"afteryou/hook"
 	"afteryou/internal/claude"
 	"afteryou/internal/guard"
+	"afteryou/internal/notify"
 	"afteryou/internal/partner"
 	"afteryou/internal/probe"
 	"afteryou/internal/ratelimit"
@@ -23,11 +24,11 @@ import (
 
 func hookCommand() command {
 	return command{
-		name: "hook", args: "[wake | mod]", summary: "called by Claude Code at each step of a session",
+		name: "hook", args: "[wake | mod | notify]", summary: "called by Claude Code at each step of a session",
 		about: "The event comes as JSON on standard input. Whatever is wrong, the session goes on. " +
-			"wake waits until a limit that ended the turn is over; mod is what the module in a session asks whose turn it is.",
+			"wake waits until a limit that ended the turn is over; mod is what the module in a session asks whose turn it is; notify hands what it reads to your notify_command.",
 		example: `echo '{"hook_event_name":"Stop","session_id":"1"}' | afteryou hook`,
-		words:   []string{"wake", "mod"},
+		words:   []string{"wake", "mod", "notify"},
 		wraps:   true, // a command line of another version is no reason to stop a session
 		run:     serveEvent,
 	}
@@ -80,8 +81,12 @@ func serve(c call, h *hook.Hook) int {
 	if s.Off {
 		return 0
 	}
-	h.Rules, h.MaxWait, h.Notify = s.Rules, s.MaxWait, s.Notify
+	h.Rules, h.MaxWait, h.Notify, h.Budget = s.Rules, s.MaxWait, s.Notify, budgets(s)
+	h.Tell = tells(h.Store, s.NotifyCommand)
 	switch word {
+	case "notify":
+		notifies(c, h, s.NotifyCommand)
+		return 0
 	case "mod", "mod once":
 		if s.Module {
 			servesModule(c, h, word == "mod once")
@@ -118,8 +123,9 @@ func servesModule(c call, h *hook.Hook, once bool) {
 	debug.SetGCPercent(50) // it lives for long, and does little
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
-	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()), Notify: h.Notify,
-		Groups: groupsOf(h.Store, h.Pool)}
+	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()),
+		Notify: h.Notify, Tell: h.Tell, Budget: h.Budget, Groups: groupsOf(h.Store, h.Pool)}
+	config.Mark = hook.Mark(config.Claude, lockfile.Self())
 	var err error
 	if once {
 		err = partner.Once(ctx, config, c.in, c.out)
@@ -129,6 +135,32 @@ func servesModule(c call, h *hook.Hook, once bool) {
 	}
 	if err != nil {
 		h.Store.Log("module: %v", err)
+	}
+}
+
+// tells hands notes to a process of its own that runs notify_command; nil: there is none.
+func tells(store *lockfile.Store, command string) func(notify.Note) {
+	if command == "" || store == nil {
+		return nil
+	}
+	return func(n notify.Note) {
+		self, err := executable()
+		if err == nil {
+			err = notify.Send(self, n)
+		}
+		if err != nil {
+			store.Log("%v", err)
+		}
+	}
+}
+
+// notifies is that process: it runs the command, if there is one, with what it reads.
+func notifies(c call, h *hook.Hook, command string) {
+	if command == "" {
+		return
+	}
+	if err := notify.Run(context.Background(), command, c.in, os.Environ()); err != nil && h.Store != nil {
+		h.Store.Log("%v", err)
 	}
 }
 

@@ -37,10 +37,14 @@ func manual(all []command) string {
 		}
 		fmt.Fprintf(&b, ".PP\nExample:\n.PP\n.EX\n%s\n.EE\n", roff(c.example))
 	}
-	b.WriteString(".SH EXIT STATUS\nThat of Claude Code for run; else 0, 1 when something failed or is broken, 64 for a wrong command line or setting, 75 for limits where the API is limited.\n")
-	b.WriteString(".SH ENVIRONMENT\nEach setting is a flag of run, a variable, and an entry of config.toml. A flag counts before the environment, and that before the file. In the file its name has underscores and small letters.\n")
+	b.WriteString(".SH EXIT STATUS\nThat of Claude Code for run, of the command for exec; else 0, 1 when something failed or is broken, 64 for a wrong command line or setting, 75 for limits where the API is limited.\n")
+	b.WriteString(".SH ENVIRONMENT\nEach setting is a flag of run and exec, a variable, and an entry of config.toml. A flag counts before the environment, and that before the file. In the file its name has underscores and small letters.\n")
 	for _, s := range config.Table() {
-		entry("B", s.Variable(), settingOption(s).tells())
+		name := s.Variable()
+		if s.Private {
+			name = s.Name + ", in the file alone"
+		}
+		entry("B", name, settingOption(s).tells())
 	}
 	entry("B", "ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN, CLAUDE_CODE_OAUTH_TOKEN", "whose limit a session shares, and as whom limits asks")
 	entry("B", "ANTHROPIC_BASE_URL", "where the API is; the gateway stands before it")

@@ -9,6 +9,8 @@ import (
 
 	"github.com/adrg/xdg"
 
+	"afteryou/internal/budget"
+	"afteryou/internal/claude"
 	"afteryou/internal/config"
 	"afteryou/internal/install"
 )
@@ -24,6 +26,11 @@ func cacheDir() string { return filepath.Join(xdg.CacheHome, "afteryou") }
 
 // dataDir is where the plugin is unpacked.
 func dataDir() string { return filepath.Join(xdg.DataHome, "afteryou") }
+
+// budgets are those in force, as they stand.
+func budgets(s config.Settings) budget.Watch {
+	return budget.Watch{Dir: filepath.Join(stateDir(), "spent"), Config: claude.ConfigDir(os.Getenv), Home: os.Getenv("HOME"), Budgets: s.Budgets, Prices: s.Prices}
+}
 
 // loadSettings reads the settings in force. On an error they hold what was good.
 func loadSettings() (config.Settings, error) { return config.Load(configPath(), os.Getenv) }

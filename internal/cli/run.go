@@ -24,18 +24,26 @@ func runCommand() command {
 		about:   "The first argument that is no setting, and all after it, is Claude Code's. The exit code is Claude Code's too. The program does the same when it is called as claude, by a link earlier on PATH.",
 		example: `afteryou run --turns strict -- -p "fix the tests"`,
 		wraps:   true,
-		options: []option{toggle(&whenFree, "when-free", "start once the subscription has quota again; -p leaves the reserve")},
 		run:     func(c call) (int, error) { return launchClaude(c, flags, whenFree) },
 	}
+	c.options = append(settingOptions(flags), toggle(&whenFree, "when-free", "start once the subscription has quota again; -p leaves the reserve"))
+	return c
+}
+
+// settingOptions are all settings as options, which put what they are given into flags.
+func settingOptions(flags map[string]string) (options []option) {
 	for _, s := range config.Table() {
+		if s.Private {
+			continue
+		}
 		o := settingOption(s)
 		o.set = func(text string) bool {
 			flags[s.Name] = text
 			return s.Accepts(text)
 		}
-		c.options = append(c.options, o)
+		options = append(options, o)
 	}
-	return c
+	return options
 }
 
 // settingOption is how a setting is told of.
@@ -50,29 +58,26 @@ func launchClaude(c call, flags map[string]string, whenFree bool) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	var s config.Settings
-	if !guard.Run(func() { s, err = loadSettings() }, func(text string) {
-		c.say(fmt.Errorf("reading the settings: %s\nhint: this session takes no turns", text))
-	}) {
-		s.Off = true
-	}
+	s, err := c.settings(flags)
 	if err != nil {
 		return exitUsage, err
-	}
-	for name, value := range flags {
-		if err := s.Set(name, value, "--"+name); err != nil {
-			return exitUsage, err
-		}
 	}
 	l := launch.Launch{
 		Self: self, Args: c.args, Env: s.Export(os.Environ()), In: c.in, Out: c.out, Err: c.errs, Off: s.Off,
 		Screen: isatty.IsTerminal(c.in.Fd()) && isatty.IsTerminal(c.out.Fd()),
-		Pool:   pool(os.Getenv),
+		Pool:   pool(hook.Direct(os.Getenv)),
 		Cache:  cacheDir(),
 		Warn:   c.say, Module: s.Module, Data: dataDir(), Gateway: launch.Gateway(s.Gateway), Rules: s.Rules, Resume: s.Resume, MaxWait: s.MaxWait,
 	}
 	if !s.Off {
 		l.Store, l.Trouble = lockfile.Open(stateDir())
+	}
+	if w := budgets(s); len(w.Budgets) > 0 {
+		dir, _ := os.Getwd() // where there is none, there is no budget
+		l.Spent = func() (string, bool) {
+			standing, over := w.Over(time.Now(), dir, 1<<40)
+			return standing.UsedUp(), over
+		}
 	}
 	if l.Store != nil {
 		guard.Run(func() {
@@ -90,6 +95,21 @@ func launchClaude(c call, flags map[string]string, whenFree bool) (int, error) {
 	}
 	status.Die()
 	return status.ExitCode(), nil
+}
+
+// settings are those in force, flags included. Where reading them panics, afteryou is off.
+func (c call) settings(flags map[string]string) (s config.Settings, err error) {
+	if !guard.Run(func() { s, err = loadSettings() }, func(text string) {
+		c.say(fmt.Errorf("reading the settings: %s\nhint: this session takes no turns", text))
+	}) {
+		s.Off = true
+	}
+	for name, value := range flags {
+		if err == nil {
+			err = s.Set(name, value, "--"+name)
+		}
+	}
+	return s, err
 }
 
 // waitForQuota blocks until there is quota for the session, as far as the account's sessions were told; at once where nothing was. A

@@ -20,6 +20,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"afteryou/internal/budget"
+	"afteryou/internal/price"
 	"afteryou/internal/turn"
 	"afteryou/internal/typo"
 )
@@ -34,11 +36,17 @@ type Settings struct {
 	Resume  bool          // sessions are made to go on
 	Probe   bool          // the API may be asked how long a limit lasts
 	Notify  bool          // the person is told that a session goes on after a long wait
+	Hints   bool          // exec says what is done more cheaply otherwise
 	Off     bool          // Claude Code runs as without afteryou
 	// AdminKeyFile is a file with a key for the Rate Limits API; empty: it is not asked.
 	AdminKeyFile string
 
+	NotifyCommand string // is told the news too
+	Prices        price.List
+	Budgets       []budget.Budget
+
 	values map[string]Value
+	tables []entry
 }
 
 // Value is the text of a setting, and where it was made.
@@ -63,7 +71,7 @@ func Load(path string, getenv func(string) string) (Settings, error) {
 	wrong := s.readFile(path)
 	for _, one := range table {
 		key := one.Variable()
-		if value := getenv(key); value != "" {
+		if value := getenv(key); value != "" && !one.Private {
 			if err := s.set(one, value, key); err != nil {
 				wrong = cmp.Or(wrong, fmt.Errorf("%s: %w", key, err))
 			}
@@ -95,7 +103,13 @@ func (s *Settings) readFile(path string) error {
 	}
 	var wrong error
 	for _, name := range slices.Sorted(maps.Keys(file)) {
-		if err := s.Set(name, fmt.Sprint(file[name]), path); err != nil {
+		var err error
+		if tables[name] != nil {
+			err = s.readTable(name, file[name])
+		} else {
+			err = s.Set(name, fmt.Sprint(file[name]), path)
+		}
+		if err != nil {
 			wrong = cmp.Or(wrong, fmt.Errorf("%s: %w", path, err))
 		}
 	}
@@ -210,6 +224,9 @@ func Stray(env []string) error {
 		key, _, _ := strings.Cut(e, "=")
 		name, ok := strings.CutPrefix(key, "AFTERYOU_")
 		name = strings.ToLower(name)
+		if i := slices.Index(names, name); ok && i >= 0 && Table()[i].Private {
+			return fmt.Errorf("%s is not heeded: %s stands in the file alone", key, name)
+		}
 		if !ok || slices.Contains(names, name) || slices.Contains([]string{"account", "launcher", "set", "upstream", "warned", "test_cache"}, name) {
 			continue
 		}

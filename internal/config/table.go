@@ -23,6 +23,8 @@ type Setting struct {
 	Takes   string   // what a value may be, for whoever gave another
 	Words   []string // values that are words
 
+	Private bool // the file alone makes it: what runs in a session may set the environment
+
 	bare bool // in the file its value stands without quotes
 	// apply makes the setting, if it takes the value.
 	apply func(s *Settings, value string) bool
@@ -53,9 +55,9 @@ func Table() []Setting {
 		{Name: "max_resumes", Default: "5", Value: "N",
 			Help: "how often a session goes on by itself without an answer in between", Takes: "a number from 1",
 			apply: into(func(s *Settings) *int { return &s.Rules.Resumes }, within(strconv.Atoi, 1, math.MaxInt))},
-		budget("rpm", "calls a minute at most, of all sessions together; 0 is no budget", func(s *Settings) *float64 { return &s.Rules.Budget.Calls }),
-		budget("itpm", "input tokens a minute at most, without what comes from the cache", func(s *Settings) *float64 { return &s.Rules.Budget.Input }),
-		budget("otpm", "output tokens a minute at most", func(s *Settings) *float64 { return &s.Rules.Budget.Output }),
+		perMinute("rpm", "calls a minute at most, of all sessions together; 0 is no budget", func(s *Settings) *float64 { return &s.Rules.Budget.Calls }),
+		perMinute("itpm", "input tokens a minute at most, without what comes from the cache", func(s *Settings) *float64 { return &s.Rules.Budget.Input }),
+		perMinute("otpm", "output tokens a minute at most", func(s *Settings) *float64 { return &s.Rules.Budget.Output }),
 		choice("priority", "interactive: three of four turns are for sessions in a terminal",
 			func(s *Settings, v string) { s.Rules.Interactive = v == "interactive" }, "none", "interactive"),
 		{Name: "reserve", Default: "0%", Value: "PERCENT", Help: "part of a subscription's window that -p leaves to people",
@@ -73,6 +75,10 @@ func Table() []Setting {
 			func(s *Settings, v string) { s.Probe = v == "on" }, "on", "off"),
 		choice("notify", "notification and bell when a session goes on after a wait of 1m",
 			func(s *Settings, v string) { s.Notify = v == "on" }, "on", "off"),
+		{Name: "notify_command", Value: "COMMAND", Private: true, Help: "a shell's command that is told the news too, as JSON on standard input",
+			Takes: "a command", apply: into(func(s *Settings) *string { return &s.NotifyCommand }, func(v string) (string, error) { return v, nil })},
+		choice("hints", "whether exec says once that a workload could be a batch, at half the price",
+			func(s *Settings, v string) { s.Hints = v == "on" }, "on", "off"),
 		{Name: "admin_key_file", Value: "PATH", Help: "a file with an admin key, for limits to ask which models share a limit", Takes: "a path",
 			apply: into(func(s *Settings) *string { return &s.AdminKeyFile }, func(v string) (string, error) { return v, nil })},
 		{Name: "off", Default: "false", Value: "true|false", Words: []string{"true", "false"},
@@ -119,8 +125,8 @@ func choice(name, help string, apply func(*Settings, string), words ...string) S
 // maxBudget bounds a budget, far beyond what is sold.
 const maxBudget = 1e12
 
-// budget is a setting that bounds what all calls of a minute take.
-func budget(name, help string, field func(*Settings) *float64) Setting {
+// perMinute is a setting that bounds what all calls of a minute take.
+func perMinute(name, help string, field func(*Settings) *float64) Setting {
 	whole := func(value string) (float64, error) { n, err := strconv.ParseInt(value, 10, 64); return float64(n), err }
 	return Setting{Name: name, Default: "0", Value: "N", Help: help, Takes: `a number a minute; "0" is no budget`,
 		apply: into(field, within(whole, 0, maxBudget))}

@@ -96,6 +96,9 @@ func (r *race) request(q fakeapi.Request) {
 // once runs the sessions in dir.
 func (r *race) once(ctx context.Context, view *View, dir string) (Run, error) {
 	sessions, err := r.sessions(dir)
+	if err == nil {
+		err = r.clients(ctx, dir, sessions)
+	}
 	if err != nil {
 		return Run{}, err
 	}
@@ -164,7 +167,11 @@ func (r *race) run(ctx context.Context, sessions []realclaude.Session) []Outcome
 	r.chart.begin()
 	for i, one := range sessions {
 		wg.Go(func() {
-			ends[i] = r.way.Drive(ctx, one, r.ids[i])
+			drive := r.way.Drive
+			if i >= len(sessions)-r.Clients {
+				drive = client
+			}
+			ends[i] = drive(ctx, one, r.ids[i])
 			r.chart.end(i, time.Now(), ends[i].Err)
 		})
 	}

@@ -16,9 +16,10 @@ type Scenario struct {
 	Sessions  int            `json:"sessions"`
 	Calls     int            `json:"calls"`
 	Subagents int            `json:"subagents,omitempty"`
-	RPM       float64        `json:"rpm,omitempty"`  // calls a minute; 0: no such limit
-	ITPM      float64        `json:"itpm,omitempty"` // input tokens a minute; 0: no such limit
-	Burst     float64        `json:"burst"`          // how many calls the limit lets through at once
+	Clients   int            `json:"clients,omitempty"` // how many of the sessions are programs on the SDK instead
+	RPM       float64        `json:"rpm,omitempty"`     // calls a minute; 0: no such limit
+	ITPM      float64        `json:"itpm,omitempty"`    // input tokens a minute; 0: no such limit
+	Burst     float64        `json:"burst"`             // how many calls the limit lets through at once
 	Server    fakeapi.Manner `json:"server"`
 	Cloud     string         `json:"cloud,omitempty"` // spoken instead of the first party's API (see realclaude.Cloud)
 	// Checks runs the sessions in auto mode, where each tool is checked first by a request of its own, to another model, as it is
@@ -48,6 +49,9 @@ func (s Scenario) Check() error {
 	}
 	if s.Checks && (s.Subagents > 0 || s.ITPM > 0) {
 		return errors.New("checks are not counted on of what subagents do, nor where tokens are limited")
+	}
+	if s.Clients < 0 || s.Clients > s.Sessions || s.Clients > 0 && (s.Checks || s.Subagents > 0 || s.Cloud != "") {
+		return errors.New("clients are as many as there are sessions at most, ask the API itself, and have neither subagents nor checks")
 	}
 	if s.Cloud != "" && realclaude.Cloud(s.Cloud, "") == nil {
 		return fmt.Errorf("cloud is vertex or bedrock, not %q", s.Cloud)
@@ -222,6 +226,9 @@ func (s Scenario) String() string {
 	who := fmt.Sprintf("%d sessions of %d calls each", s.Sessions, s.Calls)
 	if s.Subagents > 0 {
 		who = fmt.Sprintf("%d sessions with %d subagents of %d calls each", s.Sessions, s.Subagents, s.Calls)
+	}
+	if s.Clients > 0 {
+		who += fmt.Sprintf(", %d of them programs on the SDK", s.Clients)
 	}
 	if s.Checks {
 		who += ", and a check before each tool"

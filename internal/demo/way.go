@@ -18,6 +18,8 @@ type Way struct {
 	// Front, if any, puts something between the sessions and the API at that URL, and returns its own. Stop ends it.
 	Front func(ctx context.Context, api string) (url string, stop func(), err error)
 	Drive Drive // nil: with -p
+	// Client is the command line that runs a script of Node which is a client.
+	Client []string
 }
 
 // Drive runs one session with that id from its start to its end.
@@ -32,13 +34,14 @@ type Outcome struct {
 
 // Native starts Claude Code as it is.
 func Native(claude string, env ...string) Way {
-	return Way{Title: "each for itself", Session: realclaude.Session{Path: claude, Env: env}}
+	return Way{Title: "each for itself", Session: realclaude.Session{Path: claude, Env: env}, Client: []string{"node"}}
 }
 
 // Afteryou starts Claude Code through afteryou, with settings as environment variables.
 func Afteryou(self, claude string, env ...string) Way {
 	return Way{Title: "with afteryou", Session: realclaude.Session{
-		Path: self, Args: []string{"run", "--"}, Env: append([]string{"AFTERYOU_CLAUDE=" + claude}, env...)}}
+		Path: self, Args: []string{"run", "--"}, Env: append([]string{"AFTERYOU_CLAUDE=" + claude}, env...)},
+		Client: []string{self, "exec", "--", "node"}}
 }
 
 // Gateway returns the setting that turns the gateway on or off.

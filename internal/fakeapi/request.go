@@ -53,6 +53,7 @@ func (r Request) OK() bool { return r.Status == http.StatusOK && r.Cut == Whole 
 type Usage struct {
 	Input, Output            int
 	CacheCreation, CacheRead int // cache reads are free of the limits
+	CacheHour                int // of CacheCreation, what is kept for an hour
 }
 
 func (u Usage) limited() int { return u.Input + u.CacheCreation }

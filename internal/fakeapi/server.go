@@ -31,6 +31,7 @@ type Config struct {
 	// OnRequest is told of every model call when its fate is decided (Ended is zero) and again when it is over, before the
 	// client can know. It must return soon.
 	OnRequest func(Request)
+	Batches   Batches
 }
 
 // Server is a running fake API. Its methods may be called from any goroutine.
@@ -52,6 +53,12 @@ type Server struct {
 	seq     int
 	log     []*Request
 	others  []*Request
+
+	batches    Batches
+	created    []*Batch
+	batchCalls map[string]int // by kind; "": all
+	open       map[net.Conn]bool
+	closed     chan struct{} // closed and replaced when a connection is
 }
 
 // Start listens on a free port of 127.0.0.1. Whoever starts a server closes it.
@@ -63,6 +70,7 @@ func Start(c Config) (*Server, error) {
 	s := &Server{
 		onRequest: c.OnRequest, cost: c.Cost, header: c.Header, manner: c.Manner, admin: c.AdminKey, groups: c.Groups, answer: c.Answer,
 		url: "http://" + l.Addr().String(), limits: c.Limits, buckets: make(map[string]*buckets),
+		batches: c.Batches, batchCalls: make(map[string]int), open: make(map[net.Conn]bool), closed: make(chan struct{}),
 	}
 	s.of(&Request{})
 	if s.onRequest == nil {
@@ -79,6 +87,7 @@ func Start(c Config) (*Server, error) {
 	s.http = &http.Server{
 		Handler:     http.HandlerFunc(s.serve),
 		BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnState:   s.connection,
 	}
 	go s.http.Serve(l) // until Close; it reports only that it was closed
 	return s, nil
@@ -158,6 +167,9 @@ func (s *Server) list(from *[]*Request, want func(Request) bool) []Request {
 }
 
 func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
+	if s.batchCall(w, hr) {
+		return
+	}
 	data, err := io.ReadAll(hr.Body)
 	if err != nil {
 		return // the client is gone

@@ -119,7 +119,8 @@ func (s stream) usage(output int) object {
 	u := s.r.Cost
 	return object{
 		"input_tokens": u.Input, "cache_creation_input_tokens": u.CacheCreation, "cache_read_input_tokens": u.CacheRead,
-		"output_tokens": output,
+		"output_tokens":  output,
+		"cache_creation": object{"ephemeral_5m_input_tokens": u.CacheCreation - u.CacheHour, "ephemeral_1h_input_tokens": u.CacheHour},
 	}
 }
 
@@ -265,8 +266,11 @@ func (s stream) content() {
 	s.flush()
 }
 
-func (s stream) reset() {
-	conn, _, err := http.NewResponseController(s.w).Hijack()
+func (s stream) reset() { hangUp(s.w) }
+
+// hangUp resets the connection.
+func hangUp(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler) // HTTP/2, which nobody asked for: breaking off is the next best
 	}

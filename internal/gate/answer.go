@@ -16,6 +16,7 @@ const (
 	Pass  Verdict = "pass"  // the answer is for Claude Code
 	Again Verdict = "again" // it was rejected, and is to be sent again when its turn comes
 	Later Verdict = "later" // it was rejected for longer than Claude Code waits for an answer
+	Never Verdict = "never" // it was rejected, and always will be: [Place.TooLarge] says why
 )
 
 // Answer is how a call was answered.
@@ -28,6 +29,15 @@ type Answer struct {
 	Sent     time.Time
 	Deadline time.Time // until when Claude Code bears to wait
 	Once     bool      // it can't be sent again
+}
+
+// mostLost is how often a call is sent again whose connection was lost; who asked does so itself then.
+const mostLost = 2
+
+// Lost returns after how long a call may be sent again whose connection was lost for the nth time before anything was answered:
+// Claude Code and the SDKs wait as long. It may not where that was too often.
+func Lost(n int) (wait time.Duration, again bool) {
+	return 500 * time.Millisecond << (n - 1), n <= mostLost
 }
 
 // Judge tells all what an answer says of limits, and returns what becomes of the call. Of one that is not sent again at once
@@ -49,7 +59,18 @@ func (p *Place) Judge(a Answer) Verdict {
 	if err != nil {
 		return Pass
 	}
-	guard.Run(func() { waits = lifts(&l, data, now) }, p.gate.Log)
+	large := false
+	guard.Run(func() {
+		waits = lifts(&l, data, now)
+		if why, is := p.tooLarge(says.limits, data); is && waits && a.Status == 429 {
+			p.TooLarge, large = why, true
+		}
+	}, p.gate.Log)
+	if large {
+		p.Death = turn.Death{At: now, Limit: ratelimit.Tokens.String()}
+		p.died(a.Sent, says)
+		return Never
+	}
 	if soon := now.Add(l.RetryIn).Before(a.Deadline); waits && soon && !a.Once {
 		p.rejected(turn.Rejection{In: l.RetryIn, Limit: a.Status == 429, Headers: says.limits, Window: l.Kind == ratelimit.UsageWindow}, a.Sent, says)
 		return Again

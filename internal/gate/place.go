@@ -18,12 +18,13 @@ import (
 // Place is one call to the model. Its methods return at once, except Wait; what they tell is told in their order.
 type Place struct {
 	line.Place
-	Death   turn.Death // by which limit it died
-	gate    *Gate
-	goes    chan error // holds one
-	sent    bool
-	gone    atomic.Bool
-	account string // gate's goroutine; empty: nothing of it was told yet
+	Death    turn.Death // by which limit it died
+	TooLarge TooLarge   // why it never fits
+	gate     *Gate
+	goes     chan error // holds one
+	sent     bool
+	gone     atomic.Bool
+	account  string // gate's goroutine; empty: nothing of it was told yet
 }
 
 // Join makes a place for a call, of which the caller gives the key, what it knows of its size and rank, and, where another process
@@ -50,10 +51,13 @@ func (g *Gate) Join(c turn.Call) *Place {
 	return p
 }
 
-// Wait blocks until the call has the turn. An error says that it has none: ctx ended, the call was given back before, or the state
-// can't be used.
+// Wait blocks until the call has the turn. An error says that it has none: ctx ended, the call was given back before, it is too
+// large for its limit, or the state can't be used.
 func (p *Place) Wait(ctx context.Context) error {
 	g := p.gate
+	if p.seemsTooLarge() {
+		return errTooLarge
+	}
 	g.mu.Lock()
 	if g.closed || p.gone.Load() {
 		g.mu.Unlock()

@@ -20,7 +20,7 @@ func before(b *testing.B, server *httptest.Server) *Gateway {
 	if err != nil {
 		b.Fatal(err)
 	}
-	g, err := Start(Config{Upstream: server.URL, Store: store, Pool: func() (string, string) { return "p", "s" }, Getenv: func(string) string { return "" }})
+	g, err := Start(Config{Upstream: server.URL, Store: store, Pool: func(*http.Request) (string, string) { return "p", "s" }, Getenv: func(string) string { return "" }})
 	if err != nil {
 		b.Fatal(err)
 	}

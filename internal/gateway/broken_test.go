@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,6 +78,9 @@ func TestTurnsOfBrokenCallsAreFree(t *testing.T) {
 		receive(t, arrived)
 		through := breaks(client.Do(s.call(s.gateway.URL(), name, `{}`)))
 		receive(t, arrived)
+		for range map[string]int{"lost": 2}[name] { // it is sent again
+			receive(t, arrived)
+		}
 		if direct != through || strings.HasSuffix(direct, "no error") {
 			t.Errorf("%s: the client sees %q, directly %q", name, through, direct)
 		}
@@ -183,4 +187,31 @@ func TestClientsMayLeaveWhileHeldBack(t *testing.T) {
 		t.Errorf("the calls come as %v, want %v", order, want)
 	}
 	s.settles(0, 0)
+}
+
+// A call whose connection is lost before anything is answered is sent again, the same; who asked never learns of it. Where that goes
+// on, it does.
+func TestLostCallsAreSentAgain(t *testing.T) {
+	t.Parallel()
+	for losses, want := range map[int64]int{1: 200, 2: 200, 3: 0} {
+		t.Run(fmt.Sprint(losses), func(t *testing.T) {
+			t.Parallel()
+			var calls atomic.Int64
+			s := newStand(t, func(w http.ResponseWriter, r *http.Request) {
+				if data, err := io.ReadAll(r.Body); string(data) != `{"a":1}` || err != nil {
+					t.Errorf("the server gets %q, %v", data, err)
+				}
+				if calls.Add(1) <= losses {
+					panic(http.ErrAbortHandler)
+				}
+			})
+			if status, _, err := s.do(s.call(s.gateway.URL(), "a", `{"a":1}`)); status != want {
+				t.Errorf("%d, %v; want %d", status, err, want)
+			}
+			if n := calls.Load(); n != min(losses+1, 3) {
+				t.Errorf("%d calls", n)
+			}
+			s.settles(0, 0)
+		})
+	}
 }

@@ -366,7 +366,7 @@ func TestParallelStreams(t *testing.T) {
 	}
 	wg.Wait()
 	s.settles(0, 0)
-	if !s.gateway.gate.Idle() {
+	if !s.gateway.accounts.idle() {
 		t.Error("something is left in the line")
 	}
 	if left := s.bodies(); len(left) > 0 {

@@ -1,9 +1,10 @@
-// Package gateway is a loopback proxy between one Claude Code and its API: every call to the model takes a turn, what
-// the answers' headers say of limits is shared, and a rejected call is held back and sent again when its turn comes.
+// Package gateway is a loopback proxy between a program and the API that it asks: every call to the model takes a turn, what
+// the answers' headers say of limits is shared, and a call that was rejected, or lost before it was answered, is held back and
+// sent again when its turn comes.
 //
 // It runs in the launcher, for what the launcher started: on a free port of 127.0.0.1, under a path that must be known,
 // and to one fixed upstream. Requests and answers pass as they are, errors too, byte for byte and as they come; what is
-// no call to the model just passes. It keeps no credential, logs none, and where our own state is broken it is a plain
+// no call to the model just passes. It writes no credential down, and where our own state is broken it is a plain
 // proxy: calls go without turns.
 //
 // It does not choose the upstream, follow redirects, cache, or look at what is said; of a request it reads the model,
@@ -13,6 +14,7 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
 	"errors"
@@ -37,22 +39,23 @@ import (
 // Config says what a gateway stands in front of.
 type Config struct {
 	Upstream string // base URL
-	Store    *lockfile.Store
-	Rules    turn.Rules
-	Print    bool // nobody sits before the session (-p)
-	// Pool names the limit that the calls share: a name to show, and the secret that its id is made from.
-	Pool func() (name, secret string)
-	// Hold bounds how long a call is kept without a byte of an answer, waiting for its turn; longer than it does by
-	// itself it never is.
+	// To returns the base URL that requests to a path go to, where that is not Upstream's; nil or "": it is.
+	To    func(path string) string
+	Store *lockfile.Store
+	Rules turn.Rules
+	Print bool // nobody sits before the session (-p)
+	// Pool names the limit that a call counts to: a name to show, and the secret that its id is made from. It is asked by
+	// several goroutines at once.
+	Pool func(*http.Request) (name, secret string)
+	// Hold bounds how long a call is kept without a byte of an answer, waiting for its turn, beside the patience of who
+	// asks; 0: that alone does.
 	Hold   time.Duration
 	Groups limit.Groups // of models that share a limit, as far as the organization told
 	// Getenv names certificates and proxies.
 	Getenv func(string) string
+	// Called, if there is one, is told of each call to the model. It must return soon.
+	Called func()
 }
-
-// hold is the longest a call is kept. Claude Code gives up a call after 300 s without a byte, whatever API_TIMEOUT_MS
-// says beyond that (docs; 2.1.330 was seen to do so after 360 s).
-const hold = 270 * time.Second
 
 // A Gateway is a running proxy. Whoever starts it closes it.
 type Gateway struct {
@@ -60,10 +63,11 @@ type Gateway struct {
 	host     string
 	secret   string
 	upstream *url.URL
+	to       func(path string) string
 	http     *http.Server
 	base     *http.Transport
 	bodies   *bodies
-	gate     *gate.Gate
+	accounts *accounts
 	proxy    http.Handler
 }
 
@@ -81,17 +85,15 @@ func Start(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the gateway: %w", err)
 	}
-	if c.Hold <= 0 || c.Hold > hold {
-		c.Hold = hold
-	}
-	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, base: base,
+	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, to: c.To, base: base,
 		bodies: &bodies{dir: c.Store.Dir()},
-		gate:   gate.New(gate.Config{Name: "gateway", Store: c.Store, Rules: c.Rules, Print: c.Print, Pool: c.Pool})}
+		accounts: &accounts{config: gate.Config{Name: "gateway", Store: c.Store, Rules: c.Rules, Print: c.Print}, pool: c.Pool,
+			all: make(map[[sha256.Size]byte]*gate.Gate)}}
 	g.url = "http://" + g.host + "/" + g.secret
 	silent := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:       g.rewrite,
-		Transport:     &turns{base: base, gate: g.gate, bodies: g.bodies, hold: c.Hold, groups: c.Groups},
+		Transport:     &turns{base: base, accounts: g.accounts, bodies: g.bodies, hold: c.Hold, groups: c.Groups, called: c.Called},
 		FlushInterval: -1,
 		ErrorLog:      silent,
 		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { g.broken(r, err) },
@@ -102,7 +104,7 @@ func Start(c Config) (*Gateway, error) {
 		ReadHeaderTimeout:            time.Minute, // of strangers; a request's body and its answer may take as long as they like
 		ConnContext:                  func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
-	guard.Go(func() { g.http.Serve(l) }, g.gate.Log) // until Close; it reports only that it was closed
+	guard.Go(func() { g.http.Serve(l) }, g.accounts.log) // until Close; it reports only that it was closed
 	return g, nil
 }
 
@@ -112,7 +114,7 @@ func (g *Gateway) URL() string { return g.url }
 // Close breaks off what runs and gives back every turn.
 func (g *Gateway) Close() {
 	g.http.Close()
-	g.gate.Close()
+	g.accounts.close()
 	g.base.CloseIdleConnections()
 }
 
@@ -136,6 +138,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 	rest := strings.TrimPrefix(r.In.URL.EscapedPath(), "/"+g.secret)
 	u := *g.upstream
+	if g.to != nil {
+		if to, err := url.Parse(g.to(rest)); err == nil && to.Host != "" {
+			u = *to
+		}
+	}
 	u.RawPath = strings.TrimSuffix(u.EscapedPath(), "/") + rest
 	u.Path, _ = url.PathUnescape(u.RawPath) // both parts were escaped properly when they were parsed
 	u.RawQuery = r.In.URL.RawQuery
@@ -157,7 +164,7 @@ func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 // a certificate that nobody vouches for looks the same from there.
 func (g *Gateway) broken(r *http.Request, err error) {
 	if r.Context().Err() == nil {
-		g.gate.Log("no answer of " + g.upstream.Host + ": " + reason(err))
+		g.accounts.of(r).Log("no answer of " + g.upstream.Host + ": " + reason(err))
 	}
 	reset(r.Context(), err)
 	panic(http.ErrAbortHandler)

@@ -92,7 +92,7 @@ func standBefore(t *testing.T, server *httptest.Server, with ...func(*Config)) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Upstream: server.URL, Store: store, Pool: func() (string, string) { return "the limit", key }, Getenv: env()}
+	c := Config{Upstream: server.URL, Store: store, Pool: func(*http.Request) (string, string) { return "the limit", key }, Getenv: env()}
 	for _, f := range with {
 		f(&c)
 	}

@@ -4,12 +4,31 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
+	"sync"
 )
 
-// calls says whether a request is a call to the model, which takes a turn.
-func calls(r *http.Request) bool {
-	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/messages")
+// inPath finds the model in the path of a call to a cloud: Vertex AI, then Amazon Bedrock.
+var inPath = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`/publishers/anthropic/models/([^/:]+):(?:r|streamR)awPredict$|/model/([^/]+)/invoke(?:-with-response-stream)?$`)
+})
+
+// calls says whether a request is a call to the model, which takes a turn, and names the model where its path does.
+func calls(r *http.Request) (model string, ok bool) {
+	if r.Method != http.MethodPost {
+		return "", false
+	}
+	if strings.HasSuffix(r.URL.Path, "/messages") {
+		return "", true
+	}
+	m := inPath().FindStringSubmatch(r.URL.EscapedPath())
+	if m == nil {
+		return "", false
+	}
+	model, _ = url.PathUnescape(m[1] + m[2])
+	return model, model != "count-tokens"
 }
 
 // modelOf finds the model that a request names, in the first part of it (2.1.330 names it first of all).

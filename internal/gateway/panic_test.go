@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"afteryou/internal/turn"
 )
@@ -23,13 +24,18 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 		<-free
 	}, func(c *Config) {
 		c.Rules = turn.Rules{Most: 1}
-		c.Pool = func() (string, string) {
+		c.Pool = func(*http.Request) (string, string) {
 			if falls.Load() {
 				panic("the pool fell")
 			}
 			return "the limit", key
 		}
 	})
+	s.gateway.accounts.config.Register = func(time.Time, *turn.State, string) {
+		if falls.Load() {
+			panic("the pool fell")
+		}
+	}
 	end := sync.OnceFunc(func() { close(free) })
 	defer end()
 	var calls sync.WaitGroup
@@ -63,7 +69,7 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 	}
 	end()
 	calls.Wait()
-	s.until("no name is taken any more", s.gateway.gate.Idle)
+	s.until("no name is taken any more", s.gateway.accounts.idle)
 	s.settles(0, 0)
 	data, err := os.ReadFile(filepath.Join(s.store.Dir(), "log"))
 	if n := strings.Count(string(data), "gateway: panic: the pool fell; in "); err != nil || n == 0 || n != strings.Count(string(data), "\n") {

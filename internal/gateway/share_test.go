@@ -40,7 +40,7 @@ func TestTokensAreSharedByWhatCallsTake(t *testing.T) {
 	tokens := 0
 	for i := range sessions {
 		tokens += calls * 400 * (i + 1)
-		g, err := Start(Config{Upstream: api.URL(), Store: store, Pool: func() (string, string) { return "the limit", key }, Getenv: env()})
+		g, err := Start(Config{Upstream: api.URL(), Store: store, Pool: func(*http.Request) (string, string) { return "the limit", key }, Getenv: env()})
 		if err != nil {
 			t.Fatal(err)
 		}

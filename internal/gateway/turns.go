@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
+	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -16,6 +19,7 @@ import (
 	"afteryou/internal/guard"
 	"afteryou/internal/limit"
 	"afteryou/internal/turn"
+	"afteryou/internal/upstream"
 )
 
 // mostError bounds what is read of an answer that may be held back, in bytes.
@@ -23,23 +27,29 @@ const mostError = 1 << 20
 
 // turns sends each call to the model when it has the turn.
 type turns struct {
-	base   http.RoundTripper
-	gate   *gate.Gate
-	bodies *bodies
-	hold   time.Duration
-	groups limit.Groups
+	base     http.RoundTripper
+	accounts *accounts
+	bodies   *bodies
+	hold     time.Duration
+	called   func()
+	groups   limit.Groups
 }
 
 // RoundTrip sends the request, once or until it is no longer rejected for a rate limit.
 func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !calls(r) {
+	model, is := calls(r)
+	if !is {
 		resp, err := t.base.RoundTrip(r)
 		if err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
 			resp.Body = &passing{resp.Body, r.Context()}
 		}
 		return resp, err
 	}
-	deadline := time.Now().Add(t.hold)
+	if t.called != nil {
+		t.called()
+	}
+	deadline := time.Now().Add(t.patience(r.Header))
+	g := t.accounts.of(r)
 	request := &body{from: t.bodies}
 	if r.Body != nil {
 		var err error
@@ -47,19 +57,41 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	var class string
-	var group limit.Group
-	guard.Run(func() { class, group = t.groups.Of(modelOf(request.kept())) }, t.gate.Log)
-	p := t.gate.Join(turn.Call{AtMost: group.Requests / 60, Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id"), Class: class}})
+	c := turn.Call{Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id")}}
+	guard.Run(func() {
+		var group limit.Group
+		c.Class, group = t.groups.Of(cmp.Or(model, modelOf(request.kept())))
+		c.AtMost, c.Fresh = group.Requests/60, fresh(request.data)
+	}, g.Log)
+	p := g.Join(c)
 	resp, err := t.send(r, p, request, deadline)
+	for lost := 1; err != nil && t.again(r, request, lost, err); lost++ {
+		p.Leave()
+		p = g.Join(c)
+		resp, err = t.send(r, p, request, deadline)
+	}
 	if err != nil {
 		p.Leave()
 		request.drop()
 		return nil, err
 	}
-	resp.Body = &answer{passing: passing{resp.Body, r.Context()}, place: p, over: request.drop, usage: newUsage(resp.Header), log: t.gate.Log,
-		ok: resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests}
+	resp.Body = &answer{passing: passing{resp.Body, r.Context()}, place: p, over: request.drop, usage: newUsage(resp.Header), log: g.Log,
+		ok: resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests && p.TooLarge == (gate.TooLarge{})}
 	return resp, nil
+}
+
+// again blocks until a request may be sent again that the server, for the nth time, gave no answer to. It returns false where it
+// is not to be: it was lost too often, can't be sent twice, the client is gone, or the server is not who it should be.
+func (t *turns) again(r *http.Request, request *body, n int, err error) bool {
+	wait, ok := gate.Lost(n)
+	if !ok || request.once() || errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(*upstream.RefusedError)) {
+		return false
+	}
+	select {
+	case <-time.After(wait):
+	case <-r.Context().Done():
+	}
+	return r.Context().Err() == nil
 }
 
 // send is RoundTrip once the request is whole, or as much of it as there is room for: then it is sent once. The answer
@@ -102,10 +134,14 @@ func (t *turns) send(r *http.Request, p *gate.Place, request *body, deadline tim
 		// The body that Judge may ask for is read as far as it came, and put back.
 		verdict := p.Judge(gate.Answer{Status: resp.StatusCode, Header: resp.Header.Get, Body: func() ([]byte, error) { return slurp(resp) },
 			Sent: sent.or(time.Now()), Deadline: deadline, Once: turnless || request.once()})
-		if verdict != gate.Again {
+		switch verdict {
+		case gate.Again:
+			held = resp
+		case gate.Never:
+			return refusal(resp, p.TooLarge), nil
+		default:
 			return resp, nil
 		}
-		held = resp
 	}
 }
 

@@ -44,7 +44,8 @@ type Change struct {
 	whole     bool         // the file is ours from end to end, and nobody's to read
 }
 
-// Append puts text behind what the file at path holds. A file that is not there yet is made for its owner alone.
+// Append puts settings behind those that the file at path holds, or before them where it has tables: behind those they would be
+// the last one's. A file that is not there yet is made for its owner alone.
 func Append(path, text string) (Change, error) {
 	was, err := read(path)
 	if err != nil {
@@ -52,6 +53,10 @@ func Append(path, text string) (Change, error) {
 	}
 	c := Change{Path: path, mode: 0o600, was: was, will: was}
 	if text == "" {
+		return c, nil
+	}
+	if bytes.Contains(append([]byte("\n"), was...), []byte("\n[")) {
+		c.will = append([]byte(text), was...)
 		return c, nil
 	}
 	if len(was) > 0 && was[len(was)-1] != '\n' {

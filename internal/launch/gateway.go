@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -20,20 +21,22 @@ type Gateway string
 
 const urlEnv = "ANTHROPIC_BASE_URL"
 
-// direct takes the gateway of a Claude Code above out of the environment: it is for that one's calls alone, and ends
-// with it.
-func (l Launch) direct() Launch {
-	if l.Env.Get(hook.GatewayEnv) == "" {
-		return l
+// direct takes the gateways of a launcher above out of the environment: they are for that one's calls alone, and end with it.
+func (e Env) direct() Env {
+	if e.Get(hook.GatewayEnv) == "" {
+		return e
 	}
-	url := hook.Direct(l.Env.Get)(urlEnv)
-	l.Env = l.Env.Without(urlEnv).Without(hook.GatewayEnv)
-	if url != "" && url != claude.APIURL {
-		l.Env = l.Env.With(urlEnv, url)
+	getenv := hook.Direct(e.Get)
+	for _, p := range claude.Providers() {
+		switch url := getenv(p.URLEnv); url {
+		case e.Get(p.URLEnv): // the user's own, or none
+		case claude.APIURL:
+			e = e.Without(p.URLEnv)
+		default:
+			e = e.With(p.URLEnv, url)
+		}
 	}
-	getenv := l.Env.Get
-	l.Pool = func() (string, string) { return claude.PoolKey(getenv) }
-	return l
+	return e.Without(hook.GatewayEnv)
 }
 
 // gateway starts the gateway, if there is to be one, and tells Claude Code of it. Whoever is given one closes it.
@@ -41,7 +44,7 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 	env := Env(cmd.Env)
 	getenv := claude.WithSettings(env.Get)
 	upstream := strings.TrimRight(env.Get(urlEnv), "/")
-	toAPI := upstream == "" || upstream == claude.APIURL
+	toAPI := env.toAPI()
 	on := l.Gateway == "on"
 	if l.Store == nil || l.Gateway == "off" || !on && toAPI {
 		return nil, nil
@@ -54,7 +57,8 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 	}
 	upstream = cmp.Or(upstream, claude.APIURL)
 	g, err := gateway.Start(gateway.Config{
-		Upstream: upstream, Store: l.Store, Rules: l.Rules, Print: claude.Sort(l.Args) == claude.Print, Pool: l.Pool, Hold: held(getenv("API_TIMEOUT_MS")), Getenv: getenv,
+		Upstream: upstream, Store: l.Store, Rules: l.Rules, Print: claude.Sort(l.Args) == claude.Print,
+		Pool: func(*http.Request) (string, string) { return l.Pool() }, Hold: held(getenv("API_TIMEOUT_MS")), Getenv: getenv,
 		Groups: l.Groups,
 	})
 	if err != nil {
@@ -64,15 +68,24 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 		l.Store.Log("%v; the hooks take turns", err)
 		return nil, nil
 	}
-	env = pastProxy(env).With(urlEnv, g.URL()).With(hook.GatewayEnv, g.URL()+" "+upstream)
-	// What 2.1.330 leaves off where the base URL is not the API's, for gateways that can't take it. This one can.
+	cmd.Env = asTheAPI(pastProxy(env).With(urlEnv, g.URL()).With(hook.GatewayEnv, g.URL()+" "+upstream), toAPI)
+	return g, nil
+}
+
+// toAPI reports whether Claude Code asks the API itself.
+func (e Env) toAPI() bool {
+	upstream := strings.TrimRight(e.Get(urlEnv), "/")
+	return upstream == "" || upstream == claude.APIURL
+}
+
+// asTheAPI switches on what 2.1.330 leaves off where the base URL is not the API's, for gateways that can't take it: ours can.
+func asTheAPI(env Env, toAPI bool) Env {
 	for name, value := range map[string]string{"ENABLE_TOOL_SEARCH": "true", "CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING": "1"} {
 		if toAPI && !env.Has(name) {
 			env = env.With(name, value)
 		}
 	}
-	cmd.Env = env
-	return g, nil
+	return env
 }
 
 // held is how long the gateway may keep a call: nine tenths of what Claude Code waits for headers, where the user said

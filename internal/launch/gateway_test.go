@@ -100,11 +100,11 @@ func (c gatewayCase) check(t *testing.T) {
 		}
 	}
 	// A launcher in this session starts anew, from what the user had.
-	inner := Launch{Env: cmd.Env}.direct()
-	if got, want := inner.Env.Get("ANTHROPIC_BASE_URL"), strings.TrimRight(Env(env).Get("ANTHROPIC_BASE_URL"), "/"); got != want {
+	inner := Env(cmd.Env).direct()
+	if got, want := inner.Get("ANTHROPIC_BASE_URL"), strings.TrimRight(Env(env).Get("ANTHROPIC_BASE_URL"), "/"); got != want {
 		t.Errorf("a launcher within takes the base URL for %q, want %q", got, want)
 	}
-	if inner.Env.Get(hook.GatewayEnv) != "" {
+	if inner.Get(hook.GatewayEnv) != "" {
 		t.Errorf("a launcher within keeps the mark of the gateway")
 	}
 }

@@ -47,6 +47,8 @@ type Launch struct {
 	Groups  limit.Groups        // of models that share a limit, as far as the organization told
 	Cache   string              // directory for what was found out about Claude Code
 	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal
+	// Spent says in a line that today's budget is used up, if it is; nil: there is none.
+	Spent func() (line string, over bool)
 }
 
 // maxDepth is how many launchers may stand one in another without a Claude Code between: one for an alias, one for a
@@ -58,8 +60,8 @@ const maxDepth = 3
 // if that was not possible.
 func (l Launch) Run() (wrapper.Status, error) {
 	depth, nested := l.depth()
-	if !nested { // a Claude Code above may have a gateway, which is for its own calls
-		l = l.direct()
+	if !nested { // a launcher above may have a gateway, which is for its own calls
+		l.Env = l.Env.direct()
 	}
 	if depth > maxDepth {
 		return wrapper.Status{}, fmt.Errorf("starting Claude Code led back to afteryou %d times\nhint: set AFTERYOU_CLAUDE to the real claude", depth-1)
@@ -97,6 +99,12 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 	if kind == claude.Other {
 		return exec, nil
 	}
+	if kind == claude.Print && l.Spent != nil {
+		if line, over := l.Spent(); over {
+			return l.overBudget(line), nil
+		}
+		exec = func() (wrapper.Status, error) { return l.stopped(wrapper.Child(cmd, l.In, l.Out, l.Err)) }
+	}
 	version, err := bin.Version(l.Cache)
 	if err != nil {
 		l.Warn(err)
@@ -116,7 +124,11 @@ func (l Launch) plan(bin claude.Binary, cmd wrapper.Command) (func() (wrapper.St
 			return exec, nil
 		} // else that is said below
 	}
-	return l.planHooks(kind, cmd, version)
+	start, err := l.planHooks(kind, cmd, version)
+	if err != nil || kind != claude.Print || l.Spent == nil {
+		return start, err
+	}
+	return func() (wrapper.Status, error) { return l.stopped(start()) }, nil
 }
 
 // planHooks is plan for a session whose calls hooks or the gateway hold.
@@ -153,7 +165,7 @@ func (l Launch) planHooks(kind claude.Kind, cmd wrapper.Command, version claude.
 			}
 			l.Warn(fmt.Errorf("starting Claude Code on the terminal itself, where its screen is not read: %w", err))
 		}
-		if g != nil {
+		if g != nil || kind == claude.Print && l.Spent != nil {
 			return wrapper.Child(cmd, l.In, l.Out, l.Err)
 		}
 		return wrapper.Status{}, wrapper.Exec(cmd)

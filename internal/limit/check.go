@@ -32,8 +32,10 @@ func (p *Pace) Check() error {
 		return fmt.Errorf("a bucket of %v calls, %v to spare", p.Top, p.Spare)
 	case p.Doubts < 0, !Within(float64(p.Distrust), 0, distrustMost):
 		return fmt.Errorf("headers doubted %d times, for %d calls", p.Doubts, p.Distrust)
-	case !Within(p.Proof.Least, 0, plenty), !Within(p.Proof.Most, 0, plenty), !Within(float64(p.Proof.Sure), 0, settledFor):
-		return fmt.Errorf("proved are %+v", p.Proof)
+	case !Within(p.Proof.Least, 0, plenty), !Within(p.Proof.Most, 0, plenty), !Within(float64(p.Proof.For), 0, settledMax*fastest),
+		!Within(float64(p.Proof.Sure), 0, settledMax*fastest), !Within(p.Proof.Kept, 0, fastest), len(p.Proof.Seen) > outcomes:
+		return fmt.Errorf("proved are at least %v, at most %v and %v for %d of %d calls, by %d outcomes", p.Proof.Least, p.Proof.Most, p.Proof.Kept, p.Proof.Sure,
+			p.Proof.For, len(p.Proof.Seen))
 	case p.Sent < 0, p.Base < 0, len(p.Empty) > moments:
 		return fmt.Errorf("%d calls, %d a minute ago, %d moments remembered", p.Sent, p.Base, len(p.Empty))
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // families are the names of models whose ids tell a version.
-var families = [...]string{"opus", "sonnet", "haiku", "fable"}
+var families = [...]string{"opus", "sonnet", "haiku", "fable", "mythos"}
 
 // shared are the versions of a family that share one limit; any other has limits of its own
 // (https://platform.claude.com/docs/en/api/rate-limits, read 2026-11-26).
@@ -29,7 +29,7 @@ const maxClass = 48
 // which it knows neither is a class of its own. The name has no other signs than a to z, 0 to 9, "-" and ".".
 func Class(model string) string {
 	model = strings.ToLower(model)
-	if family, major, minor, ok := version(model); ok {
+	if family, major, minor, ok := Version(model); ok {
 		for _, s := range shared {
 			if s.family == family && s.major == major && s.from <= minor && minor <= s.to {
 				return s.class
@@ -63,10 +63,10 @@ func slug(model string) string {
 	return fmt.Sprintf("%.*s-%08x", maxClass-9, class, h.Sum32())
 }
 
-// version takes family and version from a model's id: claude-opus-4-5-20251101, claude-3-5-haiku-latest,
+// Version takes family and version from a model's id: claude-opus-4-5-20251101, claude-3-5-haiku-latest,
 // us.anthropic.claude-sonnet-4-6-v1:0, claude-opus-4@20250514. An alias (opus) has none.
-func version(model string) (family string, major, minor int, ok bool) {
-	words := strings.FieldsFunc(model, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+func Version(model string) (family string, major, minor int, ok bool) {
+	words := strings.FieldsFunc(strings.ToLower(model), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
 	i := slices.IndexFunc(words, func(w string) bool { return slices.Contains(families[:], w) })
 	if i < 0 {
 		return "", 0, 0, false

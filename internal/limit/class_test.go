@@ -67,7 +67,7 @@ func FuzzClass(f *testing.F) {
 		if class == "" || len(class) > maxClass || strings.Trim(class, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" {
 			t.Errorf("Class(%q) = %q", model, class)
 		}
-		if _, _, _, ok := version(strings.ToLower(model)); !ok {
+		if _, _, _, ok := Version(strings.ToLower(model)); !ok {
 			return
 		}
 		for _, spelled := range []string{class, strings.ToUpper(class), "eu.anthropic." + model, model + "[1m]"} {

@@ -6,66 +6,131 @@ import (
 	"time"
 )
 
-// A server of 30 calls a minute whose bucket holds one.
-func provedPace(t *testing.T) (p *Pace, at func(s float64) time.Time) {
-	start := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
-	at = func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
-	p = new(Pace)
-	p.Spend(at(0), 0)
-	p.Sent = 1
-	p.Accepted(at(0.35), at(0), false)
-	p.Bore(at(0), 1, false, false)
-	reject := func(s float64, fresh bool) {
-		was := p.Rate
-		p.Refused(at(s), at(s), 2, fresh, p.Sent)
-		p.Settle(at(s), true, was)
-	}
-	reject(0.4, true)
-	p.Sent = 2
-	p.Accepted(at(2.5), at(2.4), true)
-	p.Bore(at(2.4), 2, true, false)
-	reject(4.3, false) // 1.9 s after the one before, and 2.4 s are enough
-	if math.Abs(60*p.Rate-30*shy) > 0.01 || p.Proof.Sure == 0 {
-		t.Fatalf("between %.1f and %.1f a minute the pace is %.2f, want %.2f, the round number", 60*p.Proof.Least, 60*p.Proof.Most, 60*p.Rate, 30*shy)
-	}
-	return p, at
+// world is a pace before a server whose bucket holds one call, and gives so many a minute.
+type world struct {
+	Pace
+	start time.Time
 }
 
-// The round number between what calls prove is the pace, and stays for a minute's calls.
+func newWorld() *world { return &world{start: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)} }
+
+func (w *world) at(s float64) time.Time { return w.start.Add(time.Duration(s * float64(time.Second))) }
+
+func (w *world) accept(s float64) {
+	w.Spend(w.at(s), 0)
+	w.Pace.Sent++
+	w.Accepted(w.at(s+.5), w.at(s), true)
+	w.Bore(w.at(s), w.Pace.Sent, false)
+}
+
+// reject is a rejection that says to wait.
+func (w *world) reject(s, wait float64) {
+	was := w.Rate
+	w.Refused(w.at(s), w.at(s), max(wait, 1), true, w.Pace.Sent)
+	w.Settle(w.at(s), Outcome{At: w.at(s), Sent: w.Pace.Sent, In: wait}, was)
+}
+
+// found is one whose limit of 30 a minute was found out.
+func found(t *testing.T) *world {
+	w := newWorld()
+	w.accept(0)
+	w.reject(0.4, 2)
+	w.accept(2.4)
+	w.reject(4.25, 1) // 1.85 s are too few, and 2.4 s enough
+	if math.Abs(60*w.Rate-30*shy) > 0.01 || w.Proof.Sure == 0 {
+		t.Fatalf("between %.1f and %.1f a minute the pace is %.2f, want %.2f, the round number", 60*w.Proof.Least, 60*w.Proof.Most, 60*w.Rate, 30*shy)
+	}
+	return w
+}
+
+// The largest round number between what calls prove is the pace, and is tried again in the end.
 func TestRoundNumber(t *testing.T) {
-	p, at := provedPace(t)
-	rate, sure := p.Rate, p.Proof.Sure
-	for i := range sure {
-		p.Accepted(at(6+2*float64(i)), at(5+2*float64(i)), true)
+	w := found(t)
+	rate, sure := w.Rate, w.Proof.Sure
+	at := 5.3
+	for range sure {
+		w.accept(at)
+		at += 2.03
 	}
-	if p.Rate != rate {
-		t.Errorf("the pace was %v and is %v before it is tried again", rate, p.Rate)
+	if w.Rate != rate {
+		t.Errorf("the pace was %v and is %v before it is tried again", rate, w.Rate)
 	}
-	for i := range 10 {
-		p.Accepted(at(100+2*float64(i)), at(99+2*float64(i)), true)
+	for range 10 {
+		w.accept(at)
+		at += 1
 	}
-	if p.Rate <= rate {
+	if w.Rate <= rate {
 		t.Error("a limit that was raised is never noticed")
 	}
 }
 
 // A rejection at the round number disproves it.
 func TestRoundNumberDisproved(t *testing.T) {
-	p, at := provedPace(t)
-	was := p.Rate
-	p.Refused(at(8.3), at(8.3), 2, true, p.Sent+1)
-	p.Settle(at(8.3), true, was)
-	if p.Rate >= was || 60*p.Proof.Most >= 30 {
-		t.Errorf("the pace was %v and is %v, and %.1f a minute are believed", was, p.Rate, 60*p.Proof.Most)
+	w := found(t)
+	was := w.Rate
+	w.accept(5.3)
+	w.reject(7.4, 1)
+	if w.Rate >= was || 60*w.Proof.Most >= 30 {
+		t.Errorf("the pace was %v and is %v, and %.1f a minute are believed", was, w.Rate, 60*w.Proof.Most)
+	}
+}
+
+// One rejection that nothing can explain was of a call that came late or early; several show another limit.
+func TestOddRejections(t *testing.T) {
+	w := found(t)
+	at := 5.3
+	for range 10 {
+		w.accept(at)
+		at += 2.02
+	}
+	was := w.Rate
+	for i := range oddities {
+		w.reject(at+float64(i), 1)
+		if same := w.Rate == was; same != (i < oddities-1) {
+			t.Errorf("after %d odd rejections the pace is %v, and was %v", i+1, w.Rate, was)
+		}
+	}
+	if !w.Fell {
+		t.Error("that the limit fell is not known")
+	}
+}
+
+// What proves true when it is tried again is kept for twice as long.
+func TestKeptLonger(t *testing.T) {
+	w := found(t)
+	kept := w.Proof.For
+	at := 5.3
+	for w.Proof.Sure > 0 {
+		w.accept(at)
+		at += 2.02
+	}
+	w.accept(at)
+	w.accept(at + 2.02)
+	w.reject(at+2.02+1.9, 1)
+	if w.Proof.For != 2*kept {
+		t.Errorf("it was kept for %d calls and is for %d; the pace is %v a minute", kept, w.Proof.For, 60*w.Rate)
 	}
 }
 
 // A settled pace is no less after a pause of minutes, and its bucket may be full again.
 func TestSettledRemembered(t *testing.T) {
-	p, at := provedPace(t)
-	rate := p.Rate
-	if p.Fade(at(200)); p.Rate != rate {
-		t.Errorf("after minutes the pace is %v, want %v", p.Rate, rate)
+	w := found(t)
+	rate := w.Rate
+	if w.Fade(w.at(200)); w.Rate != rate {
+		t.Errorf("after minutes the pace is %v, want %v", w.Rate, rate)
+	}
+}
+
+// Of calls of which nothing is told yet nobody knows when they came: they prove nothing that is wrong.
+func TestUntoldCalls(t *testing.T) {
+	w := newWorld()
+	w.Taken = 5
+	for i, o := range []Outcome{{}, {Sent: 2, Rejected: true, In: 1}, {Sent: 2}, {Sent: 4, Rejected: true, In: 1}} {
+		o.At = w.at([]float64{0, .4, 1.6, 2.7}[i])
+		w.see(o)
+	}
+	if w.Proof.Most < 1 || w.Proof.Least > 1 {
+		t.Errorf("between %.2f and %.2f a second, want one to be possible", w.Proof.Least, w.Proof.Most)
 	}
 }
 

@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -72,6 +73,9 @@ func (t Tokens) Afford(now time.Time, c Costs) time.Time {
 	}
 	return until
 }
+
+// Most is how much input comes in within a minute, at most; 0: as far as is known there is no limit.
+func (t Tokens) Most() float64 { return 60 * cmp.Or(t.Input.Rate, t.Total.Rate) }
 
 // Lacked returns what a call takes of the input, at most, that was rejected for want of tokens and told to wait so long.
 func (t Tokens) Lacked(wait time.Duration) float64 {

@@ -127,7 +127,7 @@ func TestGarbageIsAnswered(t *testing.T) {
 func FuzzServe(f *testing.F) {
 	for _, text := range []string{`{}`, `{"id":"1","session":"a","model":"claude-opus-4-6","size":5e9,"patience":1e300}`,
 		`{"id":"1","session":"a","status":429,"headers":{"retry-after":"1e99"},"sent":-1e300}`,
-		`{"id":"1","session":"a","kind":"title","patience":-1}`, `{"session":"a","input":-5,"output":1e308}`,
+		`{"id":"1","session":"a","kind":"title","patience":-1}`, `{"session":"a","usage":{"input_tokens":-5,"output_tokens":1e308}}`,
 		`{"id":"1","status":0,"sent":1e19}`, `{"id":"1","session":"a","status":200,"headers":{"anthropic-ratelimit-requests-limit":"-1"}}`} {
 		for _, word := range []string{"ask", "answer", "rest", "used", "gone", "bye", "x"} {
 			f.Add(word, text)

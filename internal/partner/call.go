@@ -24,8 +24,6 @@ const (
 	renew = 30 * time.Second
 	// endless is after how long an answer is taken to be over of whose end nobody told.
 	endless = time.Hour
-	// mostLost is how often a request is sent again whose connection was lost; Claude Code does it itself then.
-	mostLost = 2
 	// margin is the share of Claude Code's own patience that a call may wait: it counts from when it was made.
 	margin = 0.9
 )
@@ -53,10 +51,12 @@ type message struct {
 	Model    string  `json:"model"`
 	Kind     string  `json:"kind"`     // "": of a turn; else a side request
 	Size     float64 `json:"size"`     // of its body, in bytes
+	Fresh    float64 `json:"fresh"`    // of its messages since the last answer, which no cache has; 0: not known
 	Most     float64 `json:"most"`     // how many tokens it may be answered at most
 	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
 	Cloud    bool    `json:"cloud"`    // it goes to a cloud, where no 429 says when to come again
 	Steps    bool    `json:"steps"`    // it is a step of a turn, whose requests nobody sees
+	Early    bool    `json:"early"`    // it was asked for before it came, and may never come
 
 	// answer: how it was answered.
 	Sent    float64           `json:"sent"`   // when it was sent, in milliseconds since 1970
@@ -67,8 +67,11 @@ type message struct {
 	Text string `json:"text"`
 
 	// used: what the request of a turn took.
-	Input  float64 `json:"input"`
-	Output float64 `json:"output"`
+	Usage struct {
+		Input  float64 `json:"input_tokens"`
+		Cached float64 `json:"cache_creation_input_tokens"`
+		Output float64 `json:"output_tokens"`
+	} `json:"usage"`
 }
 
 // reply is what it is told.
@@ -98,6 +101,7 @@ type call struct {
 	polled time.Time
 	sent   time.Time // zero: it waits
 	alive  time.Time
+	unsure bool // nobody told yet that it was made: it was asked for before it came
 }
 
 // abandoned reports whether nobody will ask again, or tell of its end.
@@ -132,13 +136,16 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 	c := p.calls[m.ID]
 	switch {
 	case word == "ask" && c == nil:
+		if r, over := p.overBudget(ctx, m); over {
+			return r
+		}
 		c = p.join(m)
 		p.wait(c)
 		return p.hold(ctx, m.ID, c)
 	case word == "ask":
 		return p.hold(ctx, m.ID, c)
 	case word == "answer" && c != nil:
-		return reply{Verdict: p.answered(c, m)}
+		return p.told(c, m)
 	case word == "mark" && c != nil:
 		c.place.Marked()
 	case word == "dead" && c != nil:
@@ -183,8 +190,8 @@ func (p *partner) join(m message) *call {
 	if patience := time.Duration(margin * m.Patience * float64(time.Second)); patience > 0 {
 		wait = min(wait, patience)
 	}
-	c := &call{side: m.Kind != "", since: time.Now(), deadline: time.Now().Add(wait),
-		asks: turn.Call{Key: k, AtMost: group.Requests / 60, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}}}
+	c := &call{side: m.Kind != "", unsure: m.Early, since: time.Now(), deadline: time.Now().Add(wait),
+		asks: turn.Call{Key: k, AtMost: group.Requests / 60, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}, Fresh: m.Fresh / 4}}
 	first := c.asks
 	first.Event = fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID) // a process for one word joins by it
 	c.place = p.gate.Join(first)
@@ -254,13 +261,23 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 	case goes:
 		c.cancel()
 		c.sent, c.alive = c.polled, c.polled
-		return reply{Go: true, Notify: p.news(c.place.Call.Session, c.place.Call.Agent, c.since)}
+		return reply{Go: true, Notify: p.news(c.place.Call.Session, c.place.Call.Agent, c.since, "")}
 	}
 	return reply{Line: text}
 }
 
+// told is answered, with what the person is told of a request that never fits.
+func (p *partner) told(c *call, m message) reply {
+	verdict := p.answered(c, m)
+	if verdict == gate.Never {
+		return reply{Verdict: verdict, Notify: c.place.TooLarge.Error()}
+	}
+	return reply{Verdict: verdict}
+}
+
 // answered tells how the request was answered, and says what becomes of it.
 func (p *partner) answered(c *call, m message) gate.Verdict {
+	c.unsure = false
 	if m.Status == 0 {
 		return p.lost(c, m)
 	}
@@ -289,27 +306,33 @@ func (p *partner) answered(c *call, m message) gate.Verdict {
 
 // lost is for a request whose connection was lost before anything was answered.
 func (p *partner) lost(c *call, m message) gate.Verdict {
-	if c.lost++; c.lost > mostLost || c.turnless {
+	c.lost++
+	wait, again := gate.Lost(c.lost)
+	if !again || c.turnless {
 		p.drop(m.ID)
 		return gate.Pass
 	}
 	c.place.Leave()
 	c.place = p.gate.Join(c.asks)
-	c.notUntil = time.Now().Add(500 * time.Millisecond << (c.lost - 1)) // as Claude Code does
+	c.notUntil = time.Now().Add(wait)
 	p.wait(c)
 	return gate.Again
 }
 
-// used tells what the request took that a turn of the loop just made, which is answered.
+// used tells what the request took that a turn of the loop just made, which is answered. One that was asked for and never came is
+// given back.
 func (p *partner) used(m message) {
 	for id, c := range p.calls {
-		if c.of(m) && !c.sent.IsZero() {
-			if took := (limit.Costs{Input: m.Input, Output: m.Output}); took != (limit.Costs{}) {
+		switch {
+		case !c.of(m) || c.sent.IsZero():
+			continue
+		case !c.unsure:
+			if took := (limit.Costs{Input: m.Usage.Input + m.Usage.Cached, Output: m.Usage.Output}); took != (limit.Costs{}) {
 				c.place.Used(took)
 			}
 			c.place.Answered()
-			p.drop(id)
 		}
+		p.drop(id)
 	}
 }
 

@@ -13,7 +13,7 @@ func TestNewsOfASessionThatNobodyNamed(t *testing.T) {
 	p.sessions["a"] = session{Dir: "/home/me/wo\x1brk"}
 	since := time.Now().Add(-2 * time.Minute)
 	for id, want := range map[string]string{"a": "work goes on after 2m0s", "b": "the session goes on after 2m0s"} {
-		if got := p.news(id, "", since); got != want {
+		if got := p.news(id, "", since, ""); got != want {
 			t.Errorf("news of %s: %q, want %q", id, got, want)
 		}
 	}

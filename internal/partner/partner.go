@@ -2,7 +2,7 @@
 // its sessions. It stands in line for them, judges their answers, and gives back what they leave.
 //
 // It listens on a unix socket in a directory of its own, which only the user can enter, and ends with Claude Code, however
-// that ends. It sends nothing, starts nothing, and keeps nothing when it is gone; of a request it is told the model, the
+// that ends. It sends nothing, starts nothing but what tells the user's notify_command, and keeps nothing when it is gone; of a request it is told the model, the
 // size and the headers of the answer, and nothing that is said but, where the module sees no requests, the text of an error.
 package partner
 
@@ -20,10 +20,12 @@ import (
 	"sync"
 	"time"
 
+	"afteryou/internal/budget"
 	"afteryou/internal/claude"
 	"afteryou/internal/gate"
 	"afteryou/internal/guard"
 	"afteryou/internal/limit"
+	"afteryou/internal/notify"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
@@ -37,8 +39,11 @@ type Config struct {
 	// Pool names the limit that the calls share: a name to show, and the secret that its id is made from.
 	Pool   func() (name, secret string)
 	Claude turn.Process
-	Groups limit.Groups // of models that share a limit, as far as the organization told
-	Notify bool         // whether the person is told that a session goes on after a long wait
+	Groups limit.Groups      // of models that share a limit, as far as the organization told
+	Mark   string            // what the module puts into Claude Code's environment while this partner lives
+	Notify bool              // whether the person is told that a session goes on after a long wait
+	Tell   func(notify.Note) // tells notify_command; nil: there is none
+	Budget budget.Watch
 }
 
 const (
@@ -60,6 +65,8 @@ type partner struct {
 	left     map[string]bool // sessions that ended
 	dead     map[loop]death
 	near     map[string]turn.Window // by session: of which the person is to be told that little is left
+	telling  string                 // the request that shows a person that a budget is used up
+	ended    bool                   // Claude Code was sent away
 
 	busy chan struct{} // a request came; holds one
 }
@@ -92,7 +99,7 @@ func Serve(ctx context.Context, c Config, out io.Writer) error {
 	server := &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0), ReadTimeout: time.Minute}
 	defer server.Close()
 	guard.Go(func() { server.Serve(l) }, p.gate.Log) // until Close
-	if err := json.NewEncoder(out).Encode(map[string]any{"socket": l.Addr().String(), "pid": c.Claude.PID}); err != nil {
+	if err := json.NewEncoder(out).Encode(map[string]string{"socket": l.Addr().String(), "mark": c.Mark}); err != nil {
 		return fmt.Errorf("telling the module where to ask: %w", err)
 	}
 	p.watch(ctx)
@@ -162,6 +169,7 @@ func (p *partner) watch(ctx context.Context) {
 	for next := tickIdle; ; {
 		select {
 		case <-ctx.Done():
+			p.seeItOut()
 			return
 		case <-p.busy:
 		case <-time.After(next):

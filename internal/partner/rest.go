@@ -102,7 +102,7 @@ func (p *partner) rest(ctx context.Context, m message) reply {
 		return reply{Line: "limit " + gate.Left(left)}
 	case err == nil && ctx.Err() == nil:
 		delete(p.dead, of)
-		return reply{Go: true, Notify: p.news(m.Session, m.Agent, d.At)}
+		return reply{Go: true, Notify: p.news(m.Session, m.Agent, d.At, d.Limit)}
 	}
 	delete(p.dead, of)
 	return reply{Verdict: gate.Pass}

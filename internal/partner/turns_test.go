@@ -2,6 +2,7 @@ package partner
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func TestOneRequestOneTurn(t *testing.T) {
 		"answered, and used": func(s *stand, of words) {
 			s.answered(of, 200, nil)
 			s.settles(1, 1) // its answer still comes
-			s.tell("used", words{"session": "a", "input": 100, "output": 10})
+			s.tell("used", words{"session": "a", "usage": words{"input_tokens": 100, "output_tokens": 10}})
 		},
 		"gone, by its number": func(s *stand, of words) { s.tell("gone", words{"id": "1", "session": "a"}) },
 		"gone, by its loop":   func(s *stand, of words) { s.tell("gone", words{"session": "a"}) },
@@ -60,6 +61,35 @@ func (s *stand) waits(session string) (yes bool) {
 		}
 	})
 	return yes
+}
+
+// 1. A request is asked for before it comes, and its turn is there. 2. The step ends, and no request came: the turn is given back
+// as if there had been none. 3. Asked for again, it comes, and counts.
+func TestWhatIsAskedForEarlyMayNeverCome(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, oneByOne)
+	used := words{"session": "a", "usage": words{"input_tokens": 100, "output_tokens": 10}}
+	for i, comes := range []bool{false, true} {
+		early := request(fmt.Sprint(i), "a").with(words{"early": true})
+		if a := s.tell("ask", early); !a.Go {
+			t.Fatalf("it is told %+v, want to go", a)
+		}
+		s.settles(1, 0)
+		if comes {
+			s.answered(early, 200, nil)
+		}
+		s.tell("used", used)
+		s.settles(0, 0)
+		view(t, s.store, func(st *turn.State) {
+			for _, a := range st.Accounts {
+				for _, c := range a.Calls {
+					if took := c.Took.Input > 0; took != comes || c.Sent.IsZero() == comes {
+						t.Errorf("whether it came: %v; it is %+v", comes, c)
+					}
+				}
+			}
+		})
+	}
 }
 
 // Esc: the module hangs up, and the request is out of the line.

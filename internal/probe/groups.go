@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -32,25 +33,37 @@ func Groups(ctx context.Context, getenv func(string) string, key, agent string) 
 		}
 		return getenv(name)
 	}
+	client, err := Client(getenv)
+	if err != nil {
+		return nil, "", err
+	}
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
 	page := ""
 	for range mostPages {
 		query := url.Values{"group_type": {"model_group"}}
 		if page != "" {
 			query.Set("page", page)
 		}
-		r, err := http.NewRequest(http.MethodGet, source+"/v1/organizations/rate_limits?"+query.Encode(), nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, source+"/v1/organizations/rate_limits?"+query.Encode(), nil)
 		if err != nil {
 			return nil, "", errors.New("the base URL is none")
 		}
 		r.Header.Set("X-Api-Key", key)
 		r.Header.Set("Anthropic-Version", "2023-06-01")
 		r.Header.Set("User-Agent", agent)
-		resp, body, err := send(ctx, with, r)
-		if err == nil && resp.StatusCode != http.StatusOK {
-			err = &RefusedError{resp.StatusCode, message(body, with)}
-		}
+		resp, err := client.Do(r)
 		if err != nil {
-			return nil, "", fmt.Errorf("asking for the organization's limits: %w", shown(err, with))
+			return nil, "", fmt.Errorf("asking for the organization's limits: %s", Failure(err, with))
+		}
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+		resp.Body.Close()
+		switch {
+		case err != nil:
+			return nil, "", fmt.Errorf("asking for the organization's limits: %s", Failure(err, with))
+		case resp.StatusCode != http.StatusOK:
+			return nil, "", fmt.Errorf("asking for the organization's limits: %w", &RefusedError{resp.StatusCode, Message(body, with)})
 		}
 		var more limit.Groups
 		if more, page, err = readGroups(body); err != nil {

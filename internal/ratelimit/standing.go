@@ -81,6 +81,17 @@ func WindowOf(get func(string) string, name string) (w Window, ok bool) {
 	return w, true
 }
 
+// Named is the limit per minute that the body of a 429 names, without what remains of it.
+func Named(body []byte) (Rate, bool) {
+	var e struct{ Error struct{ Message string } }
+	if json.Unmarshal(body, &e) != nil || len(e.Error.Message) > 4096 {
+		return Rate{}, false
+	}
+	var l Limit
+	l.readRate(e.Error.Message)
+	return l.Rate, l.Rate.Limit > 0
+}
+
 // Spends reports whether the body of a 429 tells of a limit of money, which its headers do not.
 func Spends(body []byte, now time.Time) bool {
 	var e struct {

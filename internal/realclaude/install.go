@@ -19,6 +19,7 @@ type program struct{ name, pkg, bin string }
 var (
 	claudeCode = program{"Claude Code", "@anthropic-ai/claude-code", ".bin/claude"}
 	typeScript = program{"TypeScript", "typescript", ".bin/tsc"}
+	client     = program{"the SDK", "@anthropic-ai/sdk", "@anthropic-ai/sdk/index.mjs"}
 	agentSDK   = program{"the Agent SDK", "@anthropic-ai/claude-agent-sdk", "@anthropic-ai/claude-agent-sdk/sdk.mjs"}
 )
 
@@ -43,6 +44,14 @@ func InstallTypeScript(ctx context.Context) (string, error) {
 // InstallSDK returns the path of the module of the Agent SDK, as Install does that of Claude Code.
 func InstallSDK(ctx context.Context) (string, error) {
 	return agentSDK.install(ctx, sdkVersion, "sdk-"+sdkVersion)
+}
+
+// clientVersion is the SDK for TypeScript that tests ask by.
+const clientVersion = "1.14.0"
+
+// InstallClient returns the path of the module of the SDK for TypeScript, as Install does that of Claude Code.
+func InstallClient(ctx context.Context) (string, error) {
+	return client.install(ctx, clientVersion, "client-"+clientVersion)
 }
 
 func (p program) install(ctx context.Context, version, name string) (string, error) {

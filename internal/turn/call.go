@@ -88,7 +88,9 @@ type Call struct {
 
 	// Size is what its request looks like: tokens of its body, and the most that it asks for. It counts while nothing is known
 	// of its key's calls or of first calls.
-	Size     limit.Costs `json:"size,omitzero"`
+	Size limit.Costs `json:"size,omitzero"`
+	// Fresh is how many tokens of input it has at least that come from no cache, by the look of it; 0: that can't be told.
+	Fresh    float64     `json:"-"`
 	Expected limit.Costs `json:"expected,omitzero"` // what it was thought to take when it was sent
 	Took     limit.Costs `json:"took,omitzero"`     // what it took; zero: not told yet
 	// Reserved is what the mirrored buckets gave for it and may get back.

@@ -147,13 +147,14 @@ var bounds = map[string]bound{
 	"remembered pace x2":               {1.22, 0, .12, 0, 0},
 	"module, first contact":            {1.05, 1.12, .08, .12, 0},
 	"module, limit known":              {1.03, 1.09, .01, .07, 0},
-	"module, limit unnamed":            {1.06, 1.12, .18, .30, 0},
+	"module, limit unnamed":            {1.05, 1.09, .09, .17, 0},
+	"module, unnamed again":            {1.05, 1.09, .02, .07, 0},
 	"module, limit cut":                {1.05, 1.12, .07, .11, 0},
-	"module, a cloud":                  {1.08, 1.20, .126, 0, 0}, // three of 24; .106 in 80 runs
+	"module, a cloud":                  {1.08, 1.20, .12, 0, 0},
 	"module, mum servers":              {1.08, 1.25, .12, 0, 0},
-	"module, generous":                 {1.03, 1.07, none, none, 0},
+	"module, generous":                 {1.08, 1.12, none, none, 0}, // half a second, once
 	"module, tokens":                   {1.03, 1.06, .25, 0, 0},
-	"steps, first contact":             {1.09, 1.20, .09, .17, 0},
+	"steps, first contact":             {1.09, 1.20, .09, .23, 0},
 	"steps, calls beside":              {1.25, 1.90, .60, 1.5, 0},
 	"steps, limit cut":                 {1.60, 2.50, .20, .30, 0},
 	"steps, generous":                  {1.18, 0, none, none, 0},

@@ -106,7 +106,7 @@ func (a *Account) announced(now time.Time, class string) (h Hold) {
 // have been rejected that were sent after one that was.
 func (a *Account) onTrial(now time.Time, of *Call) (h Hold) {
 	p, single := a.Class(of.Class).Pace, 0
-	if of.News == ByMark {
+	if of.soon() {
 		single = singles
 	}
 	trials := a.all(func(c *Call) bool { return c.Class == of.Class && c.Trial })

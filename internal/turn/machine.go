@@ -135,7 +135,10 @@ func (a *Account) times() []*time.Time {
 	}
 	for _, l := range a.Classes {
 		p, t := &l.Pace, &l.Tokens
-		list = append(list, &l.CoolDown.Until, &p.At, &p.Proof.First.At, &p.Proof.From.At, &p.Cut, &p.Since, &p.Used, &t.Input.At, &t.Output.At, &t.Total.At)
+		list = append(list, &l.CoolDown.Until, &p.At, &p.Cut, &p.Since, &p.Used, &t.Input.At, &t.Output.At, &t.Total.At)
+		for i := range p.Proof.Seen {
+			list = append(list, &p.Proof.Seen[i].At)
+		}
 		for i := range p.Empty {
 			list = append(list, &p.Empty[i].At)
 		}

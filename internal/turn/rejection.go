@@ -89,9 +89,9 @@ func (a *Account) Marked(now time.Time, k Key, at time.Time) {
 		in = firstPatience // how long it waits tells what the limit is
 	}
 	c.Retry = &Retry{Rejected: at, In: in, Attempt: c.Rejections}
-	since, was, hot := began.After(l.Pace.Cut), l.Pace.Rate, l.Pace.Hot
+	since, was := began.After(l.Pace.Cut), l.Pace.Rate
 	l.Pace.Met(now, sent, c.Rejections == 1 && since, true, c.Nth)
-	l.Pace.Settle(now, since && (hot || c.Rejections == 1), was)
+	l.Pace.Settle(now, limit.Outcome{At: sent, Sent: c.Nth}, was)
 }
 
 // refuse takes a call that was rejected at a time off the pace. In the budget it stays as a request that took no tokens.
@@ -135,7 +135,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	if !lies {
 		a.headers(now, c, sent, r.Headers)
 	}
-	since, was, hot := c.began(sent).After(l.Pace.Cut), l.Pace.Rate, l.Pace.Hot
+	since, was := c.began(sent).After(l.Pace.Cut), l.Pace.Rate
 	fresh := since && times == 1
 	wait := max(0, r.In)
 	if wait <= usage {
@@ -152,11 +152,11 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 		c.Expected.Input, c.Own = max(c.Expected.Input, l.Tokens.Lacked(wait)), true
 	case r.In == 0 && r.Limit && l.Pace.Limit == 0:
 		l.Pace.Met(now, sent, fresh, false, c.Nth)
-		l.Pace.Settle(now, fresh || since && hot, was)
+		l.Pace.Settle(now, limit.Outcome{At: sent, Sent: c.Nth}, was)
 	default:
 		l.Pace.Refused(now, sent, wait.Seconds(), fresh, c.Nth)
 		if r.Limit {
-			l.Pace.Settle(now, fresh || since && hot, was)
+			l.Pace.Settle(now, limit.Outcome{At: sent, Sent: c.Nth, In: r.In.Seconds()}, was)
 		}
 	}
 	if tokens && times >= large && wait <= usage {

@@ -122,7 +122,9 @@ func modules() (list []scenario) {
 		cutting.cuts = []cut{{third, 1. / 3}, {2 * third, 1}}
 		unnamed := sc
 		unnamed.class, unnamed.headers = "module, limit unnamed", 0
-		list = append(list, sc, known, cutting, unnamed)
+		again := unnamed
+		again.class, again.again = "module, unnamed again", 60*c.burst/c.rpm
+		list = append(list, sc, known, cutting, unnamed, again)
 	}
 	for _, c := range []struct {
 		n, k       int

@@ -3,6 +3,7 @@ package turn
 import (
 	"math"
 	"slices"
+	"time"
 )
 
 // ideal is what no policy can beat: the time in which the buckets can have released all the cost, and the longest
@@ -96,6 +97,9 @@ type result struct {
 
 func runSim(sc scenario, seed uint64) result {
 	s := newSim(sc, seed).run()
+	if sc.again > 0 {
+		s = s.after(sc.again).run()
+	}
 	r := result{ratio: slices.Max(s.finished) / s.ideal(), rejections: float64(s.rejected) / float64(max(1, s.answered)),
 		dead: s.dead, deepest: s.deepest, rejected: s.rejected, urgent: s.urgent * s.rpm / 60, size: s.size, faults: s.faults, recovery: math.NaN()}
 	sum, squares := 0.0, 0.0
@@ -108,4 +112,23 @@ func runSim(sc scenario, seed uint64) result {
 		r.recovery = sec
 	}
 	return r
+}
+
+// after is the same world, so many seconds after the last answer, with other sessions: what was learned of the limit they begin with.
+func (s *sim) after(seconds float64) *sim {
+	next := newSim(s.scenario, s.seed+1<<32)
+	for _, t := range s.account.times() {
+		if !t.IsZero() {
+			*t = t.Add(-time.Duration((s.now + seconds) * float64(time.Second)))
+		}
+	}
+	next.state, next.account = s.state, s.account
+	for i := range next.plan {
+		for _, st := range next.plan[i] {
+			for j := range st.calls {
+				st.calls[j].key.Session = "another-" + st.calls[j].key.Session[len("session-"):]
+			}
+		}
+	}
+	return next
 }

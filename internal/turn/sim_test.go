@@ -52,16 +52,17 @@ type scenario struct {
 	names    bool    // the message of a 429 names the limit, and transcripts what answers took
 	norows   bool    // a version without api-request rows
 	rules    Rules
-	unlike   bool // the sessions' calls are of different sizes, each session's much the same
-	every    int  // the state is written and read again every so many steps
-	module   bool // a gate inside Claude Code, as exact as a gateway but for when a call is sent
-	steps    bool // a gate before each step of a turn: it sees that a call is rejected, and neither why nor when it is made again
-	sized    bool // the size of a request is told when it asks
-	mum      bool // the server says neither limits nor how long to wait
-	known    bool // the limit is known by headers of before
-	auto     bool // auto mode: checks of actions, and beside them titles and compactions
-	even     bool // answers take from three to five quarters of their time
-	rankless bool // and all calls are alike in the line
+	unlike   bool    // the sessions' calls are of different sizes, each session's much the same
+	every    int     // the state is written and read again every so many steps
+	module   bool    // a gate inside Claude Code, as exact as a gateway but for when a call is sent
+	steps    bool    // a gate before each step of a turn: it sees that a call is rejected, and neither why nor when it is made again
+	sized    bool    // the size of a request is told when it asks
+	mum      bool    // the server says neither limits nor how long to wait
+	known    bool    // the limit is known by headers of before
+	auto     bool    // auto mode: checks of actions, and beside them titles and compactions
+	even     bool    // answers take from three to five quarters of their time
+	again    float64 // s: measured are other sessions, so long after the first have finished
+	rankless bool    // and all calls are alike in the line
 }
 
 // cut changes the server's limit: from t on it is f times what it was.
@@ -115,6 +116,7 @@ func (a *agenda) Pop() any {
 
 type sim struct {
 	scenario
+	seed      uint64
 	work, net *rand.Rand
 	now       float64
 	seq       int
@@ -159,7 +161,7 @@ func at(s float64) time.Time {
 }
 
 func newSim(sc scenario, seed uint64) *sim {
-	s := &sim{scenario: sc, work: rand.New(rand.NewPCG(seed, 1)), net: rand.New(rand.NewPCG(seed, 2)),
+	s := &sim{scenario: sc, seed: seed, work: rand.New(rand.NewPCG(seed, 1)), net: rand.New(rand.NewPCG(seed, 2)),
 		state: NewState(), read: map[Key]float64{}, pending: map[Key]float64{}, timer: -1, lastCut: -1}
 	s.account = s.state.Open("p")
 	if sc.warm > 0 {

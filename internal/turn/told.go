@@ -38,11 +38,10 @@ func (a *Account) count(c *Call, by int) {
 			p.Empty[i].Sent += by
 		}
 	}
-	if !c.Sent.After(p.Proof.First.At) {
-		p.Proof.First.Sent += by
-	}
-	if c.Sent.Before(p.Proof.From.At) { // it may be of this call
-		p.Proof.From.Sent += by
+	for i := range p.Proof.Seen {
+		if c.Sent.Before(p.Proof.Seen[i].At) { // it may be of this call
+			p.Proof.Seen[i].Sent += by
+		}
 	}
 }
 

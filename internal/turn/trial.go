@@ -62,7 +62,7 @@ func (a *Account) confirm(now time.Time, c *Call) {
 	p.Accepted(now, c.Sent, c.Paced)
 	if c.soon() {
 		guessed := c.News == ByMark && c.Rejections > 0 || c.News == AtOnce && p.Taken > 1 && (p.Rate == 0 || !c.Sent.After(p.Cut)) // with others
-		p.Bore(c.Sent, c.Nth, c.Paced || c.Rejections > 0, guessed)
+		p.Bore(c.Sent, c.Nth, guessed)
 	}
 	c.Trial, c.Doubt, c.Paced = false, time.Time{}, false
 }

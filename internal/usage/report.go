@@ -5,9 +5,11 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"afteryou/internal/price"
 )
 
-// Sum adds up the tokens of some requests.
+// Sum adds up the tokens of some requests, and what they cost.
 type Sum struct {
 	Requests   int `json:"requests"`
 	Input      int `json:"input_tokens"`
@@ -15,7 +17,10 @@ type Sum struct {
 	CacheRead  int `json:"cache_read_tokens"`
 	Output     int `json:"output_tokens"`
 	// Counted is the part of the input that counts against the limit: not what was read from the cache.
-	Counted int `json:"counted_input_tokens"`
+	Counted int       `json:"counted_input_tokens"`
+	USD     price.USD `json:"usd"` // an estimate
+	// Unpriced are the requests to models of which nobody said what they cost; USD is without them.
+	Unpriced int `json:"unpriced_requests"`
 }
 
 func (s *Sum) add(c Call) {
@@ -25,6 +30,10 @@ func (s *Sum) add(c Call) {
 	s.CacheRead += c.Usage.CacheRead
 	s.Output += c.Usage.Output
 	s.Counted += c.Usage.Input + c.Usage.CacheWrite
+	s.USD += c.cost
+	if c.unpriced {
+		s.Unpriced++
+	}
 }
 
 // Span adds up the requests of some time.
@@ -43,6 +52,12 @@ type Session struct {
 	Sum
 }
 
+// Model adds up the requests to a model.
+type Model struct {
+	Name string `json:"model"`
+	Sum
+}
+
 // Report adds up all requests since a time.
 type Report struct {
 	Since      time.Time `json:"since"`
@@ -56,18 +71,30 @@ type Report struct {
 	Unattended int       `json:"unattended_requests_a_minute"`
 	Minutes    []Span    `json:"minutes"` // of the clock, in UTC; those without a request are left out
 	Hours      []Span    `json:"hours"`
+	Days       []Span    `json:"days"`     // of the calendar, where it is read
+	Models     []Model   `json:"models"`   // the most expensive first
 	Sessions   []Session `json:"sessions"` // the last used first
+	// Batched is how much less the requests of -p and SDKs would have cost in Message Batches.
+	Batched price.USD `json:"batches_would_save_usd"`
+	Prices  string    `json:"prices_read"` // the day on which the published prices were read
 }
 
 // Batches is how many requests a minute of sessions that nobody sits before are worth a thought of the Message Batches
 // API: it is what the smallest key may do.
 const Batches = 50
 
-// Of adds up the requests of a time, which are in order.
-func Of(calls []Call, since, now time.Time) Report {
-	r := Report{Since: since, Until: now, Minutes: []Span{}, Hours: []Span{}, Sessions: []Session{}}
-	sessions := make(map[string]*Session)
-	for _, c := range calls {
+// Of adds up the requests of a time, which are in order, at those prices. Days are those of now's location.
+func Of(calls []Call, since, now time.Time, prices price.List) Report {
+	r := Report{Since: since, Until: now.UTC(), Minutes: []Span{}, Hours: []Span{}, Days: []Span{}, Models: []Model{}, Sessions: []Session{}, Prices: price.Read}
+	sessions, models := make(map[string]*Session), make(map[string]*Model)
+	calls = slices.Clone(calls)
+	for i := range calls {
+		p, priced := prices.Of(calls[i].Model)
+		calls[i].cost, calls[i].unpriced = p.Cost(calls[i].Usage), !priced
+		c := calls[i]
+		if c.Unattended {
+			r.Batched += c.cost - p.Batched(c.Usage)
+		}
 		r.Total.add(c)
 		if now.Sub(c.At) < time.Minute {
 			r.LastMinute.add(c)
@@ -75,8 +102,13 @@ func Of(calls []Call, since, now time.Time) Report {
 		if now.Sub(c.At) < time.Hour {
 			r.LastHour.add(c)
 		}
-		r.Minutes = enter(r.Minutes, c, time.Minute)
-		r.Hours = enter(r.Hours, c, time.Hour)
+		r.Minutes = enter(r.Minutes, c, c.At.UTC().Truncate(time.Minute))
+		r.Hours = enter(r.Hours, c, c.At.UTC().Truncate(time.Hour))
+		r.Days = enter(r.Days, c, Day(c.At.In(now.Location())))
+		if models[c.Model] == nil {
+			models[c.Model] = &Model{Name: c.Model}
+		}
+		models[c.Model].add(c)
 		s := sessions[c.Session]
 		if s == nil {
 			s = &Session{ID: c.Session, First: c.At}
@@ -90,6 +122,11 @@ func Of(calls []Call, since, now time.Time) Report {
 	}) {
 		r.Sessions = append(r.Sessions, *s)
 	}
+	for _, m := range slices.SortedFunc(maps.Values(models), func(a, b *Model) int {
+		return cmp.Or(cmp.Compare(b.USD, a.USD), cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Name, b.Name))
+	}) {
+		r.Models = append(r.Models, *m)
+	}
 	if from, to := busiest(calls); to > from {
 		r.Busiest = &Span{Start: calls[from].At}
 		for _, c := range calls[from:to] {
@@ -101,9 +138,13 @@ func Of(calls []Call, since, now time.Time) Report {
 	return r
 }
 
-// enter adds a call to the last of the spans, or to a new one.
-func enter(list []Span, c Call, width time.Duration) []Span {
-	start := c.At.UTC().Truncate(width)
+// Day is when the day of a time began, by the calendar of its location.
+func Day(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
+}
+
+// enter adds a call to the last of the spans, or to a new one from start on.
+func enter(list []Span, c Call, start time.Time) []Span {
 	if len(list) == 0 || !list[len(list)-1].Start.Equal(start) {
 		list = append(list, Span{Start: start})
 	}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/price"
 )
 
 // Call is one answered request.
@@ -32,6 +33,9 @@ type Call struct {
 	Model      string
 	Usage      claude.Usage
 	own        bool // told by the transcript of the session itself
+
+	cost     price.USD
+	unpriced bool // nobody says what its model costs
 }
 
 // Read reads the requests since a time from the transcripts of all projects under Claude Code's directory config, in the
@@ -136,9 +140,6 @@ func merge(a, b Call) Call {
 	if b.own && !a.own || a.own == b.own && b.At.Before(a.At) {
 		a, b = b, a
 	}
-	a.Usage.Input = max(a.Usage.Input, b.Usage.Input)
-	a.Usage.CacheWrite = max(a.Usage.CacheWrite, b.Usage.CacheWrite)
-	a.Usage.CacheRead = max(a.Usage.CacheRead, b.Usage.CacheRead)
-	a.Usage.Output = max(a.Usage.Output, b.Usage.Output)
+	a.Usage = a.Usage.Merge(b.Usage)
 	return a
 }

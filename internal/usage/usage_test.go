@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/price"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -27,7 +29,7 @@ func report(t *testing.T, config string) Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Of(calls, day, day.AddDate(0, 0, 1))
+	return Of(calls, day, day.AddDate(0, 0, 1), nil)
 }
 
 // put copies a capture into a project of a directory of Claude Code's.
@@ -86,13 +88,52 @@ func TestEachRequestCountsOnce(t *testing.T) {
 				put(t, config, filepath.Join(captures, "projects", "-home-u-work", f+".jsonl"))
 			}
 			r := report(t, config)
-			if want := (Sum{Requests: 6, Input: 74921, Output: 36, Counted: 74921}); r.Total != want {
+			if want := (Sum{Requests: 6, Input: 74921, Output: 36, Counted: 74921, USD: r.Total.USD}); r.Total != want {
 				t.Errorf("total %+v, want %+v", r.Total, want)
 			}
 			if len(r.Sessions) != 2 || r.Sessions[0].ID != fork || r.Sessions[0].Requests != 2 || r.Sessions[1].ID != first || r.Sessions[1].Requests != 4 {
 				t.Errorf("sessions %+v, want 4 requests of the first and 2 of the fork", r.Sessions)
 			}
 		})
+	}
+}
+
+// The recorded day, to the cent, as the list has it: 74,921 tokens of input at $4 and 36 of output at $20 a million. All was
+// asked with -p, so that batches would have cost half.
+func TestTheRecordedDayCosts(t *testing.T) {
+	r := report(t, captures)
+	if want := price.USD(74921*4+36*20) / 1e6; math.Abs(float64(r.Total.USD-want)) > 1e-9 || r.Total.USD.String() != "$0.3004" {
+		t.Errorf("the day costs %v, want %v", r.Total.USD, want)
+	}
+	if len(r.Models) != 1 || r.Models[0].Name != "claude-opus-5-5" || r.Models[0].Sum != r.Total || len(r.Days) != 1 || r.Days[0].Sum != r.Total {
+		t.Errorf("models %+v, days %+v", r.Models, r.Days)
+	}
+	if math.Abs(float64(r.Batched-r.Total.USD/2)) > 1e-9 {
+		t.Errorf("batches would save %v of %v", r.Batched, r.Total.USD)
+	}
+	sessions := r.Sessions[0].USD + r.Sessions[1].USD
+	if math.Abs(float64(sessions-r.Total.USD)) > 1e-9 {
+		t.Errorf("sessions cost %v, want %v", sessions, r.Total.USD)
+	}
+}
+
+// A model that nobody priced counts with its tokens, and says so; a price of the user's own makes it known. Days are those of the
+// calendar where it is read, not of UTC.
+func TestUnknownModelsAndDays(t *testing.T) {
+	ahead := time.FixedZone("ahead", 3*60*60)
+	calls := []Call{
+		{ID: "1", At: day.Add(-4 * time.Hour), Session: "s", Model: "house-model", Usage: claude.Usage{Input: 1_000_000}},
+		{ID: "2", At: day.Add(-2 * time.Hour), Session: "s", Model: "claude-opus-5-5", Usage: claude.Usage{Input: 1_000_000}},
+	}
+	r := Of(calls, day, day.In(ahead), nil)
+	if r.Total.Unpriced != 1 || r.Total.USD != 4 || r.Total.Input != 2_000_000 || len(r.Models) != 2 || r.Models[1].Name != "house-model" || r.Models[1].Unpriced != 1 {
+		t.Errorf("total %+v, models %+v", r.Total, r.Models)
+	}
+	if len(r.Days) != 2 || !r.Days[1].Start.Equal(day.Add(-3*time.Hour)) || r.Days[1].USD != 4 {
+		t.Errorf("days %+v, want two, parted at midnight of the place", r.Days)
+	}
+	if r = Of(calls, day, day, price.List{"house-model": price.Own(2, 0)}); r.Total.Unpriced != 0 || r.Total.USD != 6 {
+		t.Errorf("with a price of its own %+v", r.Total)
 	}
 }
 
@@ -145,7 +186,7 @@ func TestBusiestMinute(t *testing.T) {
 		add(50+float64(i)*2, i < 5) // over the turn of a minute
 	}
 	add(110, true) // sixty seconds after the second
-	r := Of(calls, day, day.Add(2*time.Minute))
+	r := Of(calls, day, day.Add(2*time.Minute), nil)
 	if r.Busiest == nil || r.Busiest.Requests != 8 || !r.Busiest.Start.Equal(calls[1].At) {
 		t.Errorf("busiest %+v, want the 8 requests from second 50 on", r.Busiest)
 	}

@@ -22,9 +22,9 @@ function world(on: On, answers: Record<string, object[]>, partner = true): Word[
   mock.clock(on)
   on('process.run', () => ({ deny: 'it is not there' }) as never)
   on('process.spawn', async function* () {
-    if (partner) yield { stream: 'stdout', text: '{"socket":"/s","pid":7}\n' } as never
+    if (partner) yield { stream: 'stdout', text: '{"socket":"/s","mark":"7/8/9"}\n' } as never
     if (partner) await new Promise(() => {})
-    return { value: { exitCode: 0 } } as never
+    return { value: { code: 0, signal: null } } as never
   })
   on('http.fetch', (_, e) => {
     const said = JSON.parse(String(e.init?.body)) as Word

@@ -17,8 +17,8 @@ import (
 	"afteryou/wrapper"
 )
 
-// exitTempFail says that the work was not done and may be tried again (sysexits.h): the bound on waiting was reached.
-const exitTempFail = 75
+// TempFail says that the work was not done and may be tried again (sysexits.h): the bound on waiting was reached.
+const TempFail = 75
 
 // supervisor runs a session with -p again, where it stopped, when a limit ends it: for versions that can't wait by
 // themselves, and where the person switched that off. What a run that died writes on standard output is held back. Its
@@ -78,7 +78,7 @@ func (s *supervisor) loop() (wrapper.Status, error) {
 			return s.givesUp(wrapper.Status{Signal: sig.Signal})
 		case err != nil:
 			s.Warn(fmt.Errorf("the session did not end: %w; go on with --resume %s", err, s.run.Session))
-			return s.givesUp(wrapper.Status{Code: exitTempFail})
+			return s.givesUp(wrapper.Status{Code: TempFail})
 		}
 		s.Store.Log("session %s run again %v after its %v", s.run.Session, time.Since(dead.Stopped.At).Round(time.Second), dead.Stopped.Limit.Kind)
 		args, in = s.run.Again(resume.Prompt), nil

@@ -14,7 +14,8 @@ register((event, ...rest) => {
 let told
 const $ = {
   plugin: { root: '/nowhere' },
-  process: { spawn: async function* () { yield { stream: 'stdout', text: '{"socket":"/s","pid":1}\n' } } },
+  process: { spawn: async function* () { yield { stream: 'stdout', text: '{"socket":"/s"}\n' }; await new Promise(() => {}) } },
+  env: { set: async () => {} },
   http: { fetch: async (url, { body }) => {
     if (url.endsWith('/ask')) told = JSON.parse(body)
     return { ok: true, text: '{"go":true,"verdict":"pass"}' }
@@ -36,3 +37,4 @@ for (const file of files) {
   kinds[file] = told ? `${told.kind}|${told.agent}|${told.model}|${told.patience}` : 'passes'
 }
 console.log(JSON.stringify(kinds))
+process.exit(0)

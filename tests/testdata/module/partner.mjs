@@ -1,5 +1,5 @@
-// Plays a Claude Code whose partner dies while several requests wait, and in which several are stopped at once. Prints what the
-// partners were told. The argument is the module.
+// Plays a Claude Code whose first partner can't start, whose second dies while several requests wait, and whose third dies while
+// nobody asks; and in which several requests are stopped at once. Prints what the partners were told. The argument is the module.
 import { pathToFileURL } from 'node:url'
 
 const hooks = {}
@@ -11,7 +11,8 @@ register((event, ...rest) => {
 
 const soon = () => new Promise((done) => setTimeout(done, 5))
 const told = [] // to each partner: the words
-let partners = 0, alone = 0, dies = true
+let partners = 0, alone = 0, end
+const marks = []
 const $ = {
   plugin: { root: '/nowhere' },
   process: {
@@ -19,20 +20,22 @@ const $ = {
       const socket = String(partners++)
       told.push([])
       await soon()
-      yield { stream: 'stdout', text: `{"socket":"${socket}","pid":1}\n` }
+      if (socket === '0') return { code: null, signal: 'SIGKILL' }
+      yield { stream: 'stdout', text: `{"socket":"${socket}","mark":"${socket}"}\n` }
+      await new Promise((ended) => { end = ended })
     },
     run: async () => (alone++, { stdout: '{"go":true,"verdict":"pass"}' }),
   },
   http: { fetch: async (url, { body, socketPath }) => {
     await soon()
     const { word, id, dir } = JSON.parse(body)
-    if (dies && socketPath === '0' && Number(id) > 1) throw new Error('it died')
+    if (socketPath === '1' && Number(id) > 1) throw new Error('it died')
     told[socketPath].push({ word, id, dir })
     return { ok: true, text: '{"go":true,"verdict":"pass"}' }
   } },
   session: { id: async () => 's', cwd: async () => '/', info: async () => ({}), version: async () => ({ version: '2.1.332' }) },
   settings: { read: async () => ({}) },
-  env: { set: async () => {} },
+  env: { set: async (_, mark) => void marks.push(mark) },
   clock: { sleep: () => new Promise(() => {}) },
   ui: { invalidate() {} },
 }
@@ -44,13 +47,16 @@ await hooks['session.start']($, {}, async () => {})
 const goes = new AbortController().signal
 await request(goes)
 await Promise.all(Array.from({ length: 6 }, () => request(goes))) // the first partner dies of them
+end()
+for (let i = 0; i < 10; i++) await soon() // another is started before anybody asks
 await request(goes)
 await Promise.all([1, 2, 3].map(async () => request(goes, null))) // by another module
 for (let i = 0; i < 10; i++) await soon()
 const all = told.flat()
 console.log(JSON.stringify({
-  partners, alone,
+  partners, alone, marks: marks.join(),
   asked: all.filter(({ word }) => word === 'ask').length,
   gone: all.filter(({ word }) => word === 'gone').length,
   informed: told.map((words) => words.filter(({ word, dir }) => word === 'ask' && dir).length),
 }))
+process.exit(0)
