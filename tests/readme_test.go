@@ -109,8 +109,8 @@ func TestRealReadme(t *testing.T) {
 			calls++
 		}
 	}
-	if calls != 2 {
-		t.Errorf("Claude Code made %d calls, want 2", calls)
+	if calls != 4 { // of two sessions
+		t.Errorf("Claude Code made %d calls, want 4", calls)
 	}
 	if !strings.Contains(string(out), `"statusMessage"`) {
 		t.Errorf("install --dry-run shows no hooks:\n%s", out)

@@ -25,6 +25,9 @@ type Config struct {
 	Cost func(Request) Usage
 	// Header is added to every answer, e.g. Unified{…}.Header().
 	Header http.Header
+	// AdminKey may ask for the Groups of the organization; empty: there is none.
+	AdminKey string
+	Groups   []Group
 	// OnRequest is told of every model call when its fate is decided (Ended is zero) and again when it is over, before the
 	// client can know. It must return soon.
 	OnRequest func(Request)
@@ -37,6 +40,8 @@ type Server struct {
 	cost      func(Request) Usage
 	header    http.Header
 	manner    Manner
+	admin     string
+	groups    []Group
 	url       string
 	http      *http.Server
 	stop      context.CancelFunc // ends waiting handlers
@@ -63,7 +68,7 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		onRequest: c.OnRequest, cost: c.Cost, header: c.Header, manner: c.Manner, answer: c.Answer,
+		onRequest: c.OnRequest, cost: c.Cost, header: c.Header, manner: c.Manner, admin: c.AdminKey, groups: c.Groups, answer: c.Answer,
 		url: "http://" + l.Addr().String(), limits: c.Limits, buckets: make(map[string]*buckets),
 		batches: c.Batches, batchCalls: make(map[string]int), open: make(map[net.Conn]bool), closed: make(chan struct{}),
 	}
@@ -184,6 +189,8 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 		r.Kind = Count
 		s.other(&r, http.StatusOK)
 		writeJSON(w, http.StatusOK, map[string]int{"input_tokens": max(1, len(data)/4)})
+	case hr.URL.Path == "/v1/organizations/rate_limits" && s.admin != "":
+		s.organization(w, &r)
 	case hr.URL.Path == "/":
 		s.other(&r, http.StatusOK)
 		w.WriteHeader(http.StatusOK)

@@ -26,7 +26,7 @@ const (
 	// Timeout bounds how long an answer may take: one token comes within a second or two.
 	Timeout = 20 * time.Second
 	// maxBody bounds what is read of an answer, in bytes.
-	maxBody = 64 << 10
+	maxBody = 256 << 10
 	// maxMessage bounds what is shown of the server's message, in letters.
 	maxMessage = 300
 	// model is the haiku of Claude Code 2.1.330, its cheapest.

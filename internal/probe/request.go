@@ -84,7 +84,7 @@ func hide(text string, getenv func(string) string) string {
 			text = strings.ReplaceAll(text, value, "$"+name)
 		}
 	}
-	for _, name := range []string{"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL",
+	for _, name := range []string{"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL", adminKey,
 		"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
 		secret(getenv(name), name)
 	}
