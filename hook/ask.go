@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"afteryou/internal/limit"
+	"afteryou/internal/line"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
@@ -17,8 +19,8 @@ import (
 // Nothing said so before: a turn that dies leaves a row and an event without the retry-after. The request is the session's
 // own, to the same API, with the same key and model; a rejected one costs nothing.
 func (s *sleeper) ask(ctx context.Context, a *turn.Account) error {
-	limit, model := s.dead.Stopped.Limit.Kind, s.dead.Stopped.Model
-	if s.Ask == nil || model == "" || limit == ratelimit.UsageWindow || !a.Class("").CoolDown.Unasked(time.Now(), lockfile.Alive) {
+	kind, model := s.dead.Stopped.Limit.Kind, s.dead.Stopped.Model
+	if s.Ask == nil || model == "" || kind == ratelimit.UsageWindow || !a.Class("").CoolDown.Unasked(time.Now(), lockfile.Alive) {
 		return nil
 	}
 	mine := false
@@ -37,13 +39,39 @@ func (s *sleeper) ask(ctx context.Context, a *turn.Account) error {
 			until = now.Add(said.RetryIn)
 		}
 		// A small request says nothing of a limit of tokens.
-		a.Learned(now, "", until, answered && limit == ratelimit.Requests, limit.String())
+		a.Learned(now, "", until, answered && kind == ratelimit.Requests, kind.String())
 	})
 	switch {
 	case wrong != nil:
-		s.Store.Log("session %s does not learn how long its %v lasts: %v", s.event.Session, limit, wrong)
+		s.Store.Log("session %s does not learn how long its %v lasts: %v", s.event.Session, kind, wrong)
 	case !answered && !said.Wait:
 		return fmt.Errorf("waiting does not lift its %v", said.Kind)
 	}
 	return nil
+}
+
+// wonder asks the API what the limit of a model is, while the session waits for its turn, and lets all know. A rejected call of a
+// hook's session tells of its limit only what it was told to wait. It ends with ctx: who has the turn waits no longer, and
+// another asks a minute later.
+func (w *waiter) wonder(ctx context.Context, account, model string) {
+	said, accepted, err := w.Limits(ctx, model)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		w.Store.Log("session %s does not learn what its limit is: %v", w.event.Session, err)
+		return
+	}
+	var h limit.Headers
+	for _, r := range said {
+		h.Set(r.Name, r.Limit, r.Remaining)
+	}
+	v, err := line.Change(ctx, w.Store, nil, func(now time.Time, s *turn.State) {
+		a := s.Open(account)
+		a.Told(now, "", h, accepted)
+		line.Admit(now, a)
+	})
+	if v.Close(); err != nil { // it is asked again
+		w.Store.Log("what the limit is can't be written: %v", err)
+	}
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"afteryou/internal/limit"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 )
@@ -85,7 +88,7 @@ func (d *desk) limitedBefore(times int) {
 func TestWakeBlindly(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	limit := died(now, tooMany, `"apiErrorStatus":429,`)
+	dies := died(now, tooMany, `"apiErrorStatus":429,`)
 	answered := func(context.Context, string) (ratelimit.Limit, error) { return ratelimit.Limit{}, nil }
 	for _, tt := range []struct {
 		name  string
@@ -96,17 +99,17 @@ func TestWakeBlindly(t *testing.T) {
 		woken bool // soon
 		log   string
 	}{
-		{"nobody to ask", []string{requested(now, "m"), limit}, 0, nil, 0, false, ""},
-		{"no model known", []string{prompted(now), limit}, 0, answered, 0, false, ""},
-		{"an error", []string{requested(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) { return ratelimit.Limit{}, errors.New("no way") }, 1, false, "does not learn how long its rate limit lasts: no way"},
-		{"a limit without a time", []string{requested(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) {
+		{"nobody to ask", []string{requested(now, "m"), dies}, 0, nil, 0, false, ""},
+		{"no model known", []string{prompted(now), dies}, 0, answered, 0, false, ""},
+		{"an error", []string{requested(now, "m"), dies}, 0, func(context.Context, string) (ratelimit.Limit, error) { return ratelimit.Limit{}, errors.New("no way") }, 1, false, "does not learn how long its rate limit lasts: no way"},
+		{"a limit without a time", []string{requested(now, "m"), dies}, 0, func(context.Context, string) (ratelimit.Limit, error) {
 			return ratelimit.Limit{Kind: ratelimit.Requests, Wait: true}, nil
 		}, 1, false, ""},
-		{"an answer", []string{requested(now, "m"), limit}, 0, answered, 1, true, "woken"},
+		{"an answer", []string{requested(now, "m"), dies}, 0, answered, 1, true, "woken"},
 		{"an answer to a small request, where tokens are limited", []string{requested(now, "m"),
 			died(now, "API Error: Request rejected (429) · This request would exceed your organization's rate limit of 30,000 input tokens per minute", `"apiErrorStatus":429,`)}, 0, answered, 1, false, ""},
-		{"an answer, and it was rejected again all the same", []string{requested(now, "m"), limit}, 1, answered, 1, false, ""},
-		{"a spend limit", []string{requested(now, "m"), limit}, 0, func(context.Context, string) (ratelimit.Limit, error) {
+		{"an answer, and it was rejected again all the same", []string{requested(now, "m"), dies}, 1, answered, 1, false, ""},
+		{"a spend limit", []string{requested(now, "m"), dies}, 0, func(context.Context, string) (ratelimit.Limit, error) {
 			return ratelimit.Limit{Kind: ratelimit.Spend}, nil
 		}, 1, false, "waiting does not lift its spend limit"},
 	} {
@@ -160,5 +163,46 @@ func TestNobodyIsWokenInQuietHours(t *testing.T) {
 	}
 	if want := "goes on after " + end.Format("Jan 2 15:04:05"); !strings.Contains(d.log(), want) {
 		t.Errorf("the log says %q, want %q", d.log(), want)
+	}
+}
+
+// One of those that wait asks what the limit is when a call was rejected and nobody said; all go on at that, and who has asked
+// once asks no more.
+func TestWhoWaitsAsksWhatTheLimitIs(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.rules = turn.Rules{}
+	asked := make(chan string, 10)
+	d.limits = func(_ context.Context, model string) ([]ratelimit.Rate, bool, error) {
+		asked <- model
+		return []ratelimit.Rate{{Name: "requests", Limit: 120, Remaining: 0}}, false, nil
+	}
+	file := filepath.Join(t.TempDir(), "a.jsonl")
+	d.send(eventOf("UserPromptSubmit", "a", "transcript_path", file))
+	now := time.Now()
+	row := requested(now, "the-model") + "\n" + fmt.Sprintf(`{"type":"system","subtype":"api_error","error":{"status":429,"formatted":"429 slow down"},`+
+		`"retryInMs":75000,"retryAttempt":1,"maxRetries":300,"timestamp":%q,"sessionId":"a"}`, now.UTC().Format(time.RFC3339Nano)) + "\n"
+	if err := os.WriteFile(file, []byte(row), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.ask(eventOf("UserPromptSubmit", "b"))
+	d.ask(eventOf("UserPromptSubmit", "c"))
+	select {
+	case model := <-asked:
+		if model != "the-model" {
+			t.Errorf("asks about the model %q", model)
+		}
+	case <-time.After(patience):
+		t.Fatalf("nobody asks; log:\n%s", d.log())
+	}
+	var p limit.Pace
+	for deadline := time.Now().Add(patience); p.Limit == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		p = d.account().Class("").Pace
+	}
+	if p.Limit != 2 || p.Source() != limit.ByMessage {
+		t.Errorf("the pace is %+v, want 2 calls a second that the API named; log:\n%s", p, d.log())
+	}
+	if len(asked) > 0 {
+		t.Error("the API is asked twice")
 	}
 }

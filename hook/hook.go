@@ -48,6 +48,8 @@ type Hook struct {
 	Budget budget.Watch
 	// Ask asks the API how it stands with a model: of Kind ratelimit.None where it answers. Nil: nothing is asked.
 	Ask func(ctx context.Context, model string) (ratelimit.Limit, error)
+	// Limits asks the API what the limits of a model are, and says whether it took the request. Nil: nothing is asked.
+	Limits func(ctx context.Context, model string) (limits []ratelimit.Rate, accepted bool, err error)
 }
 
 // StatusPrompt is the command of our plugin. It is answered here, without a call to the model and so without a turn; its

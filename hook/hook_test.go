@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
@@ -23,8 +24,9 @@ const patience = time.Minute
 // desk is where hooks of several sessions meet. The test is all their Claude Codes.
 type desk struct {
 	*testing.T
-	store *lockfile.Store
-	rules turn.Rules
+	store  *lockfile.Store
+	rules  turn.Rules
+	limits func(context.Context, string) ([]ratelimit.Rate, bool, error)
 }
 
 func newDesk(t *testing.T) *desk {
@@ -33,12 +35,12 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &desk{t, store, turn.Rules{Most: 1}}
+	return &desk{T: t, store: store, rules: turn.Rules{Most: 1}}
 }
 
 func (d *desk) hook(env ...string) *Hook {
 	return &Hook{
-		Store: d.store, Rules: d.rules, MaxWait: time.Hour,
+		Store: d.store, Rules: d.rules, MaxWait: time.Hour, Limits: d.limits,
 		Pool: func() (string, string) { return "the limit", "secret" },
 		Getenv: func(name string) string {
 			for _, e := range append(env, "CLAUDE_PID="+strconv.Itoa(os.Getpid())) {

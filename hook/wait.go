@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/guard"
 	"afteryou/internal/line"
 	"afteryou/internal/outside/observe"
 	"afteryou/internal/ratelimit"
@@ -49,6 +51,7 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 	}()
 	for first := true; !place.Granted; first = false {
 		var byHand news
+		wonders := ""
 		failed := stand.Change(ctx, w.change(reports, func(now time.Time, s *turn.State, a *turn.Account) {
 			if first {
 				byHand = w.prompted(now, s.Sessions[w.event.Session])
@@ -61,6 +64,9 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 					why = cmp.Or(a.Class("").CoolDown.Why, ratelimit.Requests.String())
 				}
 				s.Sessions[w.event.Session].Stopped(now, until, why)
+			}
+			if model := w.model(s); !place.Granted && w.Limits != nil && model != "" && a.Wonders(now, "") {
+				wonders = model
 			}
 		}))
 		if !byHand.stop.Since.IsZero() && failed == nil {
@@ -79,6 +85,10 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 			// Esc ends a hook that waits by SIGTERM (2.1.330). One that need not wait does without handlers: they cost it
 			// a tenth of its time.
 			ctx, stop = signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+		}
+		if wonders != "" && failed == nil {
+			waiting, account := ctx, w.account
+			guard.Go(func() { w.wonder(waiting, account, wonders) }, func(text string) { w.Store.Log("asking what the limit is: %s", text) })
 		}
 		reports = nil
 		if err := stand.Wait(ctx, []*line.Place{place}); err != nil {
@@ -112,6 +122,17 @@ func (w *waiter) call(s *turn.State, event string) turn.Call {
 		c.News = turn.ByNext
 	}
 	return c
+}
+
+// model is the one that the session last used, or, before its first call, another at the same account; empty: none is known.
+func (w *waiter) model(s *turn.State) string {
+	model := s.Sessions[w.event.Session].Model
+	for _, id := range slices.Sorted(maps.Keys(s.Sessions)) {
+		if other := s.Sessions[id]; other.Account == w.account {
+			model = cmp.Or(model, other.Model)
+		}
+	}
+	return model
 }
 
 // withdraw leaves the line. The time being up is for the log; the rest is how a wait ends when the person says so.

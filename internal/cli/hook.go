@@ -97,6 +97,9 @@ func serve(c call, h *hook.Hook) int {
 			return 0
 		}
 	default:
+		if s.Probe {
+			h.Limits = limitsOfAPI
+		}
 		h.Run(context.Background(), event, c.out)
 		return 0
 	}
@@ -168,6 +171,15 @@ func notifies(c call, h *hook.Hook, command string) {
 func asksTheAPI(ctx context.Context, model string) (ratelimit.Limit, error) {
 	a, err := probe.Ask(ctx, hook.Direct(os.Getenv), model, userAgent())
 	return a.Limit, err
+}
+
+// limitsOfAPI asks what the limits are, as the session that the hook runs in; never for one that pays with a login.
+func limitsOfAPI(ctx context.Context, model string) ([]ratelimit.Rate, bool, error) {
+	if !claude.HasKey(os.Getenv) {
+		return nil, false, probe.ErrNoCredential
+	}
+	a, err := probe.Ask(ctx, hook.Direct(os.Getenv), model, userAgent())
+	return a.Rates, a.Limit.Kind == ratelimit.None, err
 }
 
 // userAgent is how our own requests name their sender.

@@ -34,6 +34,8 @@ type standing struct {
 	Limited *limitedReport `json:"limited"` // null: the API answers
 	// Organization is what the Rate Limits API told, today or before; there only with an admin key.
 	Organization *organization.Told `json:"organization,omitempty"`
+	// Known is the pace of the sessions at this limit, as they know it; null: they met none.
+	Known *memoryReport `json:"known,omitempty"`
 }
 
 type rateReport struct {
@@ -87,6 +89,7 @@ func askLimits(c call, model string, asJSON bool) (int, error) {
 	if err != nil {
 		return exitFailure, withHint(err, account)
 	}
+	r.Known = known(account, secret, answer.Model)
 	if r.Limited != nil {
 		code = exitLimited
 	}
@@ -109,6 +112,25 @@ func askLimits(c call, model string, asJSON bool) (int, error) {
 		return code, err
 	}
 	return code, writeOrganization(c.text(), told, time.Now())
+}
+
+// known is what the sessions know of the limit of a model; nil: nothing, or it can't be read.
+func known(account, secret, model string) *memoryReport {
+	store, err := lockfile.Open(stateDir())
+	if err != nil {
+		return nil
+	}
+	s, err := snapshot(store)
+	if err != nil {
+		return nil
+	}
+	id, now := s.AccountID(secret), time.Now()
+	for _, class := range []string{limit.Class(model), ""} {
+		if p := s.Account(id).Class(class).Pace; p.Rate > 0 {
+			return &memoryReport{id, account, p.Rate * 60, sourceOf(p, now)}
+		}
+	}
+	return nil
 }
 
 // withHint adds to an error of asking what the person can do.
@@ -217,6 +239,9 @@ func (r standing) write(out io.Writer) error {
 			shared = "; your sessions wait for it"
 		}
 		fmt.Fprintf(out, "limited    %s until %s, in %s%s\n", l.Why, clock(l.Until, r.At), span(l.Seconds), shared)
+	}
+	if k := r.Known; k != nil {
+		fmt.Fprintf(out, "pace       %.3g calls a minute, %v\n", k.Rate, k.From)
 	}
 	if len(r.Limits)+len(r.Windows) == 0 {
 		fmt.Fprintln(out, "limits     the API tells none")

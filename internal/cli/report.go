@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"afteryou/internal/limit"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
@@ -14,6 +15,8 @@ import (
 // report is what the state tells: one entry per limit that is shared. It is what status --json prints.
 type report struct {
 	Pools []poolReport `json:"pools"`
+	// Remembered are the limits that nobody calls now and that are known from before.
+	Remembered []memoryReport `json:"remembered,omitempty"`
 
 	mixed      bool              // not all sessions are held by the same
 	dirs       map[string]string // where each session works
@@ -27,14 +30,30 @@ type poolReport struct {
 	Gates    map[string]int `json:"gates,omitempty"` // how many of them are held by what: module, steps, gateway, hooks
 	CoolDown *coolDown      `json:"cool_down,omitempty"`
 	Usage    *coolDown      `json:"usage_limit,omitempty"`
-	GaveUp   bool           `json:"gave_up,omitempty"`  // limits without a time came too often in a row
-	Rate     float64        `json:"calls_per_minute"`   // 0: no limit met yet
+	GaveUp   bool           `json:"gave_up,omitempty"` // limits without a time came too often in a row
+	Rate     float64        `json:"calls_per_minute"`  // 0: no limit met yet
+	From     *sourceReport  `json:"rate_from,omitempty"`
 	Budget   *budgetReport  `json:"budget,omitempty"`   // of the last session that had one
 	Windows  []windowReport `json:"windows,omitempty"`  // of a subscription, for all models
 	Turns    []callerReport `json:"turns"`              // who has one, oldest first
 	Waiting  []callerReport `json:"waiting"`            // in line, the next first
 	Retrying []callerReport `json:"rejected,omitempty"` // Claude Code tries again by itself
 	Stopped  []callerReport `json:"stopped,omitempty"`  // the turn is dead; it is made to go on
+}
+
+// sourceReport is where a pace comes from.
+type sourceReport struct {
+	Source  limit.Source `json:"source"` // headers, message or rejections
+	At      time.Time    `json:"at"`     // when that was last said or, of what was learned, when a call that waited for it was last accepted
+	Seconds float64      `json:"seconds"`
+}
+
+// memoryReport is a limit that is known from before.
+type memoryReport struct {
+	ID   string        `json:"id"`
+	Name string        `json:"name"`
+	Rate float64       `json:"calls_per_minute"`
+	From *sourceReport `json:"rate_from"`
 }
 
 // budgetReport is what the calls of the last minute took, and what they may take; 0 is no budget.
@@ -108,6 +127,10 @@ func reportOf(s *turn.State, now time.Time) report {
 			if class != "" {
 				one.ID, one.Name = id+"/"+class, a.Name+", "+class
 			}
+			if a.Dormant(now, class) {
+				r.Remembered = append(r.Remembered, memoryReport{one.ID, one.Name, one.Rate, one.From})
+				continue
+			}
 			for _, session := range s.Sessions {
 				if shares(session, id, class) {
 					one.Sessions++
@@ -148,7 +171,7 @@ func shares(session *turn.Session, account, class string) bool {
 
 func limitsOf(a *turn.Account, class string, now time.Time) poolReport {
 	l := a.Class(class)
-	one := poolReport{Gates: make(map[string]int), GaveUp: l.CoolDown.GaveUp(), Rate: l.Pace.Rate * 60, Turns: []callerReport{}, Waiting: []callerReport{}}
+	one := poolReport{Gates: make(map[string]int), GaveUp: l.CoolDown.GaveUp(), Rate: l.Pace.Rate * 60, From: sourceOf(l.Pace, now), Turns: []callerReport{}, Waiting: []callerReport{}}
 	if until := a.CoolsUntil(now, class); !until.IsZero() {
 		one.CoolDown = &coolDown{until, until.Sub(now).Seconds(), l.CoolDown.Why, l.CoolDown.Blind && until.Equal(l.CoolDown.Until)}
 	}
@@ -160,6 +183,27 @@ func limitsOf(a *turn.Account, class string, now time.Time) poolReport {
 		one.Budget = &budgetReport{took.Calls, of.Calls, took.Input, of.Input, took.Output, of.Output}
 	}
 	return one
+}
+
+// sourceOf is where a pace comes from; nil: there is none.
+func sourceOf(p limit.Pace, now time.Time) *sourceReport {
+	if p.Rate == 0 {
+		return nil
+	}
+	at := p.Memory.Told
+	if at.IsZero() { // a program of before did not note it
+		at = p.Used
+	}
+	return &sourceReport{p.Source(), at, max(0, now.Sub(at).Seconds())}
+}
+
+// String says it for a person.
+func (s *sourceReport) String() string {
+	words := map[limit.Source]string{limit.ByHeaders: "told by headers", limit.ByMessage: "named by the API", limit.ByRejections: "learned"}
+	if s.Seconds < 60 {
+		return words[s.Source]
+	}
+	return words[s.Source] + " " + age(s.Seconds) + " ago"
 }
 
 // callers tells who has a turn, waits for one, was rejected or is stopped.

@@ -45,8 +45,7 @@ func statusCommand() command {
 
 func (r report) write(out io.Writer, now time.Time) error {
 	if len(r.Pools) == 0 {
-		_, err := fmt.Fprintln(out, "no session takes turns now")
-		return err
+		fmt.Fprintln(out, "no session takes turns now")
 	}
 	for i, p := range r.Pools {
 		if i > 0 {
@@ -63,13 +62,22 @@ func (r report) write(out io.Writer, now time.Time) error {
 			return err
 		}
 	}
-	return nil
+	if len(r.Remembered) == 0 {
+		return nil
+	}
+	fmt.Fprintln(out)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "REMEMBERED\tCALLS A MINUTE\tFROM")
+	for _, m := range r.Remembered {
+		fmt.Fprintf(t, "%s (%s)\t%.3g\t%v\n", printable(m.Name), printable(m.ID), m.Rate, m.From)
+	}
+	return t.Flush()
 }
 
 func (p poolReport) writeLimits(out io.Writer, now time.Time) {
 	fmt.Fprintf(out, "limit      %s (%s)\n", printable(p.Name), printable(p.ID))
 	if p.Rate > 0 {
-		fmt.Fprintf(out, "pace       %.3g calls a minute, learned\n", p.Rate)
+		fmt.Fprintf(out, "pace       %.3g calls a minute, %v\n", p.Rate, p.From)
 	} else {
 		fmt.Fprintln(out, "pace       no limit met yet")
 	}

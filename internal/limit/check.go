@@ -36,6 +36,8 @@ func (p *Pace) Check() error {
 		!Within(float64(p.Proof.Sure), 0, settledMax*fastest), !Within(p.Proof.Kept, 0, fastest), len(p.Proof.Seen) > outcomes:
 		return fmt.Errorf("proved are at least %v, at most %v and %v for %d of %d calls, by %d outcomes", p.Proof.Least, p.Proof.Most, p.Proof.Kept, p.Proof.Sure,
 			p.Proof.For, len(p.Proof.Seen))
+	case p.Memory.Was != 0 && !Within(p.Memory.Was, slowest-round, 2*fastest), !Within(p.Memory.Deep, 0, plenty), p.Memory.Bore.Calls < 0, p.Memory.Bore.In < 0:
+		return fmt.Errorf("remembered is %+v", p.Memory)
 	case p.Sent < 0, p.Base < 0, len(p.Empty) > moments:
 		return fmt.Errorf("%d calls, %d a minute ago, %d moments remembered", p.Sent, p.Base, len(p.Empty))
 	}

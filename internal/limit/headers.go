@@ -68,10 +68,11 @@ func (p *Pace) Told(now time.Time, r Resource, later []time.Time) {
 	case math.Abs(limit/p.Limit-1) > changed:
 		p.Rate = min(fastest, max(slowest, p.Rate*limit/p.Limit))
 		p.Peak *= limit / p.Limit
-		p.Cut = now // what calls of before meet was another limit
+		p.Give(min(0, limit-p.Limit) * now.Sub(p.Used).Seconds()) // what came in since the last call was less
+		p.Cut = now                                               // what calls of before meet was another limit
 		p.Top, p.Spare = 0, 0
 	}
-	p.Limit = limit
+	p.Limit, p.Memory.Told = limit, now
 	p.Named, p.Spent = false, r.Remaining < 1
 	p.Top = max(p.Top, min(mostMirrored, math.Floor(r.Remaining))) // whenever that was counted, the bucket held as many
 	least := r.Remaining
@@ -108,7 +109,7 @@ func (p *Pace) Name(now time.Time, was float64) {
 	case p.Limit > was:
 		p.Fell = false
 	}
-	p.Named, p.Spent = true, false
+	p.Named, p.Spent, p.Memory.Told = true, false, now
 }
 
 // pressing is how many calls in a row must be accepted at the limit that was named before the pace may exceed it.

@@ -14,7 +14,7 @@ func (p *Pace) Refill(now time.Time) {
 		if p.Rate > 0 {
 			p.Give(p.Rate * now.Sub(p.At).Seconds())
 		}
-		if n := len(p.Empty); n > 0 && now.Sub(p.Empty[n-1].At) < idle && !p.settled() {
+		if n := len(p.Empty); n > 0 && now.Sub(p.Empty[n-1].At) < idle && !p.settled() && !p.rested(now) {
 			p.Spare = 0 // it may be an outage, or others: no more than one is tried
 		}
 		p.At = now
@@ -51,6 +51,7 @@ func (p *Pace) Spend(at time.Time, longer time.Duration) {
 		}
 		p.Give(-1)
 	}
+	p.wake(at)
 	switch since := at.Sub(p.Since); {
 	case since > 2*time.Minute:
 		p.Since, p.Base = at, p.Sent

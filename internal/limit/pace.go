@@ -80,8 +80,9 @@ type Pace struct {
 	Doubts   int `json:"doubts,omitempty"`
 	Distrust int `json:"distrust,omitempty"`
 	// Faded says that nothing was confirmed or refused since the pace became a memory.
-	Faded bool  `json:"faded,omitempty"`
-	Proof Proof `json:"proof,omitzero"`
+	Faded  bool   `json:"faded,omitempty"`
+	Proof  Proof  `json:"proof,omitzero"`
+	Memory Memory `json:"memory,omitzero"`
 }
 
 // Moment is how many calls had been sent at a time, and not been rejected.
@@ -96,10 +97,7 @@ func (p *Pace) Blank() bool { return p.Rate == 0 && p.Window == 0 && p.Used.IsZe
 // Fade makes the pace a memory when nothing was sent for a while.
 func (p *Pace) Fade(now time.Time) {
 	if now.Sub(p.Used) > idle && p.Rate > 0 && !p.Faded {
-		if !p.settled() {
-			p.Rate = max(slowest, p.Rate*fadeTo)
-		}
-		p.Faded, p.Hot, p.Grown, p.Peak = true, false, recalled, 0
+		p.sleep()
 	}
 }
 
@@ -117,6 +115,7 @@ func (p *Pace) Trials(soon bool, single int) int {
 // show that it was in use.
 func (p *Pace) Accepted(now, sent time.Time, held bool) {
 	p.Distrust = max(0, p.Distrust-1)
+	p.bears()
 	if p.Rate == 0 || p.Hot && !sent.After(p.Cut) {
 		p.Taken = min(mostTaken, p.Taken+1)
 	}
@@ -133,8 +132,7 @@ func (p *Pace) grow(now time.Time) {
 		p.Near, p.Grown = false, recalled/2
 	}
 	p.Refill(now)
-	p.Faded = false
-	if p.keep() {
+	if p.recalls(now) || p.keep() {
 		return
 	}
 	was := p.Rate
@@ -169,7 +167,7 @@ func (p *Pace) step() float64 {
 // Refused learns from a 429 of a call sent at a time; d: how many seconds Claude Code waits, or the server says, before the
 // next try; fresh: it was the call's first try, let go since the last cut; before: how many had been sent then.
 func (p *Pace) Refused(now, sent time.Time, d float64, fresh bool, before int) {
-	p.Faded, p.Near = false, false
+	p.Near = false
 	switch {
 	case p.Rate == 0:
 		p.Rate = 1 / d
@@ -179,7 +177,7 @@ func (p *Pace) Refused(now, sent time.Time, d float64, fresh bool, before int) {
 		p.Rate = min(fastest, max(lowest, p.Rate))
 		p.Level, p.Spare, p.At = 0, 0, now
 		p.Hot, p.Grown, p.Cut = true, 0, now
-	case fresh:
+	case fresh && !p.recants(now, sent, d, before):
 		was := p.Rate
 		p.Rate *= cutBy
 		for _, e := range p.Empty {
@@ -198,10 +196,12 @@ func (p *Pace) Refused(now, sent time.Time, d float64, fresh bool, before int) {
 		p.Level, p.Spare = max(-1, min(1, p.Level+1, had+p.Rate*now.Sub(sent).Seconds())), 0
 	}
 	p.empty(sent, before)
+	p.Faded, p.Memory.Told = false, now
 }
 
 // empty remembers a moment at which the bucket was seen empty.
 func (p *Pace) empty(at time.Time, sent int) {
+	p.fell(at, sent)
 	p.Empty = append(p.Empty, Moment{at, sent})
 	slices.SortFunc(p.Empty, func(a, b Moment) int { return a.At.Compare(b.At) })
 	p.Empty = p.Empty[max(0, len(p.Empty)-moments):]

@@ -158,7 +158,11 @@ func (p *Pace) Settle(now time.Time, rejected Outcome, was float64) {
 	}
 	rejected.Rejected = true
 	f, settled := &p.Proof, p.settled()
-	if p.see(rejected); f.Odd > 0 && settled { // the call was late, as far as can be seen
+	p.see(rejected)
+	if p.kept(now) {
+		return
+	}
+	if f.Odd > 0 && settled { // the call was late, as far as can be seen
 		p.Rate = was
 		return
 	}

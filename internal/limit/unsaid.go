@@ -16,7 +16,6 @@ const (
 // before are as for Refused. What is left then is what two moments tell between which calls were accepted: at both the bucket
 // held less than one. late: Claude Code sends it again, later than it could be.
 func (p *Pace) Met(now, sent time.Time, fresh, late bool, before int) {
-	p.Faded = false
 	switch {
 	case p.Rate == 0:
 		p.Rate = min(fastest, max(unsaid, float64(before-p.Base)/max(10, sent.Sub(p.Since).Seconds())))
@@ -24,7 +23,7 @@ func (p *Pace) Met(now, sent time.Time, fresh, late bool, before int) {
 		p.put(0)
 		p.At = now
 		sent, before = now, p.Sent // others on trial were sent with it
-	case fresh:
+	case fresh && !p.recants(now, sent, 0, before):
 		was := p.Rate
 		p.Rate = max(p.less(sent, late, before), cutMost*was, slowest)
 		p.Peak, p.Hot, p.Grown, p.Cut = p.Rate, false, 0, now
@@ -33,6 +32,7 @@ func (p *Pace) Met(now, sent time.Time, fresh, late bool, before int) {
 		p.Level, p.Spare = min(1, fuller+p.Rate*now.Sub(sent).Seconds()), 0
 	}
 	p.empty(sent, before)
+	p.Faded, p.Memory.Told = false, now
 }
 
 // Waited says how long Claude Code waited after the first rejection until its next try: as long as the server said, a second at

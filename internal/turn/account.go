@@ -41,6 +41,8 @@ type Class struct {
 	// Answers is how long after it was sent a call is answered, on average, as gates see that do not see its tries.
 	Answers time.Duration `json:"answers,omitempty"`
 	Passed  int           `json:"passed,omitempty"` // interactive calls in a row that went before one of -p that waited
+	// Wondered is when the API was last asked what the limit is.
+	Wondered time.Time `json:"wondered,omitzero"`
 }
 
 // AccountID names the account that a secret pays for. It tells nothing about the secret to who has not seen it: the key of the
@@ -141,17 +143,6 @@ func (a *Account) due() (first *Call, at time.Time) {
 		}
 	}
 	return first, at
-}
-
-// fade makes the pace a memory after the calls of the class fell quiet, and forgets it later.
-func (l *Class) fade(now time.Time) {
-	switch p := &l.Pace; {
-	case p.Used.IsZero():
-	case now.Sub(p.Used) > forgotten:
-		l.Pace, l.Tokens = limit.Pace{At: p.At, Sent: p.Sent, Base: p.Sent}, limit.Tokens{}
-	default:
-		p.Fade(now)
-	}
 }
 
 // SetBack reports that the clock was put back since the account was last brought up to date. Whoever waits for a time in it

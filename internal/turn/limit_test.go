@@ -150,20 +150,21 @@ func TestLimits(t *testing.T) {
 				s.Error("an answer does not begin anew")
 			}
 		}},
-		{"a pace is forgotten after ten quiet minutes", Rules{}, func(s story) {
+		{"what was learned of the pace is kept for 30 days, a little slower", Rules{}, func(s story) {
 			s.paced(0, .5)
 			s.sweep(59, everybody)
 			if s.pace().Rate != .5 {
 				s.Errorf("rate %g, want 0.5", s.pace().Rate)
 			}
-			s.sweep(70, everybody)
-			s.sweep(300, everybody)
-			if s.pace().Rate != .5*.95 {
-				s.Errorf("rate %g after a minute, want 0.475", s.pace().Rate)
+			for _, days := range []float64{.001, .01, 1, 29.9} {
+				s.sweep(86400*days, everybody)
+				if s.pace().Rate != .5*.95 {
+					s.Errorf("rate %g after %g days, want 0.475", s.pace().Rate, days)
+				}
 			}
-			s.sweep(601, everybody)
+			s.sweep(86400*30.1, everybody)
 			if s.pace().Rate != 0 {
-				s.Errorf("rate %g after ten minutes, want none", s.pace().Rate)
+				s.Errorf("rate %g after 30 days, want none", s.pace().Rate)
 			}
 		}},
 	} {

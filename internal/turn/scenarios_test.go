@@ -123,7 +123,7 @@ func scenarios() (list []scenario) {
 		sc.gateway, sc.headers = true, 1
 		list = append(list, sc)
 	}
-	list = append(append(list, headers()...), modules()...)
+	list = slices.Concat(list, headers(), modules(), agains())
 	for i := range list {
 		list[i] = normal(list[i])
 	}

@@ -128,12 +128,12 @@ func (s *sim) check() {
 
 // watch does what may cut the pace, and holds the promises about cuts.
 func (s *sim) watch(sent float64, do func()) {
-	was := s.pace().Rate
+	was, tried := s.pace().Rate, s.pace().Memory.Was > 0
 	do()
 	s.check()
 	if is := s.pace().Rate; was > 0 && is < was {
 		s.cuttings++
-		if is < was/2-1e-9 && s.pace().Limit == 0 && s.pace().Doubts == 0 { // what is said is known, and was wrong
+		if is < was/2-1e-9 && s.pace().Limit == 0 && s.pace().Doubts == 0 && !tried { // what is said is known, and was wrong
 			s.fault("one cut took the pace from %.4f to %.4f", was, is)
 		}
 		if sent < s.lastCut {
@@ -200,6 +200,9 @@ func (s *sim) arrive(c *simCall) {
 	}
 	after := max(1, math.Ceil(wait-1e-9))
 	s.rejected++
+	if s.now < 60 {
+		s.early++
+	}
 	c.tries++
 	if s.names {
 		c.named = s.name()

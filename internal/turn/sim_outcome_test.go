@@ -61,6 +61,9 @@ func (s *sim) recovery() (seconds float64, ok bool) {
 			from = c.t
 		}
 	}
+	if s.before.factor > 0 {
+		from = 0
+	}
 	if from < 0 {
 		return 0, false
 	}
@@ -87,6 +90,7 @@ type result struct {
 	rejections float64 // per answer
 	jain       float64 // of the finishing times
 	recovery   float64 // NaN when the scenario has none
+	early      int     // rejected in the first minute
 	dead       int
 	deepest    int
 	rejected   int
@@ -108,6 +112,7 @@ func runSim(sc scenario, seed uint64) result {
 		squares += f * f
 	}
 	r.jain = sum * sum / float64(len(s.finished)) / squares
+	r.early = s.early
 	if sec, ok := s.recovery(); ok {
 		r.recovery = sec
 	}

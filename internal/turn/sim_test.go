@@ -63,6 +63,7 @@ type scenario struct {
 	even     bool    // answers take from three to five quarters of their time
 	again    float64 // s: measured are other sessions, so long after the first have finished
 	rankless bool    // and all calls are alike in the line
+	before   before
 }
 
 // cut changes the server's limit: from t on it is f times what it was.
@@ -139,6 +140,7 @@ type sim struct {
 	took      []*simCall // accepted
 	answered  int
 	rejected  int
+	early     int     // rejected in the first minute
 	ungateds  int     // of the accepted calls
 	besides   int     // of the accepted calls, such that their session does not wait for
 	taken     int     // by the other machine
@@ -172,7 +174,13 @@ func newSim(sc scenario, seed uint64) *sim {
 	if sc.known {
 		s.remember()
 	}
+	if sc.before.pause > 0 {
+		s.recall(sc, seed)
+	}
 	s.buckets = []*bucket{newBucket(sc.rpm/60, sc.burst, sc.empty)}
+	if f := sc.before.factor; f > 0 {
+		s.buckets[0] = newBucket(f*sc.rpm/60, max(1, f*sc.burst), sc.empty)
+	}
 	if sc.tpm > 0 {
 		if sc.tburst == 0 {
 			s.tburst = sc.tpm

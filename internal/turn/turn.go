@@ -21,6 +21,7 @@ package turn
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -66,7 +67,8 @@ type Session struct {
 	Seen       time.Time `json:"seen"`
 	// Offsets says up to which byte each transcript of the session was read, its subagents' included.
 	Offsets map[string]int64 `json:"offsets,omitempty"`
-	// Class is that of the model it last used, where no gateway tells its calls apart.
+	// Model is the one it last used, and Class that one's, where no gateway tells its calls apart.
+	Model string `json:"model,omitempty"`
 	Class string `json:"class,omitempty"`
 	// Resumes is how often it was made to go on after a limit.
 	Resumes Resumes `json:"resumes,omitzero"`
@@ -133,11 +135,11 @@ func (s *State) Forget(now time.Time, alive func(Process) bool) {
 			s.Leave(now, id)
 		}
 	}
-	for id, a := range s.Accounts {
-		if a.Sweep(now, alive, true); a.tidy() {
-			delete(s.Accounts, id)
-		}
+	for _, a := range s.Accounts {
+		a.Sweep(now, alive, true)
 	}
+	s.forgetOldest(now)
+	maps.DeleteFunc(s.Accounts, func(_ string, a *Account) bool { return a.tidy() })
 }
 
 // Leave drops the session with everything it had in any account: it ended.

@@ -141,7 +141,7 @@ func (r Report) Apply(now time.Time, s *turn.State) {
 // tell tells one row.
 func (r Report) tell(now time.Time, session *turn.Session, account *turn.Account, row claude.Row) {
 	if r.Key.Agent == "" && row.Model != "" {
-		session.Class = limit.Class(row.Model)
+		session.Model, session.Class = row.Model, limit.Class(row.Model)
 	}
 	if row.Kind != claude.Request {
 		account.Heard(r.Key)
