@@ -12,10 +12,11 @@ import (
 	"afteryou/internal/turn"
 )
 
-// news is that a session goes on after a wait. The zero news is none.
+// news is that a session goes on after a wait, or that little is left. The zero news is none.
 type news struct {
 	stop   turn.Stop
 	waited time.Duration
+	near   string // of a window of which little is left
 }
 
 // goesOn is what the event tells of a wait that is over: the call that waited was answered.
@@ -23,8 +24,15 @@ func (w *waiter) goesOn(now time.Time, s *turn.State, a *turn.Account) news {
 	if w.event.Agent != "" || w.event.Name != "PreToolUse" && w.event.Name != "Stop" {
 		return news{}
 	}
-	stop, waited := s.Sessions[w.event.Session].GoesOn(now, a, w.event.key())
-	return news{stop, waited}
+	one := s.Sessions[w.event.Session]
+	n := news{}
+	n.stop, n.waited = one.GoesOn(now, a, w.event.key())
+	if w.Notify && !claude.Unattended(w.Getenv) {
+		if near, ok := one.NearsEnd(now, a); ok {
+			n.near = near.Notice()
+		}
+	}
+	return n
 }
 
 // prompted is that the person makes a session go on that a limit stopped, by hand.
@@ -33,13 +41,16 @@ func (w *waiter) prompted(now time.Time, session *turn.Session) (byHand news) {
 		return news{}
 	}
 	stop := session.Prompted(now)
-	return news{stop, now.Sub(stop.Since)}
+	return news{stop: stop, waited: now.Sub(stop.Since)}
 }
 
 // tellPerson puts news into the log and, where the wait was long enough for that, has Claude Code show a
 // notification and ring the bell (terminalSequence of 2.1.330; 2.0.76 and 2.1.78 ignore it).
 func (w *waiter) tellPerson(out io.Writer, n news) {
 	if n.waited < turn.LongWait {
+		if n.near != "" {
+			shows(out, n.near)
+		}
 		return
 	}
 	waited, why := n.waited.Round(time.Second), n.stop.Why
@@ -55,8 +66,13 @@ func (w *waiter) tellPerson(out io.Writer, n news) {
 			Unattended: claude.Unattended(w.Getenv), Waited: waited.Seconds(), Why: n.stop.Why})
 	}
 	if w.Notify {
-		json.NewEncoder(out).Encode(map[string]string{"terminalSequence": "\x1b]9;afteryou: " + text + "\a\a"})
+		shows(out, text+"\a")
 	}
+}
+
+// shows has Claude Code show a notification; a bell that text ends with rings.
+func shows(out io.Writer, text string) {
+	json.NewEncoder(out).Encode(map[string]string{"terminalSequence": "\x1b]9;afteryou: " + text + "\a"})
 }
 
 // article is the name of a limit in a sentence.

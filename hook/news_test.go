@@ -53,6 +53,33 @@ type wait struct {
 	log    string
 }
 
+// Where somebody was told how much of a window is used, the person is told once that little is left.
+func TestThePersonIsToldThatAWindowNearsItsEnd(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.send(`{"hook_event_name":"SessionStart","session_id":"s"}`)
+	v, err := d.store.Update(context.Background(), func(s *turn.State) error {
+		for _, a := range s.Accounts {
+			a.Windowed(time.Now(), time.Now(), []turn.Told{{Name: "7d", Used: .93, ResetsAt: time.Now().Add(time.Hour)}})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	stop := `{"hook_event_name":"Stop","session_id":"s"}`
+	if said := d.says(stop, false); said != "" {
+		t.Errorf("with notify off it says %q", said)
+	}
+	if said := d.says(stop, true); !strings.HasPrefix(said, "\x1b]9;afteryou: 93 % of the 7d window are used; it resets ") || strings.Count(said, "\a") != 1 {
+		t.Errorf("it says %q", said)
+	}
+	if said := d.says(stop, true); said != "" {
+		t.Errorf("then it says %q", said)
+	}
+}
+
 func TestThePersonIsToldAfterALongWait(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

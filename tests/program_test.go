@@ -32,6 +32,11 @@ type report struct {
 			Calls   float64
 			CallsOf float64 `json:"rpm"`
 		}
+		Windows []struct {
+			Name     string
+			Used     float64
+			ResetsAt time.Time `json:"resets_at"`
+		}
 		Turns, Waiting, Stopped []caller
 		Retrying                []caller `json:"rejected"`
 	}

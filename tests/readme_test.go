@@ -22,6 +22,7 @@ var elsewhere = map[string]struct{ test, file, has string }{
 	"make picture":         {"TestAProgramIsRecordedAndDrawn", "Makefile", "\npicture: build\n\tgo run ./tools/picture "},
 	"make compat":          {"TestRealOldSessionIsTypedTo", "Makefile", "\ncompat:\n\tnice go run ./tools/compat\n"},
 	"go test ./internal/realclaude -run TestRealCaptures -update": {"TestRealCaptures", "internal/realclaude/captures_test.go", "-update"},
+	"afteryou batch run prompts.jsonl >results.jsonl":             {"TestBatchAsks", "tests/batch_test.go", `"batch", "run", "prompts.jsonl"`},
 	"make fuzz":  {"FuzzStream", "Makefile", "\nfuzz:\n"},
 	"make bench": {"BenchmarkHook", "Makefile", "\nbench:\n"},
 }
@@ -108,8 +109,8 @@ func TestRealReadme(t *testing.T) {
 			calls++
 		}
 	}
-	if calls != 2 {
-		t.Errorf("Claude Code made %d calls, want 2", calls)
+	if calls != 4 { // of two sessions
+		t.Errorf("Claude Code made %d calls, want 4", calls)
 	}
 	if !strings.Contains(string(out), `"statusMessage"`) {
 		t.Errorf("install --dry-run shows no hooks:\n%s", out)

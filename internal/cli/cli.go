@@ -41,7 +41,7 @@ func dispatch(args []string, in, out, errs *os.File) (int, error) {
 	c := call{in: in, out: out, errs: errs, commands: commands()}
 	if filepath.Base(args[0]) == "claude" {
 		c.args = args[1:]
-		return launchClaude(c, nil)
+		return launchClaude(c, nil, false)
 	}
 	if len(args) < 2 {
 		fmt.Fprint(errs, overview(c.commands))

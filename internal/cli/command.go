@@ -18,6 +18,7 @@ type command struct {
 	example string
 	options []option
 	words   []string // what an argument may be; nil: there are no arguments
+	names   bool     // arguments behind the first word are names of things: the command checks them itself
 	wraps   bool     // the first argument that is no option, and all after it, is another program's
 	run     func(c call) (exit int, err error)
 }
@@ -25,7 +26,7 @@ type command struct {
 // commands are all there are, in the order in which they are told. None of them knows the list but by its call.
 func commands() []command {
 	return []command{
-		runCommand(), execCommand(), statusCommand(), limitsCommand(), statuslineCommand(), usageCommand(), logCommand(),
+		runCommand(), execCommand(), statusCommand(), limitsCommand(), statuslineCommand(), usageCommand(), batchCommand(), logCommand(),
 		installCommand(), uninstallCommand(), doctorCommand(), configCommand(), demoCommand(), hookCommand(),
 		completionCommand(), manCommand(),
 	}
@@ -65,7 +66,7 @@ func find(all []command, name string) (c command, ok bool) {
 func (c command) accept(args []string) error {
 	i := slices.IndexFunc(args, func(arg string) bool { return !slices.Contains(c.words, arg) })
 	switch {
-	case i < 0 || c.wraps:
+	case i < 0 || c.wraps || c.names && i > 0:
 		return nil
 	case c.words == nil:
 		return fmt.Errorf("%s takes no argument %q", c.name, args[i])

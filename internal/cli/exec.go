@@ -89,7 +89,7 @@ func run(c call, e launch.Exec, s config.Settings, flags map[string]string) (int
 			flags["claude"] = path
 		}
 		c.args = c.args[1:]
-		return launchClaude(c, flags)
+		return launchClaude(c, flags, false)
 	}
 	status, err := e.Run(path, c.args, c.in, c.out, c.errs)
 	if err != nil {

@@ -104,8 +104,13 @@ func (s *scene) frame(now time.Time, width, height int) []string {
 		f.add("")
 		f.add("no session takes turns now")
 	} else {
-		for _, p := range s.Pools {
+		for i, p := range s.Pools {
 			f.pool(p, now)
+			if i == 0 || !p.sameAccount(s.Pools[i-1]) {
+				for _, w := range p.Windows {
+					f.add("window %s", w)
+				}
+			}
 		}
 		seconds := f.rows(s, s.rows())
 		f.foot(s.report, now, seconds)

@@ -127,7 +127,7 @@ func servesModule(c call, h *hook.Hook, once bool) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
 	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()),
-		Notify: h.Notify, Tell: h.Tell, Budget: h.Budget}
+		Notify: h.Notify, Tell: h.Tell, Budget: h.Budget, Groups: groupsOf(h.Store, h.Pool)}
 	config.Mark = hook.Mark(config.Claude, lockfile.Self())
 	var err error
 	if once {

@@ -17,6 +17,7 @@ import (
 	"afteryou/internal/claude"
 	"afteryou/internal/limit"
 	"afteryou/internal/line"
+	"afteryou/internal/organization"
 	"afteryou/internal/probe"
 	"afteryou/internal/ratelimit"
 	"afteryou/internal/turn"
@@ -31,6 +32,8 @@ type standing struct {
 	Limits  []rateReport   `json:"limits"`
 	Windows []windowReport `json:"windows"` // of a subscription
 	Limited *limitedReport `json:"limited"` // null: the API answers
+	// Organization is what the Rate Limits API told, today or before; there only with an admin key.
+	Organization *organization.Told `json:"organization,omitempty"`
 	// Known is the pace of the sessions at this limit, as they know it; null: they met none.
 	Known *memoryReport `json:"known,omitempty"`
 }
@@ -39,13 +42,6 @@ type rateReport struct {
 	Name      string  `json:"name"`
 	Limit     float64 `json:"limit"` // per minute
 	Remaining float64 `json:"remaining"`
-	*reset
-}
-
-type windowReport struct {
-	Name   string  `json:"name"`
-	Status string  `json:"status"`
-	Used   float64 `json:"used"` // 0 to 1
 	*reset
 }
 
@@ -71,7 +67,8 @@ func limitsCommand() command {
 		name: "limits", args: "[--model MODEL] [--json]", summary: "ask the API how its limits stand",
 		about: "One request, the smallest there is, with the key or token of the environment or of your Claude Code settings. " +
 			"It asks for Claude Code's cheapest model unless told otherwise; each class of models has limits of its own. " +
-			"Where it is limited, your sessions wait until that is over, and the exit code is 75.",
+			"Where it is limited, your sessions wait until that is over, and the exit code is 75. " +
+			"With an admin key (ANTHROPIC_ADMIN_KEY, or the setting admin_key_file) the organization's limits are asked for too, once a day.",
 		example: "afteryou limits --json",
 		options: []option{text(&model, "model", "MODEL", "ask for the limits of this model, named as the API does"), jsonToggle(&asJSON)},
 		run:     func(c call) (int, error) { return askLimits(c, model, asJSON) },
@@ -85,25 +82,36 @@ func askLimits(c call, model string, asJSON bool) (int, error) {
 	getenv := claude.WithSettings(hook.Direct(os.Getenv))
 	account, secret := claude.PoolKey(getenv)
 	answer, err := probe.Ask(ctx, getenv, cmp.Or(model, probe.Model(getenv)), userAgent())
+	r, code := standingOf(account, answer), 0
+	if errors.Is(err, probe.ErrNoCredential) {
+		r, err = knownOf(account, secret, err)
+	}
 	if err != nil {
 		return exitFailure, withHint(err, account)
 	}
-	r, code := standingOf(account, answer), 0
 	r.Known = known(account, secret, answer.Model)
 	if r.Limited != nil {
 		code = exitLimited
-		if until := answer.Until(); !until.IsZero() {
-			if err := share(ctx, account, secret, answer, until); err != nil {
-				c.say(err) // the answer is worth printing all the same
-			} else {
-				r.Limited.Shared = true
-			}
+	}
+	if until := answer.Until(); !until.IsZero() || len(answer.Windows) > 0 {
+		if err := share(ctx, secret, answer, until, &r); err != nil {
+			c.say(err) // the answer is worth printing all the same
 		}
+	}
+	told, ok, err := organizationOf(ctx, secret, getenv)
+	if err != nil {
+		c.say(err)
+	}
+	if ok {
+		r.Organization = &told
 	}
 	if asJSON {
 		return code, c.json(r)
 	}
-	return code, r.write(c.text())
+	if err := r.write(c.text()); err != nil || !ok {
+		return code, err
+	}
+	return code, writeOrganization(c.text(), told, time.Now())
 }
 
 // known is what the sessions know of the limit of a model; nil: nothing, or it can't be read.
@@ -139,19 +147,48 @@ func withHint(err error, account string) error {
 	return err
 }
 
-// share lets the sessions of the account wait until the limit ends: those that hooks make take turns, and those behind a
-// gateway that call the same class of models.
-func share(ctx context.Context, account, secret string, a probe.Answer, until time.Time) error {
+// knownOf is what the sessions of the account were told of its windows, where nobody can ask. Nothing was: that is err.
+func knownOf(account, secret string, err error) (r standing, _ error) {
+	store, failed := lockfile.Open(stateDir())
+	if failed != nil {
+		return r, err
+	}
+	s, failed := snapshot(store)
+	if failed != nil {
+		return r, err
+	}
+	now := time.Now()
+	a := s.Account(s.AccountID(secret))
+	r = standing{Account: account, At: now.UTC().Truncate(time.Second), Limits: []rateReport{}, Windows: windowsOf(a, now)}
+	if len(r.Windows) == 0 {
+		return r, err
+	}
+	if until := a.Spent(now, 1); !until.IsZero() {
+		r.Limited = &limitedReport{Why: turn.UsageLimit, Waiting: true, Until: until, Seconds: until.Sub(now).Seconds()}
+	}
+	return r, nil
+}
+
+// share lets the sessions of the account know what the API said: until when they wait, those that hooks make take turns, and those that
+// call the same class of models elsewhere; and how much is used of the windows. It notes in r what came of it.
+func share(ctx context.Context, secret string, a probe.Answer, until time.Time, r *standing) error {
 	store, err := lockfile.Open(stateDir())
 	if err != nil {
 		return err
 	}
 	v, err := line.Change(ctx, store, nil, func(now time.Time, s *turn.State) {
 		shared := s.Open(s.AccountID(secret))
-		shared.Name = account
+		shared.Name = r.Account
 		for _, class := range []string{"", limit.Class(a.Model)} {
-			if class == "" || shared.Classes[class] != nil {
+			if !until.IsZero() && (class == "" || shared.Classes[class] != nil) {
 				shared.Limited(now, class, until, a.Limit.Kind.String())
+				r.Limited.Shared = true
+			}
+		}
+		for i, w := range a.Windows {
+			shared.Windowed(now, a.At, []turn.Told{{Name: w.Name, Used: w.Used, ResetsAt: w.ResetsAt}})
+			if known, ok := shared.Window(now, w.Name); ok {
+				r.Windows[i].UsedUp = known.UsedUp()
 			}
 		}
 	})
@@ -171,7 +208,7 @@ func standingOf(account string, a probe.Answer) standing {
 		r.Limits = append(r.Limits, rateReport{l.Name, l.Limit, l.Remaining, at(l.ResetsAt)})
 	}
 	for _, w := range a.Windows {
-		r.Windows = append(r.Windows, windowReport{w.Name, w.Status, w.Used, at(w.ResetsAt)})
+		r.Windows = append(r.Windows, windowReport{Name: w.Name, Status: w.Status, Used: w.Used, reset: at(w.ResetsAt)})
 	}
 	if l := a.Limit; l.Kind != ratelimit.None {
 		r.Limited = &limitedReport{Why: l.Kind.String(), Message: l.Message, Waiting: l.Wait}
@@ -183,7 +220,12 @@ func standingOf(account string, a probe.Answer) standing {
 }
 
 func (r standing) write(out io.Writer) error {
-	fmt.Fprintf(out, "account    %s\nmodel      %s\n", printable(r.Account), printable(r.Model))
+	fmt.Fprintf(out, "account    %s\n", printable(r.Account))
+	if r.Model != "" {
+		fmt.Fprintf(out, "model      %s\n", printable(r.Model))
+	} else {
+		fmt.Fprintln(out, "asked      nothing, for there is no API key or token to ask with: this is what your sessions were told")
+	}
 	switch l := r.Limited; {
 	case l == nil:
 		fmt.Fprintln(out, "limited    no")
@@ -214,11 +256,23 @@ func (r standing) write(out io.Writer) error {
 		}
 		return clock(z.At, r.At) + ", in " + span(z.In)
 	}
+	usedUp := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return "; at this pace used up " + clock(t, r.At)
+	}
 	for _, l := range r.Limits {
 		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%s\n", printable(strings.ReplaceAll(l.Name, "-", " ")), l.Limit, l.Remaining, resets(l.reset))
 	}
+	status := func(said string) string {
+		if said == "" {
+			return ""
+		}
+		return ", " + printable(strings.ReplaceAll(said, "_", " "))
+	}
 	for _, w := range r.Windows {
-		fmt.Fprintf(t, "%s window\t\t%.0f %%, %s\t%s\n", printable(w.Name), 100*max(0, 1-w.Used), printable(strings.ReplaceAll(w.Status, "_", " ")), resets(w.reset))
+		fmt.Fprintf(t, "%s window\t\t%.0f %%%s\t%s%s\n", printable(w.Name), 100*max(0, 1-w.Used), status(w.Status), resets(w.reset), usedUp(w.UsedUp))
 	}
 	return t.Flush()
 }

@@ -34,6 +34,7 @@ type poolReport struct {
 	Rate     float64        `json:"calls_per_minute"`  // 0: no limit met yet
 	From     *sourceReport  `json:"rate_from,omitempty"`
 	Budget   *budgetReport  `json:"budget,omitempty"`   // of the last session that had one
+	Windows  []windowReport `json:"windows,omitempty"`  // of a subscription, for all models
 	Turns    []callerReport `json:"turns"`              // who has one, oldest first
 	Waiting  []callerReport `json:"waiting"`            // in line, the next first
 	Retrying []callerReport `json:"rejected,omitempty"` // Claude Code tries again by itself
@@ -145,9 +146,15 @@ func reportOf(s *turn.State, now time.Time) report {
 	return r
 }
 
+// sameAccount reports whether two limits are of one account: what holds for all models is shown once.
+func (one poolReport) sameAccount(other poolReport) bool {
+	of := func(id string) string { account, _, _ := strings.Cut(id, "/"); return account }
+	return of(one.ID) == of(other.ID)
+}
+
 // empty reports that no session shares the limit, and nothing is known of it.
 func (one poolReport) empty() bool {
-	return one.Sessions+len(one.Turns)+len(one.Waiting)+len(one.Retrying) == 0 && one.CoolDown == nil && one.Usage == nil && one.Rate == 0
+	return one.Sessions+len(one.Turns)+len(one.Waiting)+len(one.Retrying)+len(one.Stopped) == 0 && one.CoolDown == nil && one.Usage == nil && one.Rate == 0
 }
 
 // classesOf are the classes of models of an account; the first is of the calls that are not told apart by them.
@@ -171,6 +178,7 @@ func limitsOf(a *turn.Account, class string, now time.Time) poolReport {
 	if l.Usage.Until.After(now) {
 		one.Usage = &coolDown{Until: l.Usage.Until, Seconds: l.Usage.Until.Sub(now).Seconds(), Why: l.Usage.Why}
 	}
+	one.Windows = windowsOf(a, now)
 	if took, of, ok := a.Spending(now); ok {
 		one.Budget = &budgetReport{took.Calls, of.Calls, took.Input, of.Input, took.Output, of.Output}
 	}
@@ -239,7 +247,8 @@ func (one *poolReport) callers(s *turn.State, account, class string, now time.Ti
 	}
 }
 
-// segment says in a few words what a session waits for; nothing where it does not wait. A limit may be known in several of
+// segment says in a few words what a session waits for, and how much is used of the windows of a subscription; nothing where it does not
+// wait, and has none. A limit may be known in several of
 // its classes, and where calls are not told apart by them: of each kind the longest is told, once. Those that are gone must
 // have left the state.
 func segment(s *turn.State, id string, now time.Time) string {
@@ -269,6 +278,9 @@ func segment(s *turn.State, id string, now time.Time) string {
 	}
 	if usage.After(now) {
 		parts = append(parts, "usage limit until "+clock(usage, now))
+	}
+	for _, w := range windowsOf(a, now) {
+		parts = append(parts, w.segment(now))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -12,19 +12,21 @@ import (
 	"afteryou/internal/config"
 	"afteryou/internal/guard"
 	"afteryou/internal/launch"
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
 
 func runCommand() command {
 	flags := make(map[string]string) // settings by name
+	var whenFree bool
 	c := command{
-		name: "run", args: "[--SETTING VALUE…] [--] ARGS…", summary: "Claude Code with ARGS, taking turns",
+		name: "run", args: "[--when-free] [--SETTING VALUE…] [--] ARGS…", summary: "Claude Code with ARGS, taking turns",
 		about:   "The first argument that is no setting, and all after it, is Claude Code's. The exit code is Claude Code's too. The program does the same when it is called as claude, by a link earlier on PATH.",
 		example: `afteryou run --turns strict -- -p "fix the tests"`,
 		wraps:   true,
-		run:     func(c call) (int, error) { return launchClaude(c, flags) },
+		run:     func(c call) (int, error) { return launchClaude(c, flags, whenFree) },
 	}
-	c.options = settingOptions(flags)
+	c.options = append(settingOptions(flags), toggle(&whenFree, "when-free", "start once the subscription has quota again; -p leaves the reserve"))
 	return c
 }
 
@@ -51,7 +53,7 @@ func settingOption(s config.Setting) option {
 
 // launchClaude starts Claude Code with the arguments of the call, and with settings that flags made. Where it takes the
 // place of this process, launchClaude does not return.
-func launchClaude(c call, flags map[string]string) (int, error) {
+func launchClaude(c call, flags map[string]string, whenFree bool) (int, error) {
 	self, err := executable()
 	if err != nil {
 		return exitFailure, err
@@ -77,6 +79,16 @@ func launchClaude(c call, flags map[string]string) (int, error) {
 			return standing.UsedUp(), over
 		}
 	}
+	if l.Store != nil {
+		guard.Run(func() {
+			if whenFree {
+				waitForQuota(c, l.Store, s.Rules)
+			}
+			if s.Gateway != "off" {
+				l.Groups = groupsOf(l.Store, l.Pool)
+			}
+		}, func(text string) { l.Store.Log("launcher: %s", text) })
+	}
 	status, err := l.Run()
 	if err != nil {
 		return exitFailure, err
@@ -98,6 +110,32 @@ func (c call) settings(flags map[string]string) (s config.Settings, err error) {
 		}
 	}
 	return s, err
+}
+
+// waitForQuota blocks until there is quota for the session, as far as the account's sessions were told; at once where nothing was. A
+// signal ends us meanwhile, and nothing is left behind.
+func waitForQuota(c call, store *lockfile.Store, rules turn.Rules) {
+	share := 1.0
+	if claude.Sort(c.args) == claude.Print {
+		share -= rules.Reserve
+	}
+	_, secret := claude.PoolKey(claude.WithSettings(hook.Direct(os.Getenv)))
+	for told := false; ; {
+		s, err := snapshot(store)
+		if err != nil {
+			return // run says what is wrong
+		}
+		now := time.Now()
+		until := s.Account(s.AccountID(secret)).Spent(now, share)
+		if until.IsZero() {
+			return
+		}
+		if !told {
+			told = true
+			fmt.Fprintf(c.errs, "afteryou: waiting for quota until %s\n", clock(until, now))
+		}
+		time.Sleep(min(time.Second, until.Sub(now))) // what was told may change, and a machine may sleep
+	}
 }
 
 // pool names the limit that a session with this environment shares.

@@ -52,6 +52,11 @@ func (r report) write(out io.Writer, now time.Time) error {
 			fmt.Fprintln(out)
 		}
 		p.writeLimits(out, now)
+		if i == 0 || !p.sameAccount(r.Pools[i-1]) {
+			for _, w := range p.Windows {
+				fmt.Fprintf(out, "window     %s\n", w)
+			}
+		}
 		p.writeSessions(out, r.mixed)
 		if err := p.writeCallers(out, now); err != nil {
 			return err

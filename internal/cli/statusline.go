@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"afteryou/internal/guard"
+	"afteryou/internal/line"
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
 
@@ -90,11 +93,40 @@ func isProgram(text string) bool {
 	return err == nil
 }
 
+// described is what Claude Code says of a session, as far as we care. How much of its windows is used its last answer said (2.1.330),
+// which may be long ago.
+type described struct {
+	Session string `json:"session_id"`
+	Windows map[string]struct {
+		Used     float64 `json:"used_percentage"`
+		ResetsAt float64 `json:"resets_at"`
+	} `json:"rate_limits"`
+}
+
+// told are the windows, as the headers name them.
+func (e described) told() (list []turn.Told) {
+	for name, ours := range map[string]string{"five_hour": "5h", "seven_day": "7d"} {
+		if w, ok := e.Windows[name]; ok {
+			list = append(list, turn.Told{Name: ours, Used: w.Used / 100, ResetsAt: time.Unix(int64(w.ResetsAt), 0)})
+		}
+	}
+	return list
+}
+
+// tell lets all sessions of the account know of the windows: where hooks hold calls, nobody else does.
+func (e described) tell(store *lockfile.Store, account string) {
+	v, err := line.Change(context.Background(), store, nil, func(now time.Time, s *turn.State) {
+		s.Open(account).Windowed(now, time.Time{}, e.told())
+	})
+	v.Close()
+	if err != nil {
+		store.Log("statusline: %v", err)
+	}
+}
+
 // segmentFor is the segment for the session that Claude Code describes, as the state is now.
 func segmentFor(input []byte) (text string) {
-	var e struct {
-		Session string `json:"session_id"`
-	}
+	var e described
 	_ = json.Unmarshal(input, &e) // of no session we know, there is nothing to say
 	store, err := lockfile.Open(stateDir())
 	if err != nil {
@@ -103,6 +135,10 @@ func segmentFor(input []byte) (text string) {
 	guard.Run(func() {
 		if s, err := snapshot(store); err == nil {
 			now := time.Now()
+			if one := s.Sessions[e.Session]; one != nil && s.Account(one.Account).Lacks(now, e.told()) {
+				e.tell(store, one.Account)
+				s.Open(one.Account).Windowed(now, time.Time{}, e.told())
+			}
 			s.Forget(now, lockfile.Alive)
 			text = segment(s, e.Session, now)
 		}

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"afteryou/internal/turn"
+	"afteryou/lockfile"
 )
 
 // The session of a gateway has calls of several classes of models, and a limit may be known in all of them: the segment has each
@@ -32,5 +34,36 @@ func TestSegmentSaysEachLimitOnce(t *testing.T) {
 				t.Fatalf("the segment of %s is %q, want %q", id, got, want)
 			}
 		}
+	}
+}
+
+// What Claude Code says of the windows of a session all of its account get to know; what is older than that they do not believe.
+func TestStatusLineTellsOfTheWindows(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	store, err := lockfile.Open(stateDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := store.Update(t.Context(), func(s *turn.State) error {
+		s.Sessions = map[string]*turn.Session{"a": {Account: "p", Process: lockfile.Self(), Seen: time.Now()}}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	resets := time.Now().Add(2 * time.Hour)
+	for _, used := range []string{"42", "40"} {
+		input := fmt.Sprintf(`{"session_id":"a","rate_limits":{"five_hour":{"used_percentage":%s,"resets_at":%d},"seven_day":null}}`, used, resets.Unix())
+		if got, want := segmentFor([]byte(input)), "5h 42 %, resets "+resets.Format("15:04"); got != want {
+			t.Errorf("at %s: the segment is %q, want %q", used, got, want)
+		}
+	}
+	s, err := snapshot(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, ok := s.Account("p").Window(time.Now(), "5h"); !ok || w.Used != .42 || len(s.Account("p").Windows) != 1 {
+		t.Errorf("the account has %+v, %v", w, ok)
 	}
 }

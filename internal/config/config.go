@@ -38,6 +38,8 @@ type Settings struct {
 	Notify  bool          // the person is told that a session goes on after a long wait
 	Hints   bool          // exec says what is done more cheaply otherwise
 	Off     bool          // Claude Code runs as without afteryou
+	// AdminKeyFile is a file with a key for the Rate Limits API; empty: it is not asked.
+	AdminKeyFile string
 
 	NotifyCommand string // is told the news too
 	Prices        price.List

@@ -60,6 +60,8 @@ func Table() []Setting {
 		perMinute("otpm", "output tokens a minute at most", func(s *Settings) *float64 { return &s.Rules.Budget.Output }),
 		choice("priority", "interactive: three of four turns are for sessions in a terminal",
 			func(s *Settings, v string) { s.Rules.Interactive = v == "interactive" }, "none", "interactive"),
+		{Name: "reserve", Default: "0%", Value: "PERCENT", Help: "part of a subscription's window that -p leaves to people",
+			Takes: `a share such as "20%", less than all`, apply: into(func(s *Settings) *float64 { return &s.Rules.Reserve }, share)},
 		choice("module", "whether calls are held inside Claude Code, where it can be",
 			func(s *Settings, v string) { s.Module = v == "auto" }, "auto", "off"),
 		choice("gateway", "whether calls go through a proxy in the launcher",
@@ -75,8 +77,10 @@ func Table() []Setting {
 			func(s *Settings, v string) { s.Notify = v == "on" }, "on", "off"),
 		{Name: "notify_command", Value: "COMMAND", Private: true, Help: "a shell's command that is told the news too, as JSON on standard input",
 			Takes: "a command", apply: into(func(s *Settings) *string { return &s.NotifyCommand }, func(v string) (string, error) { return v, nil })},
-		choice("hints", "whether exec says once that a workload could be a batch, at half the price",
+		choice("hints", "whether exec says once that a workload could be a batch",
 			func(s *Settings, v string) { s.Hints = v == "on" }, "on", "off"),
+		{Name: "admin_key_file", Value: "PATH", Help: "a file with an admin key, for limits to ask which models share a limit", Takes: "a path",
+			apply: into(func(s *Settings) *string { return &s.AdminKeyFile }, func(v string) (string, error) { return v, nil })},
 		{Name: "off", Default: "false", Value: "true|false", Words: []string{"true", "false"},
 			Help: "be a plain claude", Takes: `"true" or "false"`, bare: true,
 			apply: into(func(s *Settings) *bool { return &s.Off }, strconv.ParseBool)},
@@ -126,6 +130,16 @@ func perMinute(name, help string, field func(*Settings) *float64) Setting {
 	whole := func(value string) (float64, error) { n, err := strconv.ParseInt(value, 10, 64); return float64(n), err }
 	return Setting{Name: name, Default: "0", Value: "N", Help: help, Takes: `a number a minute; "0" is no budget`,
 		apply: into(field, within(whole, 0, maxBudget))}
+}
+
+// share reads a share of a whole, below 1.
+func share(value string) (float64, error) {
+	number, ok := strings.CutSuffix(value, "%")
+	n, err := within(func(v string) (float64, error) { return strconv.ParseFloat(v, 64) }, 0, 99.9)(number)
+	if !ok {
+		err = errors.New("no share")
+	}
+	return n / 100, err
 }
 
 // callsInFlight is how many calls a value of turns allows at once; 0 is as many as the pace does.

@@ -25,9 +25,13 @@ type Config struct {
 	Cost func(Request) Usage
 	// Header is added to every answer, e.g. Unified{…}.Header().
 	Header http.Header
+	// AdminKey may ask for the Groups of the organization; empty: there is none.
+	AdminKey string
+	Groups   []Group
 	// OnRequest is told of every model call when its fate is decided (Ended is zero) and again when it is over, before the
 	// client can know. It must return soon.
 	OnRequest func(Request)
+	Batches   Batches
 }
 
 // Server is a running fake API. Its methods may be called from any goroutine.
@@ -36,6 +40,8 @@ type Server struct {
 	cost      func(Request) Usage
 	header    http.Header
 	manner    Manner
+	admin     string
+	groups    []Group
 	url       string
 	http      *http.Server
 	stop      context.CancelFunc // ends waiting handlers
@@ -47,6 +53,12 @@ type Server struct {
 	seq     int
 	log     []*Request
 	others  []*Request
+
+	batches    Batches
+	created    []*Batch
+	batchCalls map[string]int // by kind; "": all
+	open       map[net.Conn]bool
+	closed     chan struct{} // closed and replaced when a connection is
 }
 
 // Start listens on a free port of 127.0.0.1. Whoever starts a server closes it.
@@ -56,8 +68,9 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		onRequest: c.OnRequest, cost: c.Cost, header: c.Header, manner: c.Manner, answer: c.Answer,
+		onRequest: c.OnRequest, cost: c.Cost, header: c.Header, manner: c.Manner, admin: c.AdminKey, groups: c.Groups, answer: c.Answer,
 		url: "http://" + l.Addr().String(), limits: c.Limits, buckets: make(map[string]*buckets),
+		batches: c.Batches, batchCalls: make(map[string]int), open: make(map[net.Conn]bool), closed: make(chan struct{}),
 	}
 	s.of(&Request{})
 	if s.onRequest == nil {
@@ -74,6 +87,7 @@ func Start(c Config) (*Server, error) {
 	s.http = &http.Server{
 		Handler:     http.HandlerFunc(s.serve),
 		BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnState:   s.connection,
 	}
 	go s.http.Serve(l) // until Close; it reports only that it was closed
 	return s, nil
@@ -153,6 +167,9 @@ func (s *Server) list(from *[]*Request, want func(Request) bool) []Request {
 }
 
 func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
+	if s.batchCall(w, hr) {
+		return
+	}
 	data, err := io.ReadAll(hr.Body)
 	if err != nil {
 		return // the client is gone
@@ -172,6 +189,8 @@ func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 		r.Kind = Count
 		s.other(&r, http.StatusOK)
 		writeJSON(w, http.StatusOK, map[string]int{"input_tokens": max(1, len(data)/4)})
+	case hr.URL.Path == "/v1/organizations/rate_limits" && s.admin != "":
+		s.organization(w, &r)
 	case hr.URL.Path == "/":
 		s.other(&r, http.StatusOK)
 		w.WriteHeader(http.StatusOK)

@@ -266,8 +266,11 @@ func (s stream) content() {
 	s.flush()
 }
 
-func (s stream) reset() {
-	conn, _, err := http.NewResponseController(s.w).Hijack()
+func (s stream) reset() { hangUp(s.w) }
+
+// hangUp resets the connection.
+func hangUp(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler) // HTTP/2, which nobody asked for: breaking off is the next best
 	}

@@ -44,15 +44,15 @@ func Lost(n int) (wait time.Duration, again bool) {
 // [Place.Death] says why.
 func (p *Place) Judge(a Answer) Verdict {
 	now := time.Now()
-	var headers limit.Headers
+	var says said
 	var l ratelimit.Limit
 	var limited, waits bool
 	guard.Run(func() {
-		headers = resources(a.Header)
+		says = read(a.Header)
 		l, limited = ratelimit.Header(a.Header, a.Status, now)
 	}, p.gate.Log)
 	if !limited {
-		p.accepted(a.Sent, headers)
+		p.accepted(a.Sent, says)
 		return Pass
 	}
 	data, err := a.Body()
@@ -62,17 +62,17 @@ func (p *Place) Judge(a Answer) Verdict {
 	large := false
 	guard.Run(func() {
 		waits = lifts(&l, data, now)
-		if why, is := p.tooLarge(headers, data); is && waits && a.Status == 429 {
+		if why, is := p.tooLarge(says.limits, data); is && waits && a.Status == 429 {
 			p.TooLarge, large = why, true
 		}
 	}, p.gate.Log)
 	if large {
 		p.Death = turn.Death{At: now, Limit: ratelimit.Tokens.String()}
-		p.died(a.Sent, headers)
+		p.died(a.Sent, says)
 		return Never
 	}
 	if soon := now.Add(l.RetryIn).Before(a.Deadline); waits && soon && !a.Once {
-		p.rejected(turn.Rejection{In: l.RetryIn, Limit: a.Status == 429, Headers: headers}, a.Sent)
+		p.rejected(turn.Rejection{In: l.RetryIn, Limit: a.Status == 429, Headers: says.limits, Window: l.Kind == ratelimit.UsageWindow}, a.Sent, says)
 		return Again
 	}
 	var until time.Time // unknown, or waiting does not lift it
@@ -80,7 +80,7 @@ func (p *Place) Judge(a Answer) Verdict {
 		until = now.Add(l.RetryIn)
 	}
 	p.Death = turn.Death{At: now, Limit: l.Kind.String(), Lifts: !until.IsZero(), Reset: until}
-	p.died(a.Sent, headers)
+	p.died(a.Sent, says)
 	if waits && !a.Once {
 		return Later
 	}
@@ -99,10 +99,20 @@ func lifts(l *ratelimit.Limit, body []byte, now time.Time) bool {
 	return !l.Dead && l.Wait
 }
 
-// resources reads the limits that an answer's headers tell.
-func resources(header func(string) string) (l limit.Headers) {
+// said is what an answer's headers tell of limits.
+type said struct {
+	limits  limit.Headers
+	windows []turn.Told
+}
+
+func read(header func(string) string) (s said) {
 	for _, r := range ratelimit.Rates(header) {
-		l.Set(r.Name, r.Limit, r.Remaining)
+		s.limits.Set(r.Name, r.Limit, r.Remaining)
 	}
-	return l
+	for _, name := range turn.WindowNames() {
+		if w, ok := ratelimit.WindowOf(header, name); ok {
+			s.windows = append(s.windows, turn.Told{Name: w.Name, Used: w.Used, ResetsAt: w.ResetsAt})
+		}
+	}
+	return s
 }

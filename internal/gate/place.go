@@ -83,6 +83,12 @@ func (p *Place) Cooling() (left time.Duration) {
 	return left
 }
 
+// KeptBack returns until when the call is kept back for people; zero: it is not.
+func (p *Place) KeptBack() (until time.Time) {
+	p.gate.Look(func(now time.Time, a *turn.Account) { until = a.KeptBack(now, &p.Call) })
+	return until
+}
+
 // Held says for a person where the call stands in line, and how long a limit holds all.
 func (p *Place) Held() (text string) {
 	p.gate.Look(func(now time.Time, a *turn.Account) {
@@ -123,17 +129,18 @@ func (p *Place) tell(do func(now time.Time, s *turn.State, a *turn.Account)) {
 }
 
 // heard tells when the call was sent and what the headers of the answer say.
-func (p *Place) heard(sent time.Time, l limit.Headers) func(now time.Time, a *turn.Account) {
+func (p *Place) heard(sent time.Time, s said) func(now time.Time, a *turn.Account) {
 	p.sent = true
 	return func(now time.Time, a *turn.Account) {
 		a.Sent(now, p.Call.Key, sent)
-		a.Headers(now, p.Call.Key, l)
+		a.Headers(now, p.Call.Key, s.limits)
+		a.Windowed(now, sent, s.windows)
 	}
 }
 
 // accepted: the server answers the call.
-func (p *Place) accepted(sent time.Time, l limit.Headers) {
-	heard := p.heard(sent, l)
+func (p *Place) accepted(sent time.Time, s said) {
+	heard := p.heard(sent, s)
 	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) {
 		heard(now, a)
 		a.Accepted(now, p.Call.Key)
@@ -141,10 +148,11 @@ func (p *Place) accepted(sent time.Time, l limit.Headers) {
 }
 
 // rejected: the call goes back to the head of the line, and all wait what the server said.
-func (p *Place) rejected(r turn.Rejection, sent time.Time) {
+func (p *Place) rejected(r turn.Rejection, sent time.Time, s said) {
 	p.sent = false // what comes next is another try
 	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) {
 		a.Sent(now, p.Call.Key, sent)
+		a.Windowed(now, sent, s.windows)
 		if a.Rejected(now, p.Call.Key, r) {
 			said := fmt.Sprintf("say that %g of %g requests a minute remain", r.Headers.Requests.Remaining, r.Headers.Requests.Limit)
 			if r.Headers == (limit.Headers{}) {
@@ -156,8 +164,8 @@ func (p *Place) rejected(r turn.Rejection, sent time.Time) {
 }
 
 // died: the call was rejected, and Claude Code is told so.
-func (p *Place) died(sent time.Time, l limit.Headers) {
-	heard, d := p.heard(sent, l), p.Death
+func (p *Place) died(sent time.Time, s said) {
+	heard, d := p.heard(sent, s), p.Death
 	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) {
 		heard(now, a)
 		a.Died(now, p.Call.Key, d)

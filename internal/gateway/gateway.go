@@ -30,6 +30,7 @@ import (
 
 	"afteryou/internal/gate"
 	"afteryou/internal/guard"
+	"afteryou/internal/limit"
 	"afteryou/internal/turn"
 	"afteryou/internal/upstream"
 	"afteryou/lockfile"
@@ -48,7 +49,8 @@ type Config struct {
 	Pool func(*http.Request) (name, secret string)
 	// Hold bounds how long a call is kept without a byte of an answer, waiting for its turn, beside the patience of who
 	// asks; 0: that alone does.
-	Hold time.Duration
+	Hold   time.Duration
+	Groups limit.Groups // of models that share a limit, as far as the organization told
 	// Getenv names certificates and proxies.
 	Getenv func(string) string
 	// Called, if there is one, is told of each call to the model. It must return soon.
@@ -91,7 +93,7 @@ func Start(c Config) (*Gateway, error) {
 	silent := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite:       g.rewrite,
-		Transport:     &turns{base: base, accounts: g.accounts, bodies: g.bodies, hold: c.Hold, called: c.Called},
+		Transport:     &turns{base: base, accounts: g.accounts, bodies: g.bodies, hold: c.Hold, groups: c.Groups, called: c.Called},
 		FlushInterval: -1,
 		ErrorLog:      silent,
 		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { g.broken(r, err) },

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +32,7 @@ type turns struct {
 	bodies   *bodies
 	hold     time.Duration
 	called   func()
+	groups   limit.Groups
 }
 
 // RoundTrip sends the request, once or until it is no longer rejected for a rate limit.
@@ -57,7 +59,9 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	c := turn.Call{Key: turn.Key{Session: r.Header.Get("X-Claude-Code-Session-Id"), Agent: r.Header.Get("X-Claude-Code-Agent-Id")}}
 	guard.Run(func() {
-		c.Class, c.Fresh = limit.Class(cmp.Or(model, modelOf(request.kept()))), fresh(request.data)
+		var group limit.Group
+		c.Class, group = t.groups.Of(cmp.Or(model, modelOf(request.kept())))
+		c.AtMost, c.Fresh = group.Requests/60, fresh(request.data)
 	}, g.Log)
 	p := g.Join(c)
 	resp, err := t.send(r, p, request, deadline)
@@ -109,6 +113,10 @@ func (t *turns) send(r *http.Request, p *gate.Place, request *body, deadline tim
 			return held, nil
 		}
 		if turnless {
+			if until := p.KeptBack(); !until.IsZero() { // Claude Code waits by itself
+				p.Leave()
+				return keptBack(r, until), nil
+			}
 			p.GiveBack() // and keeps its name: what is told of it is of no other call
 		}
 		out := r.Clone(r.Context())
@@ -130,11 +138,19 @@ func (t *turns) send(r *http.Request, p *gate.Place, request *body, deadline tim
 		case gate.Again:
 			held = resp
 		case gate.Never:
-			return refusal(resp, p.TooLarge), nil
+			return refusal(resp, p.TooLarge, r.Header.Get("X-Claude-Code-Session-Id") != ""), nil
 		default:
 			return resp, nil
 		}
 	}
+}
+
+// keptBack is the answer to a call of -p that is not sent, for what is left of a subscription's window is for people.
+func keptBack(r *http.Request, until time.Time) *http.Response {
+	const body = `{"type":"error","error":{"type":"rate_limit_error","message":"afteryou keeps what is left of the window for people"}}`
+	header := http.Header{"Content-Type": {"application/json"}, "Retry-After": {strconv.Itoa(max(1, int(math.Ceil(time.Until(until).Seconds()))))}}
+	return &http.Response{StatusCode: http.StatusTooManyRequests, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header,
+		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}
 }
 
 // sentAt is when a call was written to its connection whole. A call whose connection had to be made first is sent long after

@@ -17,6 +17,7 @@ import (
 	"afteryou/hook"
 	"afteryou/internal/claude"
 	"afteryou/internal/guard"
+	"afteryou/internal/limit"
 	"afteryou/internal/outside/keeper"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
@@ -43,6 +44,7 @@ type Launch struct {
 	Module  bool   // a module inside Claude Code may hold the calls
 	Data    string // directory for the plugin that has it
 	Rules   turn.Rules
+	Groups  limit.Groups        // of models that share a limit, as far as the organization told
 	Cache   string              // directory for what was found out about Claude Code
 	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal
 	// Spent says in a line that today's budget is used up, if it is; nil: there is none.

@@ -44,6 +44,11 @@ func Class(model string) string {
 	if model == "" {
 		return "any"
 	}
+	return slug(model)
+}
+
+// slug is a model's own class.
+func slug(model string) string {
 	class := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
 			return r

@@ -77,9 +77,9 @@ type message struct {
 // reply is what it is told.
 type reply struct {
 	Go      bool         `json:"go,omitempty"`
-	Line    string       `json:"line,omitempty"` // what holds it, for the spinner
-	Verdict gate.Verdict `json:"verdict,omitempty"`
-	Notify  string       `json:"notify,omitempty"` // what the person is told
+	Line    string       `json:"line,omitempty"`    // what holds it, for the spinner
+	Verdict gate.Verdict `json:"verdict,omitempty"` // of what was asked for without a go: it must not be sent
+	Notify  string       `json:"notify,omitempty"`  // what the person is told
 }
 
 // call is one request.
@@ -92,6 +92,7 @@ type call struct {
 	done     chan struct{} // closed when the wait is over
 	deadline time.Time
 	turnless bool
+	kept     time.Time // until when it is kept back for people, once it has waited for as long as it may
 	lost     int
 	notUntil time.Time // after a lost connection
 
@@ -177,7 +178,8 @@ func (c *call) of(m message) bool {
 
 // join takes a request in. One of a turn that the loop made before is over: it makes them one after the other.
 func (p *partner) join(m message) *call {
-	k := turn.Key{Session: m.Session, Agent: m.Agent, Class: limit.Class(m.Model)}
+	class, group := p.Groups.Of(m.Model)
+	k := turn.Key{Session: m.Session, Agent: m.Agent, Class: class}
 	if m.Kind != "" {
 		k.Agent += "~" + m.Kind // what such requests take is told apart
 	} else {
@@ -189,7 +191,10 @@ func (p *partner) join(m message) *call {
 		wait = min(wait, patience)
 	}
 	c := &call{side: m.Kind != "", unsure: m.Early, since: time.Now(), deadline: time.Now().Add(wait),
-		asks: turn.Call{Key: k, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}, Fresh: m.Fresh / 4}}
+		asks: turn.Call{Key: k, AtMost: group.Requests / 60, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}, Fresh: m.Fresh / 4}}
+	if m.Early {
+		c.asks.Fresh = 0 // it was the last request's
+	}
 	first := c.asks
 	first.Event = fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID) // a process for one word joins by it
 	c.place = p.gate.Join(first)
@@ -214,9 +219,10 @@ func (p *partner) wait(c *call) {
 		case <-ctx.Done():
 		}
 		if place.Wait(ctx) != nil && ctx.Err() != context.Canceled {
-			place.GiveBack() // it goes without a turn
+			kept := place.KeptBack()
+			place.GiveBack() // it goes without a turn, or not at all
 			p.mu.Lock()
-			c.turnless = true
+			c.turnless, c.kept = true, kept
 			p.mu.Unlock()
 		}
 	}, p.gate.Log)
@@ -253,6 +259,8 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 	switch {
 	case ctx.Err() != nil:
 		p.drop(id)
+	case goes && !c.kept.IsZero():
+		return reply{Verdict: p.keepsBack(id, c), Line: "afteryou keeps what is left of the window for people, " + gate.Left(time.Until(c.kept))}
 	case goes:
 		c.cancel()
 		c.sent, c.alive = c.polled, c.polled
@@ -263,6 +271,7 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 
 // told is answered, with what the person is told of a request that never fits.
 func (p *partner) told(c *call, m message) reply {
+	c.place.Call.Fresh = m.Fresh / 4 // asked for early, it was not known
 	verdict := p.answered(c, m)
 	if verdict == gate.Never {
 		return reply{Verdict: verdict, Notify: c.place.TooLarge.Error()}

@@ -9,10 +9,14 @@ import (
 	"afteryou/internal/turn"
 )
 
-// news is what the person at the terminal is told of a session that goes on after a long wait; "": nothing. Of all it tells the log and
+// news is what the person at the terminal is told: that a session goes on after a long wait, or that little of a window is left; "": nothing. Of all it tells the log and
 // notify_command. why is the limit that it waited for, where that is known. p.mu must be held.
 func (p *partner) news(session, agent string, since time.Time, why string) string {
 	waited := time.Since(since).Round(time.Second)
+	if w, ok := p.near[session]; ok && agent == "" {
+		delete(p.near, session)
+		return w.Notice()
+	}
 	if agent != "" || waited < turn.LongWait {
 		return ""
 	}

@@ -30,8 +30,11 @@ func Once(ctx context.Context, c Config, in io.Reader, out io.Writer) error {
 		p.mu.Unlock()
 	}
 	answer := p.serve(ctx, m.Word, m.message)
-	for again := answer.Verdict == gate.Again; ctx.Err() == nil && !answer.Go && (m.Word == "ask" || again); {
-		answer.Go = p.serve(ctx, "ask", m.message).Go
+	for ctx.Err() == nil && !answer.Go && (m.Word == "ask" && answer.Verdict == "" || answer.Verdict == gate.Again) {
+		next := p.serve(ctx, "ask", m.message)
+		if answer.Go = next.Go; m.Word == "ask" {
+			answer = next
+		}
 	}
 	p.mu.Lock()
 	if c := p.calls[m.ID]; c != nil && ctx.Err() == nil {

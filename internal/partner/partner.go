@@ -24,6 +24,7 @@ import (
 	"afteryou/internal/claude"
 	"afteryou/internal/gate"
 	"afteryou/internal/guard"
+	"afteryou/internal/limit"
 	"afteryou/internal/notify"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
@@ -38,6 +39,7 @@ type Config struct {
 	// Pool names the limit that the calls share: a name to show, and the secret that its id is made from.
 	Pool   func() (name, secret string)
 	Claude turn.Process
+	Groups limit.Groups      // of models that share a limit, as far as the organization told
 	Mark   string            // what the module puts into Claude Code's environment while this partner lives
 	Notify bool              // whether the person is told that a session goes on after a long wait
 	Tell   func(notify.Note) // tells notify_command; nil: there is none
@@ -62,8 +64,9 @@ type partner struct {
 	sessions map[string]session
 	left     map[string]bool // sessions that ended
 	dead     map[loop]death
-	telling  string // the request that shows a person that a budget is used up
-	ended    bool   // Claude Code was sent away
+	near     map[string]turn.Window // by session: of which the person is to be told that little is left
+	telling  string                 // the request that shows a person that a budget is used up
+	ended    bool                   // Claude Code was sent away
 
 	busy chan struct{} // a request came; holds one
 }
@@ -106,7 +109,7 @@ func Serve(ctx context.Context, c Config, out io.Writer) error {
 // newPartner makes a partner, whose gate the caller must close.
 func newPartner(c Config) *partner {
 	p := &partner{Config: c, unattended: claude.Unattended(c.Getenv), calls: make(map[string]*call), sessions: make(map[string]session),
-		left: make(map[string]bool), dead: make(map[loop]death), busy: make(chan struct{}, 1)}
+		left: make(map[string]bool), dead: make(map[loop]death), near: make(map[string]turn.Window), busy: make(chan struct{}, 1)}
 	p.gate = gate.New(gate.Config{Name: "module", Store: c.Store, Rules: c.Rules, Print: p.unattended, Pool: c.Pool, Process: c.Claude, Register: p.register})
 	return p
 }
@@ -212,6 +215,11 @@ func (p *partner) register(now time.Time, s *turn.State, account string) {
 		}
 		known.Account, known.Process, known.Gate = account, p.Claude, one.Gate
 		known.Dir, known.Transcript, known.Seen = one.Dir, one.Transcript, now
+		if p.Notify && !p.unattended {
+			if w, ok := known.NearsEnd(now, s.Open(account)); ok {
+				p.near[id] = w
+			}
+		}
 	}
 	for id := range p.left {
 		if known := s.Sessions[id]; known != nil && known.Process == p.Claude { // else another resumed it

@@ -31,6 +31,18 @@ func (p *partner) mayRest(c *call, m message, v gate.Verdict) gate.Verdict {
 	return v
 }
 
+// reserve is the limit of what is kept back for people.
+const reserve = "reserve"
+
+// keepsBack is for a request that is kept back for people for longer than Claude Code waits for an answer: it is not sent. Its turn
+// waits, if it may for so long; else it fails.
+func (p *partner) keepsBack(id string, c *call) gate.Verdict {
+	c.place.Death = turn.Death{At: time.Now(), Limit: reserve, Lifts: true, Reset: c.kept}
+	v := p.mayRest(c, message{Session: c.asks.Session, Agent: c.asks.Agent}, gate.Later)
+	p.drop(id)
+	return v
+}
+
 // rests notes that a session waits for a limit, or goes on, and returns until when it waits. An error says that it may not.
 func (p *partner) rests(session string, d death) (until time.Time, err error) {
 	failed := p.change(func(now time.Time, s *turn.State) {
@@ -99,6 +111,9 @@ func (p *partner) rest(ctx context.Context, m message) reply {
 // sitOut blocks until the limit of a session is over, or for as long as the module may be kept waiting, and returns how long it
 // lasts still. An error says that the session may not wait. p.mu must not be held.
 func (p *partner) sitOut(ctx context.Context, session string, d death) (left time.Duration, err error) {
+	if d.Limit == reserve { // it may be over sooner
+		p.gate.Look(func(now time.Time, a *turn.Account) { d.Reset = a.Full(now, 1-p.Rules.Reserve) })
+	}
 	until, err := p.due(d)
 	most := p.kept()
 	if left = time.Until(until); err == nil && left > 0 {

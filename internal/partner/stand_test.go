@@ -147,12 +147,12 @@ func (w words) with(more words) words {
 	return all
 }
 
-// asks polls until the request may be sent, as the module does.
-func (s *stand) asks(word string, what words) {
+// asks polls until the request may be sent, as the module does, and returns the last answer.
+func (s *stand) asks(word string, what words) reply {
 	s.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		if s.tell(word, what).Go {
-			return
+		if a := s.tell(word, what); a.Go {
+			return a
 		}
 		if time.Now().After(deadline) {
 			s.Fatalf("%s %v is never to be sent", word, what)

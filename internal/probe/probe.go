@@ -3,7 +3,7 @@
 //
 // It asks once, within a bounded time, follows no redirect and keeps nothing. What it returns, errors too, holds no
 // credential. It calls itself by its own name, and does not say that it is Claude Code. It does not know who shares a
-// limit, nor what to do about one.
+// limit, nor what to do about one. Batches are asked for by its Request and Client.
 package probe
 
 import (
@@ -15,27 +15,22 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 	"unicode"
 
-	"afteryou/internal/claude"
 	"afteryou/internal/ratelimit"
-	"afteryou/internal/upstream"
 )
 
 const (
 	// Timeout bounds how long an answer may take: one token comes within a second or two.
 	Timeout = 20 * time.Second
 	// maxBody bounds what is read of an answer, in bytes.
-	maxBody = 64 << 10
+	maxBody = 256 << 10
 	// maxMessage bounds what is shown of the server's message, in letters.
 	maxMessage = 300
 	// model is the haiku of Claude Code 2.1.330, its cheapest.
 	model = "claude-haiku-5-5"
-	// oauthBeta must stand beside the token of a login (2.1.330 sends it with others).
-	oauthBeta = "oauth-2025-04-20"
 )
 
 // ErrNoCredential says that the environment holds nothing to ask with.
@@ -85,47 +80,42 @@ func Ask(ctx context.Context, getenv func(string) string, model, agent string) (
 	if err == nil || errors.Is(err, ErrNoCredential) || errors.As(err, new(*RefusedError)) {
 		return a, err
 	}
-	// Below, errors name URLs: the base URL's and the proxy's may carry credentials.
-	if u := new(url.Error); errors.As(err, &u) {
-		err = u.Err
-	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return a, fmt.Errorf("asking the API: no answer within %v", Timeout)
 	}
-	return a, fmt.Errorf("asking the API: %s", hide(err.Error(), getenv))
+	return a, fmt.Errorf("asking the API: %s", Failure(err, getenv))
 }
 
 func ask(ctx context.Context, getenv func(string) string, model, agent string) (Answer, error) {
-	if name := claude.Elsewhere(getenv); name != "" {
-		return Answer{}, fmt.Errorf("%s leads elsewhere than to the Messages API, where nothing is known of limits", name)
-	}
-	if getenv("ANTHROPIC_API_KEY") == "" && getenv("ANTHROPIC_AUTH_TOKEN") == "" && getenv("CLAUDE_CODE_OAUTH_TOKEN") == "" {
-		return Answer{}, ErrNoCredential
-	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	r, err := request(ctx, getenv, model, agent)
+	body, err := json.Marshal(map[string]any{
+		"model": model, "max_tokens": 1, "messages": []any{map[string]string{"role": "user", "content": "."}},
+	})
 	if err != nil {
 		return Answer{}, err
 	}
-	transport, err := upstream.Transport(getenv)
+	r, err := Request(ctx, getenv, http.MethodPost, "/v1/messages", bytes.NewReader(body), agent)
 	if err != nil {
 		return Answer{}, err
 	}
-	defer transport.CloseIdleConnections()
-	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client, err := Client(getenv)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer client.CloseIdleConnections()
 	resp, err := client.Do(r)
 	if err != nil {
 		return Answer{}, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
 		return Answer{}, err
 	}
 	now := time.Now()
 	a := Answer{Model: model, At: now, Rates: ratelimit.Rates(resp.Header.Get), Windows: ratelimit.Windows(resp.Header)}
-	said := message(body, getenv)
+	said := Message(body, getenv)
 	if limit, ok := ratelimit.Header(resp.Header.Get, resp.StatusCode, now); ok {
 		if resp.StatusCode == http.StatusTooManyRequests && ratelimit.Spends(body, now) {
 			limit.Kind, limit.Wait = ratelimit.Spend, false
@@ -139,45 +129,8 @@ func ask(ctx context.Context, getenv func(string) string, model, agent string) (
 	return a, nil
 }
 
-// request makes the smallest request there is.
-func request(ctx context.Context, getenv func(string) string, model, agent string) (*http.Request, error) {
-	body, err := json.Marshal(map[string]any{
-		"model": model, "max_tokens": 1, "messages": []any{map[string]string{"role": "user", "content": "."}},
-	})
-	if err != nil {
-		return nil, err
-	}
-	base := cmp.Or(strings.TrimRight(getenv("ANTHROPIC_BASE_URL"), "/"), claude.APIURL)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/v1/messages", bytes.NewReader(body))
-	if err != nil {
-		return nil, errors.New("the base URL is none")
-	}
-	set := r.Header.Set
-	set("Content-Type", "application/json")
-	set("Anthropic-Version", "2023-06-01")
-	set("User-Agent", agent)
-	// As 2.1.330: a key and a token both, where both are there, and the token of a login only without them.
-	key, token := getenv("ANTHROPIC_API_KEY"), getenv("ANTHROPIC_AUTH_TOKEN")
-	if key != "" {
-		set("X-Api-Key", key)
-	}
-	if token != "" {
-		set("Authorization", "Bearer "+token)
-	}
-	if key == "" && token == "" {
-		set("Authorization", "Bearer "+getenv("CLAUDE_CODE_OAUTH_TOKEN"))
-		set("Anthropic-Beta", oauthBeta)
-	}
-	for line := range strings.Lines(getenv("ANTHROPIC_CUSTOM_HEADERS")) {
-		if name, value, ok := strings.Cut(line, ":"); ok {
-			set(strings.TrimSpace(name), strings.TrimSpace(value))
-		}
-	}
-	return r, nil
-}
-
-// message returns the message in the body of an error, on one line; "" where it is not one of the API's.
-func message(body []byte, getenv func(string) string) string {
+// Message returns the message in the body of an error, on one line and without secrets; "" where it is not one of the API's.
+func Message(body []byte, getenv func(string) string) string {
 	var e struct{ Error struct{ Message string } }
 	if json.Unmarshal(body, &e) != nil || e.Error.Message == "" {
 		return ""
@@ -188,23 +141,4 @@ func message(body []byte, getenv func(string) string) string {
 		said = append(said[:maxMessage], '…')
 	}
 	return string(said)
-}
-
-// hide takes out of a text what the environment keeps secret: a server may repeat what it was sent, an error the URL of
-// a proxy.
-func hide(text string, getenv func(string) string) string {
-	secret := func(value, name string) {
-		if value = strings.TrimSpace(value); len(value) > 3 {
-			text = strings.ReplaceAll(text, value, "$"+name)
-		}
-	}
-	for _, name := range []string{"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL",
-		"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"} {
-		secret(getenv(name), name)
-	}
-	for line := range strings.Lines(getenv("ANTHROPIC_CUSTOM_HEADERS")) {
-		_, value, _ := strings.Cut(line, ":")
-		secret(value, "ANTHROPIC_CUSTOM_HEADERS")
-	}
-	return text
 }

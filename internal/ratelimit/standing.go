@@ -47,30 +47,38 @@ func Rates(get func(string) string) (rates []Rate) {
 // Windows reads the windows of a subscription from an answer's headers, whatever they are called, in the order of their
 // names. header is an http.Header.
 func Windows(header map[string][]string) (windows []Window) {
-	for key, values := range header {
+	get := func(key string) string {
+		if v := header[key]; len(v) > 0 {
+			return v[0]
+		}
+		return ""
+	}
+	for key := range header {
 		name, ours := strings.CutPrefix(key, headerPrefix+"Unified-")
 		name, ok := strings.CutSuffix(name, "-Utilization")
-		if !ours || !ok || len(values) == 0 {
+		if !ours || !ok {
 			continue
 		}
-		get := func(what string) string {
-			if v := header[headerPrefix+"Unified-"+name+"-"+what]; len(v) > 0 {
-				return v[0]
-			}
-			return ""
+		if w, ok := WindowOf(get, name); ok {
+			windows = append(windows, w)
 		}
-		used, err := strconv.ParseFloat(values[0], 64)
-		if err != nil || !(used >= 0 && used <= maxRate) {
-			continue
-		}
-		w := Window{Name: strings.ToLower(name), Status: get("Status"), Used: used}
-		if s, err := strconv.ParseFloat(get("Reset"), 64); err == nil {
-			w.ResetsAt, _ = epoch(s)
-		}
-		windows = append(windows, w)
 	}
 	slices.SortFunc(windows, func(a, b Window) int { return strings.Compare(a.Name, b.Name) })
 	return windows
+}
+
+// WindowOf reads the window of that name from an answer's headers; get is http.Header's Get.
+func WindowOf(get func(string) string, name string) (w Window, ok bool) {
+	prefix := headerPrefix + "Unified-" + name
+	used, err := strconv.ParseFloat(get(prefix+"-Utilization"), 64)
+	if err != nil || !(used >= 0 && used <= maxRate) {
+		return w, false
+	}
+	w = Window{Name: strings.ToLower(name), Status: get(prefix + "-Status"), Used: used}
+	if s, err := strconv.ParseFloat(get(prefix+"-Reset"), 64); err == nil {
+		w.ResetsAt, _ = epoch(s)
+	}
+	return w, true
 }
 
 // Named is the limit per minute that the body of a 429 names, without what remains of it.

@@ -16,10 +16,11 @@ import (
 // Account is what one credential pays for at one API, and all that is known about it. Its methods are not safe for concurrent
 // use: whoever holds the lock on the state has the account to itself.
 type Account struct {
-	Name    string            `json:"name,omitempty"`
-	Calls   []*Call           `json:"calls,omitempty"` // those that wait in the order of the line, the others as they were sent
-	Classes map[string]*Class `json:"classes,omitempty"`
-	Budget  Budget            `json:"budget,omitzero"` // of the last who asked with one
+	Name    string             `json:"name,omitempty"`
+	Calls   []*Call            `json:"calls,omitempty"` // those that wait in the order of the line, the others as they were sent
+	Classes map[string]*Class  `json:"classes,omitempty"`
+	Budget  Budget             `json:"budget,omitzero"`   // of the last who asked with one
+	Windows map[string]*Window `json:"windows,omitempty"` // of a subscription, by name
 	// Budgeted is when somebody last asked with a budget, to the minute; zero: nobody, and what was spent is not kept.
 	Budgeted time.Time `json:"budgeted,omitzero"`
 	// Requests are when requests came that count in the budget and took no tokens: those that were rejected, and those that a
@@ -174,6 +175,7 @@ func (a *Account) Sweep(now time.Time, alive func(Process) bool, all bool) (swep
 		swept = true
 	}
 	a.forgetBudget(now)
+	a.forgetWindows(now)
 	a.settle(now)
 	for _, l := range a.Classes {
 		if l.CoolDown.Times > 0 && now.Sub(l.CoolDown.Until) > forgotten {
@@ -222,5 +224,5 @@ func (a *Account) tidy() (empty bool) {
 	maps.DeleteFunc(a.Classes, func(class string, l *Class) bool {
 		return l.Pace.Blank() && l.CoolDown == CoolDown{} && l.Usage == Usage{} && a.find(func(c *Call) bool { return c.Class == class }) == nil
 	})
-	return len(a.Calls) == 0 && len(a.Classes) == 0 && a.Budgeted.IsZero()
+	return len(a.Calls) == 0 && len(a.Classes) == 0 && len(a.Windows) == 0 && a.Budgeted.IsZero()
 }

@@ -54,6 +54,9 @@ type Call struct {
 	Print   bool   `json:"print,omitempty"` // nobody sits before the session (-p)
 	Model   string `json:"model,omitempty"` // the class of the session's model, where the key has none; "": not known
 
+	// AtMost is the most that its class is told to allow, in calls per second; 0: nobody told.
+	AtMost float64 `json:"-"`
+
 	Asked   time.Time `json:"asked,omitzero"`   // it joined the line
 	Granted time.Time `json:"granted,omitzero"` // it was given its turn
 	Sent    time.Time `json:"sent,omitzero"`    // it was sent, as far as is known; zero: it was not, or was rejected

@@ -65,7 +65,7 @@ func (s *Session) check() error {
 		return fmt.Errorf("%d subagents", len(s.Offsets))
 	case s.Resumes.Tries < 0 || len(s.Resumes.Times) > mostADay || !dated(s.Resumes.Times...):
 		return fmt.Errorf("resumes %+v", s.Resumes)
-	case !dated(s.Since, s.Seen, s.Stop.Since, s.Stop.Until):
+	case !dated(s.Since, s.Seen, s.Stop.Since, s.Stop.Until, s.Warned):
 		return fmt.Errorf("seen from %v to %v, stopped from %v to %v", s.Since, s.Seen, s.Stop.Since, s.Stop.Until)
 	}
 	for _, n := range s.Offsets {
@@ -80,16 +80,22 @@ func (a *Account) check() error {
 	switch {
 	case a == nil:
 		return errors.New("null")
-	case slices.Contains(a.Calls, nil) || slices.Contains(slices.Collect(maps.Values(a.Classes)), nil):
+	case slices.Contains(a.Calls, nil) || slices.Contains(slices.Collect(maps.Values(a.Classes)), nil) ||
+		slices.Contains(slices.Collect(maps.Values(a.Windows)), nil):
 		return errors.New("a null in it")
-	case len(a.Calls) > many || len(a.Classes) > crowd || len(a.Requests) > many:
-		return fmt.Errorf("%d calls, %d classes, %d requests", len(a.Calls), len(a.Classes), len(a.Requests))
+	case len(a.Calls) > many || len(a.Classes) > crowd || len(a.Requests) > many || len(a.Windows) > len(windows):
+		return fmt.Errorf("%d calls, %d classes, %d requests, %d windows", len(a.Calls), len(a.Classes), len(a.Requests), len(a.Windows))
 	case !a.Budget.valid():
 		return fmt.Errorf("budget %v", a.Budget)
 	}
 	for _, t := range a.times() {
 		if !dated(*t) || t.After(a.At.Add(leeway)) {
 			return fmt.Errorf("%v in it, brought up to %v", *t, a.At)
+		}
+	}
+	for name, w := range a.Windows {
+		if !w.valid() {
+			return fmt.Errorf("window %s: %+v", name, *w)
 		}
 	}
 	for _, c := range a.Calls {
@@ -109,7 +115,11 @@ func (c *Call) valid() bool {
 	r := c.Retry
 	return Waiting <= c.Phase && c.Phase <= Over && ByRow <= c.News && c.News <= ByMark && Normal <= c.Rank && c.Rank <= Last && c.Rejections >= 0 && !(c.Trial && c.Sent.IsZero()) &&
 		(r == nil || !r.Rejected.IsZero() && 0 <= r.In && r.In <= longest) &&
-		c.Rules.Most >= 0 && c.Rules.Budget.valid() && c.Size.Valid() && c.Expected.Valid() && c.Took.Valid() && c.Reserved.Valid()
+		c.Rules.Most >= 0 && limit.Within(c.Rules.Reserve, 0, 1) && c.Rules.Budget.valid() && c.Size.Valid() && c.Expected.Valid() && c.Took.Valid() && c.Reserved.Valid()
+}
+
+func (w *Window) valid() bool {
+	return limit.Within(w.Used, 0, mostUsed) && limit.Within(w.From.Used, 0, mostUsed) && limit.Within(w.Next.Used, 0, mostUsed) && dated(w.ResetsAt, w.Opened)
 }
 
 func (l *Class) check() error {

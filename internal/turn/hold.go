@@ -22,6 +22,7 @@ const (
 	OnTrial     Reason = "calls on trial"
 	Paced       Reason = "the pace"
 	LackTokens  Reason = "the limit of tokens"
+	Reserved    Reason = "the reserve: what is left of a window is for people"
 )
 
 // longer is the one of two holds that ends later.
@@ -34,7 +35,7 @@ func (h Hold) longer(other Hold) Hold {
 
 // heldAlone is what holds the call and nobody else, but for [OverBudget].
 func (a *Account) heldAlone(now time.Time, c *Call) (h Hold) {
-	h = a.gap(c)
+	h = a.gap(c).longer(Hold{a.KeptBack(now, c), Reserved})
 	if c.Event == WakeEvent {
 		h = h.longer(Hold{a.waking(c.Class), WakingOther})
 	}

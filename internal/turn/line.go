@@ -13,7 +13,7 @@ import (
 // its announced try: that call was interrupted, and Esc fires no hook (seen on 2.1.330).
 func (a *Account) Ask(now time.Time, c Call) {
 	now = a.advance(now)
-	a.class(c.Class)
+	a.class(c.Class).Pace.AtMost(c.AtMost)
 	a.budgeted(now, c.Rules.Budget)
 	for _, q := range a.of(c.Key) {
 		switch {

@@ -144,6 +144,9 @@ func (a *Account) times() []*time.Time {
 			list = append(list, &p.Empty[i].At)
 		}
 	}
+	for _, w := range a.Windows {
+		list = append(list, &w.At, &w.From.At, &w.Next.At)
+	}
 	for i := range a.Requests {
 		list = append(list, &a.Requests[i])
 	}

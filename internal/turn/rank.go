@@ -31,8 +31,8 @@ func (a *Account) order(class string) []*Call {
 
 // group is which part of the line the call stands in, the first is 0; within each the order is that of asking. Urgent calls go
 // even before those that were rejected: those lose the time that one call takes, and a check that times out refuses a tool.
-// They are few, for each belongs to a call that had its turn. With [Rules.Interactive] a call of -p lets interactive ones
-// pass, and after each three of them it is the turn of one of -p; so neither kind waits for ever.
+// They are few, for each belongs to a call that had its turn. With [Rules.Interactive], and just after a window's reset, a call of -p
+// lets interactive ones pass, and after each three of them it is the turn of one of -p; so neither kind waits for ever.
 func (a *Account) group(c *Call) int {
 	switch {
 	case c.Rank == Urgent:
@@ -41,11 +41,14 @@ func (a *Account) group(c *Call) int {
 		return 4
 	case c.Rejections > 0:
 		return 1
-	case !c.Rules.Interactive || c.Print == (a.Class(c.Class).Passed >= share):
+	case !a.prefers(c) || c.Print == (a.Class(c.Class).Passed >= share):
 		return 2
 	}
 	return 3
 }
+
+// prefers reports that interactive calls go before such a call of -p.
+func (a *Account) prefers(c *Call) bool { return c.Rules.Interactive || a.peopleFirst() }
 
 // passed notes that a call, which leaves the line, goes before others of its rank.
 func (a *Account) passed(c *Call) {
@@ -56,7 +59,7 @@ func (a *Account) passed(c *Call) {
 		return q.Phase == Waiting && q.Class == c.Class && q.Rank == Normal && q.Print && q != c
 	})
 	l := a.class(c.Class)
-	if !c.Rules.Interactive || c.Print || !prints {
+	if !a.prefers(c) || c.Print || !prints {
 		l.Passed = 0
 		return
 	}
@@ -66,7 +69,7 @@ func (a *Account) passed(c *Call) {
 // Line returns the calls of a class that wait, in the order in which they will go as far as that is known: who is held for
 // itself is passed by those behind.
 func (a *Account) Line(class string) (line []*Call) {
-	rest := Account{Calls: a.in(class, Waiting), Classes: map[string]*Class{class: {Passed: a.Class(class).Passed}}, At: a.At}
+	rest := Account{Calls: a.in(class, Waiting), Classes: map[string]*Class{class: {Passed: a.Class(class).Passed}}, Windows: a.Windows, At: a.At}
 	for len(rest.Calls) > 0 {
 		c := rest.order(class)[0]
 		rest.passed(c)

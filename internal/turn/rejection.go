@@ -112,6 +112,7 @@ type Rejection struct {
 	In      time.Duration // retry-after; 0: not said
 	Limit   bool          // a limit was met (429); else the server is overloaded (529)
 	Headers limit.Headers // what the headers say
+	Window  bool          // it is a window of a subscription that is used up, whatever the pace
 }
 
 // Rejected says that the gateway was answered 429 or 529 for the key's call and keeps it: the call goes back to the head of
@@ -143,7 +144,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	a.refuse(now, c)
 	a.comeBack(now, c, times)
 	switch {
-	case wait > usage:
+	case wait > usage, r.Window:
 	case lies:
 		l.Pace.Contradicted(now, sent, wait.Seconds(), c.Nth)
 	case tokens:
@@ -161,7 +162,11 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	if tokens && times >= large && wait <= usage {
 		c.Retry = &Retry{Rejected: now, In: wait, Attempt: times, Large: true}
 	} else {
-		l.until(now, ceil(now.Add(wait)), "")
+		why := ""
+		if r.Window {
+			why = UsageLimit
+		}
+		l.until(now, ceil(now.Add(wait)), why)
 	}
 	return lies && l.Pace.Doubts == 1
 }

@@ -74,6 +74,8 @@ type Session struct {
 	Resumes Resumes `json:"resumes,omitzero"`
 	// Stop is what holds it up now.
 	Stop Stop `json:"stop,omitzero"`
+	// Warned is when the window resets of which the person was told that little is left.
+	Warned time.Time `json:"warned,omitzero"`
 }
 
 // What a module holds: each send of each request, or each step of a turn.
@@ -114,6 +116,8 @@ type Rules struct {
 	Interactive bool `json:"interactive,omitempty"`
 	// Budget is for the calls of the sessions whose rules these are, and counts those of all.
 	Budget Budget `json:"budget,omitzero"`
+	// Reserve is how much of a window of a subscription is kept for people, of 1: calls of -p get no turn then.
+	Reserve float64 `json:"reserve,omitempty"`
 	// Resumes is how often a session is resumed without an answer in between; 0: 5 times.
 	Resumes int `json:"-"`
 }

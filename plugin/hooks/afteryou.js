@@ -161,8 +161,8 @@ export const register = (on) => {
     const early = ahead.get(agent)
     const mine = kind === '' && early?.what.model === model && ahead.delete(agent)
     const what = mine ? { ...early.what, ...of } : await request($, of)
-    for (let a = await hold($, 'ask', what, next.signal, mine ? early.asked : undefined); ;) {
-      if (!a.go) await hold($, 'ask', what, next.signal)
+    for (let a = await hold($, 'ask', what, next.signal, mine ? early.asked : undefined); ; a = a.go ? a : await hold($, 'ask', what, next.signal)) {
+      if (!a.go) return a.verdict === 'later' && resting.add(agent), { value: { status: 429, headers: {}, text: a.line ?? '' } } // kept
       const sent = Date.now(), answer = next(e)
       const { value } = await answer.catch(() => ({ value: { status: 0, headers: {} } })) // the connection was lost
       if (next.signal.aborted || !value) return gone(what), answer // none: another module stopped it
