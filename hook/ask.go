@@ -1,10 +1,14 @@
 package hook
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"afteryou/internal/guard"
 	"afteryou/internal/limit"
 	"afteryou/internal/line"
 	"afteryou/internal/ratelimit"
@@ -50,10 +54,37 @@ func (s *sleeper) ask(ctx context.Context, a *turn.Account) error {
 	return nil
 }
 
-// wonder asks the API what the limit of a model is, while the session waits for its turn, and lets all know. A rejected call of a
-// hook's session tells of its limit only what it was told to wait. It ends with ctx: who has the turn waits no longer, and
+// wonders is the model about which this session is to ask the API what its limit is, while it waits for its turn; empty: it is not.
+func (w *waiter) wonders(now time.Time, s *turn.State, a *turn.Account, place *line.Place) string {
+	if model := w.model(s); !place.Granted && w.Limits != nil && model != "" && a.Wonders(now, "") {
+		return model
+	}
+	return ""
+}
+
+// model is the one that the session last used, or, before its first call, another at the same account; empty: none is known.
+func (w *waiter) model(s *turn.State) string {
+	model := s.Sessions[w.event.Session].Model
+	for _, id := range slices.Sorted(maps.Keys(s.Sessions)) {
+		if other := s.Sessions[id]; other.Account == w.account {
+			model = cmp.Or(model, other.Model)
+		}
+	}
+	return model
+}
+
+// wonder asks the API what the limit of a model is, and lets all know; of no model it asks nothing. A rejected call of a hook's
+// session tells of its limit only what it was told to wait. What it starts ends with ctx: who has the turn waits no longer, and
 // another asks a minute later.
-func (w *waiter) wonder(ctx context.Context, account, model string) {
+func (w *waiter) wonder(ctx context.Context, model string) {
+	if model == "" {
+		return
+	}
+	account := w.account
+	guard.Go(func() { w.learn(ctx, account, model) }, func(text string) { w.Store.Log("asking what the limit is: %s", text) })
+}
+
+func (w *waiter) learn(ctx context.Context, account, model string) {
 	said, accepted, err := w.Limits(ctx, model)
 	if ctx.Err() != nil {
 		return

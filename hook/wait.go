@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"afteryou/internal/claude"
-	"afteryou/internal/guard"
 	"afteryou/internal/line"
 	"afteryou/internal/outside/observe"
 	"afteryou/internal/ratelimit"
@@ -65,10 +63,7 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 				}
 				s.Sessions[w.event.Session].Stopped(now, until, why)
 			}
-			wonders = ""
-			if model := w.model(s); !place.Granted && w.Limits != nil && model != "" && a.Wonders(now, "") {
-				wonders = model
-			}
+			wonders = w.wonders(now, s, a, place)
 		}))
 		if !byHand.stop.Since.IsZero() && failed == nil {
 			w.Store.Log("session %s goes on %v after its %s, by hand", w.event.Session, byHand.waited.Round(time.Second), byHand.stop.Why)
@@ -87,9 +82,8 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 			// a tenth of its time.
 			ctx, stop = signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 		}
-		if wonders != "" && failed == nil {
-			waiting, account := ctx, w.account
-			guard.Go(func() { w.wonder(waiting, account, wonders) }, func(text string) { w.Store.Log("asking what the limit is: %s", text) })
+		if failed == nil {
+			w.wonder(ctx, wonders)
 		}
 		reports = nil
 		if err := stand.Wait(ctx, []*line.Place{place}); err != nil {
@@ -123,17 +117,6 @@ func (w *waiter) call(s *turn.State, event string) turn.Call {
 		c.News = turn.ByNext
 	}
 	return c
-}
-
-// model is the one that the session last used, or, before its first call, another at the same account; empty: none is known.
-func (w *waiter) model(s *turn.State) string {
-	model := s.Sessions[w.event.Session].Model
-	for _, id := range slices.Sorted(maps.Keys(s.Sessions)) {
-		if other := s.Sessions[id]; other.Account == w.account {
-			model = cmp.Or(model, other.Model)
-		}
-	}
-	return model
 }
 
 // withdraw leaves the line. The time being up is for the log; the rest is how a wait ends when the person says so.

@@ -97,9 +97,7 @@ func serve(c call, h *hook.Hook) int {
 			return 0
 		}
 	default:
-		if s.Probe {
-			h.Limits = limitsOfAPI
-		}
+		h.Limits = limitsOfAPI(s.Probe)
 		h.Run(context.Background(), event, c.out)
 		return 0
 	}
@@ -173,13 +171,19 @@ func asksTheAPI(ctx context.Context, model string) (ratelimit.Limit, error) {
 	return a.Limit, err
 }
 
-// limitsOfAPI asks what the limits are, as the session that the hook runs in; never for one that pays with a login.
-func limitsOfAPI(ctx context.Context, model string) ([]ratelimit.Rate, bool, error) {
-	if !claude.HasKey(os.Getenv) {
-		return nil, false, probe.ErrNoCredential
+// limitsOfAPI returns what asks what the limits are, as the session that the hook runs in, and never for one that pays with a login;
+// nil where nothing may be asked.
+func limitsOfAPI(may bool) func(ctx context.Context, model string) ([]ratelimit.Rate, bool, error) {
+	if !may {
+		return nil
 	}
-	a, err := probe.Ask(ctx, hook.Direct(os.Getenv), model, userAgent())
-	return a.Rates, a.Limit.Kind == ratelimit.None, err
+	return func(ctx context.Context, model string) ([]ratelimit.Rate, bool, error) {
+		if !claude.HasKey(os.Getenv) {
+			return nil, false, probe.ErrNoCredential
+		}
+		a, err := probe.Ask(ctx, hook.Direct(os.Getenv), model, userAgent())
+		return a.Rates, a.Limit.Kind == ratelimit.None, err
+	}
 }
 
 // userAgent is how our own requests name their sender.

@@ -17,9 +17,12 @@ const (
 	fullDay = 86400.
 )
 
-// recall lets the earlier run happen, and leaves its state as it is when the pause is over.
+// recall lets the earlier run happen, if there was one, and leaves its state as it is when the pause is over.
 func (s *sim) recall(sc scenario, seed uint64) {
 	pause := sc.before.pause
+	if pause == 0 {
+		return
+	}
 	if sc.before.calls > 0 {
 		sc.calls = sc.before.calls
 	}
@@ -40,6 +43,14 @@ func (s *sim) recall(sc scenario, seed uint64) {
 	st.move(-seconds(first.now + pause))
 	s.faults = first.faults
 	s.state, s.account = st, st.Open("p")
+}
+
+// requests is the server's bucket of requests, by what its limit is now.
+func (sc scenario) requests() *bucket {
+	if f := sc.before.factor; f > 0 {
+		return newBucket(f*sc.rpm/60, max(1, f*sc.burst), sc.empty)
+	}
+	return newBucket(sc.rpm/60, sc.burst, sc.empty)
 }
 
 // agains are the situations of the demo on a limit that is known.

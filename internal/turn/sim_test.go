@@ -174,13 +174,8 @@ func newSim(sc scenario, seed uint64) *sim {
 	if sc.known {
 		s.remember()
 	}
-	if sc.before.pause > 0 {
-		s.recall(sc, seed)
-	}
-	s.buckets = []*bucket{newBucket(sc.rpm/60, sc.burst, sc.empty)}
-	if f := sc.before.factor; f > 0 {
-		s.buckets[0] = newBucket(f*sc.rpm/60, max(1, f*sc.burst), sc.empty)
-	}
+	s.recall(sc, seed)
+	s.buckets = []*bucket{sc.requests()}
 	if sc.tpm > 0 {
 		if sc.tburst == 0 {
 			s.tburst = sc.tpm
