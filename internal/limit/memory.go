@@ -1,12 +1,10 @@
 package limit
 
-import (
-	"time"
-)
+import "time"
 
 // A pace outlives the work that it was learned in: when nothing is sent for a minute it is a memory, and the next work begins
-// with it. It is believed until a rejection or a header says otherwise, and no longer than a pause makes it credible: after a
-// while of calls that had to wait a higher pace is tried, for nobody tells that a limit was raised.
+// with it. It is believed until a rejection or a header says otherwise. After a while of calls that had to wait a higher pace is
+// tried, for nobody tells that a limit was raised.
 const (
 	// Lasts is for how long after its last call a pace is remembered.
 	Lasts = 30 * 24 * time.Hour
@@ -92,7 +90,7 @@ func (p *Pace) wake(at time.Time) {
 	}
 	m.Woke = Moment{at, p.Sent}
 	if depth := sure * p.depth(); depth > mostMirrored && !p.tells() {
-		m.Deep = min(depth, p.Rate*at.Sub(p.Used).Seconds()) - 1
+		m.Deep = max(0, min(depth, p.Rate*at.Sub(p.Used).Seconds())-1)
 		p.Top = mostMirrored
 		p.Left(min(p.Top, m.Deep))
 	}
@@ -182,7 +180,7 @@ func (p *Pace) recants(now, sent time.Time, d float64, before int) bool {
 		if sent.Sub(p.Rejected()) < idle {
 			return false
 		}
-		p.Rate *= slipped
+		p.Rate = max(slowest, p.Rate*slipped)
 	case m.Was > 0:
 		if float64(before-m.Tried.Sent) > m.Was*sent.Sub(m.Tried.At).Seconds()+max(1, p.Top) {
 			return false // more was borne than the limit of before gives
@@ -219,7 +217,7 @@ func (p *Pace) disproved(now, sent time.Time, d, calls float64) {
 		most = (calls + 1 - held) / (span + d - 1)
 	}
 	if close := slipped * min(was, most); close >= near*was && !smaller { // it came a moment too early, or others had a part of it
-		p.Rate, p.Memory.Keep = close, now.Add(keepFresh)
+		p.Rate, p.Memory.Keep = max(slowest, close), now.Add(keepFresh)
 		return
 	}
 	least = max(least, cutMost*was, slowest)
