@@ -34,15 +34,18 @@ func TestRealPromptThatNeverFits(t *testing.T) {
 	t.Parallel()
 	const limit = 14_000
 	prompt := huge + strings.Repeat(" word another", 2*limit*4/13+1)
-	for name, extra := range map[string][]string{"module": {withModule}, "gateway": {throughGateway}} {
+	for name, c := range map[string]struct{ extra, says string }{
+		"module":  {withModule, "stopped this request: This request would exceed"}, // the server's words; the numbers are a notification
+		"gateway": {throughGateway, "the rate limit is 14000 a minute"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMachine(t, narrow(limit, fakeapi.Agentic(1)), extra...)
+			m := newMachine(t, narrow(limit, fakeapi.Agentic(1)), c.extra)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			r, err := realclaude.Print(ctx, m.session("huge"), prompt)
 			t.Logf("%d after %v: %s%s", r.Code, r.Elapsed, r.Stdout, r.Stderr)
-			if err != nil || r.Code != 1 {
+			if err != nil || r.Code != 1 || !strings.Contains(r.Stdout, c.says) {
 				t.Errorf("%d, %v", r.Code, err)
 			}
 			if n := len(m.api.Rejections()); n != 1 {

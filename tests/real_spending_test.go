@@ -67,7 +67,7 @@ func TestRealProjectOverItsBudget(t *testing.T) {
 			m.settings("notify_command = \"cat >>" + told + "; echo >>" + told + "\"\n[budget.\"" + filepath.Dir(s.Dir) + "\"]\nday = \"$0.10\"\n")
 			m.stopsOverItsBudget(s)
 			calls := len(m.api.Answers())
-			if tools := read(t, filepath.Join(s.Dir, "tools")); tools != strings.Repeat("begun\nended\n", calls) || calls < 3 || calls > 4 {
+			if tools := read(t, filepath.Join(s.Dir, "tools")); strings.ReplaceAll(tools, "begun\nended\n", "") != "" || calls < 3 || calls > 4 {
 				t.Errorf("%d calls, and tools that left %q; want three or four, and each tool whole", calls, tools)
 			}
 			m.stopsOverItsBudget(s)

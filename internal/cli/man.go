@@ -37,7 +37,7 @@ func manual(all []command) string {
 		}
 		fmt.Fprintf(&b, ".PP\nExample:\n.PP\n.EX\n%s\n.EE\n", roff(c.example))
 	}
-	b.WriteString(".SH EXIT STATUS\nThat of Claude Code for run, of the command for exec; else 0, 1 when something failed or is broken, 64 for a wrong command line or setting, 75 for limits where the API is limited.\n")
+	b.WriteString(".SH EXIT STATUS\nThat of Claude Code for run, of the command for exec; else 0, 1 when something failed or is broken, 64 for a wrong command line or setting, 75 for limits where the API is limited, and for run with -p where a budget is used up.\n")
 	b.WriteString(".SH ENVIRONMENT\nEach setting is a flag of run and exec, a variable, and an entry of config.toml. A flag counts before the environment, and that before the file. In the file its name has underscores and small letters.\n")
 	for _, s := range config.Table() {
 		name := s.Variable()

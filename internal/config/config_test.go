@@ -142,3 +142,18 @@ func TestStrayVariables(t *testing.T) {
 		}
 	}
 }
+
+// What runs in a session may set the environment: a command that we run is named by the file alone.
+func TestTheFileAloneMakesIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.toml")
+	env := func(name string) string { return map[string]string{"AFTERYOU_NOTIFY_COMMAND": "theirs"}[name] }
+	if s, _ := Load(path, env); s.NotifyCommand != "" {
+		t.Errorf("the environment makes it %q", s.NotifyCommand)
+	}
+	if err := os.WriteFile(path, []byte("notify_command = \"mine\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Load(path, env); err != nil || s.NotifyCommand != "mine" {
+		t.Errorf("the file makes it %q, %v", s.NotifyCommand, err)
+	}
+}

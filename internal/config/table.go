@@ -77,7 +77,7 @@ func Table() []Setting {
 			func(s *Settings, v string) { s.Notify = v == "on" }, "on", "off"),
 		{Name: "notify_command", Value: "COMMAND", Private: true, Help: "a shell's command that is told the news too, as JSON on standard input",
 			Takes: "a command", apply: into(func(s *Settings) *string { return &s.NotifyCommand }, func(v string) (string, error) { return v, nil })},
-		choice("hints", "whether exec says once that a workload could be a batch, at half the price",
+		choice("hints", "whether exec says once that a workload could be a batch",
 			func(s *Settings, v string) { s.Hints = v == "on" }, "on", "off"),
 		{Name: "admin_key_file", Value: "PATH", Help: "a file with an admin key, for limits to ask which models share a limit", Takes: "a path",
 			apply: into(func(s *Settings) *string { return &s.AdminKeyFile }, func(v string) (string, error) { return v, nil })},

@@ -56,20 +56,26 @@ func news(body []byte) []byte {
 }
 
 // refusal is the answer to a call that never fits, in place of one that has the client try it again and again: the API's own word
-// for a request that is too large, which no SDK tries twice.
-func refusal(rejected *http.Response, why gate.TooLarge) *http.Response {
+// for a request that is too large, which no SDK tries twice. Claude Code says something else of that word (2.1.332), so it is told
+// of a limit that is not to be tried again.
+func refusal(rejected *http.Response, why gate.TooLarge, claudeCode bool) *http.Response {
+	kind, status := "request_too_large", http.StatusRequestEntityTooLarge
+	if claudeCode {
+		kind, status = "rate_limit_error", http.StatusTooManyRequests
+	}
 	text, err := json.Marshal(map[string]any{"type": "error", "request_id": rejected.Header.Get("Request-Id"),
-		"error": map[string]string{"type": "request_too_large", "message": why.Error()}})
+		"error": map[string]string{"type": kind, "message": why.Error()}})
 	if err != nil {
 		return rejected // never: these are strings
 	}
 	rejected.Body.Close()
 	r := *rejected
-	r.StatusCode, r.Status = http.StatusRequestEntityTooLarge, ""
+	r.StatusCode, r.Status = status, ""
 	r.Header = rejected.Header.Clone()
-	for _, name := range []string{"Retry-After", "Content-Encoding", "X-Should-Retry"} {
+	for _, name := range []string{"Retry-After", "Content-Encoding"} {
 		r.Header.Del(name)
 	}
+	r.Header.Set("X-Should-Retry", "false")
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Content-Length", strconv.Itoa(len(text)))
 	r.ContentLength, r.TransferEncoding, r.Body = int64(len(text)), nil, io.NopCloser(bytes.NewReader(text))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"afteryou/internal/turn"
 )
@@ -60,7 +61,9 @@ func TestAPromptThatNeverFits(t *testing.T) {
 				}
 				calls.Store(0)
 			}
-			resp, err := s.client.Do(s.call(s.gateway.URL(), "a", c.body))
+			r := s.call(s.gateway.URL(), "a", c.body)
+			r.Header.Del("X-Claude-Code-Session-Id")
+			resp, err := s.client.Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +85,7 @@ func TestAPromptThatNeverFits(t *testing.T) {
 			if resp.StatusCode != 413 || e.Type != "error" || e.Error.Type != "request_too_large" || e.RequestID != "req_1" || !strings.Contains(e.Error.Message, "limit is 10000 a minute") {
 				t.Errorf("%s %+v", resp.Status, e)
 			}
-			if resp.Header.Get("Retry-After") != "" || resp.Header.Get("Anthropic-Ratelimit-Input-Tokens-Limit") == "" {
+			if resp.Header.Get("Retry-After") != "" || resp.Header.Get("X-Should-Retry") != "false" || resp.Header.Get("Anthropic-Ratelimit-Input-Tokens-Limit") == "" {
 				t.Errorf("the headers are %v", resp.Header)
 			}
 			if calls.Load() != 1 {
@@ -92,15 +95,21 @@ func TestAPromptThatNeverFits(t *testing.T) {
 			if status, _, err := s.do(s.call(s.gateway.URL(), "other", body("hello"))); status != 200 {
 				t.Errorf("another: %d, %v", status, err)
 			}
-			v, err := s.store.View()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer v.Close()
-			if l := v.State.Account(v.State.AccountID(key)).Class("opus-5.5"); !l.CoolDown.Until.IsZero() || l.Pace.Rate != 0 && l.Pace.Rate < 10 {
-				t.Errorf("the others are held: %+v", l)
-			}
+			s.freeOf("opus-5.5")
 		})
+	}
+}
+
+// freeOf wants that no cool-down holds the calls of a class.
+func (s *stand) freeOf(class string) {
+	s.Helper()
+	v, err := s.store.View()
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer v.Close()
+	if until := v.State.Account(v.State.AccountID(key)).CoolsUntil(time.Now(), class); !until.IsZero() {
+		s.Errorf("the others wait until %v", until)
 	}
 }
 
@@ -123,8 +132,8 @@ func TestWhatNeverFitsStandsInNobodysWay(t *testing.T) {
 	done := make(chan int)
 	go func() { status, _, _ := s.do(s.call(s.gateway.URL(), "first", small)); done <- status }()
 	s.settles(1, 0)
-	if status, _, err := s.do(s.call(s.gateway.URL(), "large", `{"model":"claude-opus-5-5","x":"`+words(20000)+`"}`)); status != 413 {
-		t.Errorf("%d, %v; want 413 while the turn is taken", status, err)
+	if status, _, err := s.do(s.call(s.gateway.URL(), "large", `{"model":"claude-opus-5-5","x":"`+words(20000)+`"}`)); status != 429 {
+		t.Errorf("%d, %v; want 429 while the turn is taken", status, err)
 	}
 	s.settles(1, 0)
 	close(free)

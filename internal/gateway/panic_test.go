@@ -31,14 +31,10 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 			return "the limit", key
 		}
 	})
-	s.gateway.accounts.config.Register = func(time.Time, *turn.State, string) {
-		if falls.Load() {
-			panic("the pool fell")
-		}
-	}
+	s.gateway.accounts.config.Register = func(time.Time, *turn.State, string) { s.gateway.accounts.pool(nil) }
+	var calls sync.WaitGroup
 	end := sync.OnceFunc(func() { close(free) })
 	defer end()
-	var calls sync.WaitGroup
 	call := func(name, model string) {
 		calls.Go(func() {
 			if status, _, err := s.do(s.call(s.gateway.URL(), name, `{"model":"`+model+`"}`)); status != 200 || err != nil {
@@ -64,9 +60,7 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 	falls.Store(false)
 	call("fourth", "claude-haiku-4-5") // of another class, where nobody has a turn
 	arrives("fourth")
-	if !s.holds("fourth", "haiku-4.5") {
-		t.Error("the fourth has no turn")
-	}
+	s.holds("fourth", "haiku-4.5")
 	end()
 	calls.Wait()
 	s.until("no name is taken any more", s.gateway.accounts.idle)
@@ -77,8 +71,8 @@ func TestAPanicOfTheLineLetsGoWhoWaits(t *testing.T) {
 	}
 }
 
-// holds reports whether a session has the only turn of a class.
-func (s *stand) holds(session, class string) bool {
+// holds fails unless a session has the only turn of a class.
+func (s *stand) holds(session, class string) {
 	s.Helper()
 	v, err := s.store.View()
 	if err != nil {
@@ -86,7 +80,9 @@ func (s *stand) holds(session, class string) bool {
 	}
 	defer v.Close()
 	turns := v.State.Account(v.State.AccountID(key)).Turns(class)
-	return len(turns) == 1 && turns[0].Session == session
+	if len(turns) != 1 || turns[0].Session != session {
+		s.Errorf("turns of %s are %v, want one of %s", class, turns, session)
+	}
 }
 
 // Our own way to break off a connection is no panic to be told of.

@@ -138,7 +138,7 @@ func (t *turns) send(r *http.Request, p *gate.Place, request *body, deadline tim
 		case gate.Again:
 			held = resp
 		case gate.Never:
-			return refusal(resp, p.TooLarge), nil
+			return refusal(resp, p.TooLarge, r.Header.Get("X-Claude-Code-Session-Id") != ""), nil
 		default:
 			return resp, nil
 		}

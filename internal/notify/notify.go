@@ -16,8 +16,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"afteryou/internal/guard"
 )
 
 // Note is what the command is told, as JSON on its standard input. Nothing is in it of what was said in the session.
@@ -52,17 +50,18 @@ func Send(self string, n Note) error {
 		return fmt.Errorf("telling notify_command: %w", err)
 	}
 	defer r.Close()
-	defer w.Close()
 	if _, err := w.Write(data); err != nil {
+		w.Close()
 		return fmt.Errorf("telling notify_command: %w", err)
 	}
-	cmd := exec.Command(self, "hook", "notify")
+	w.Close()
+	// A shell between makes it nobody's child: Claude Code ends what descends from it when it ends.
+	cmd := exec.Command("/bin/sh", "-c", `test -x "$0" && exec 3<&0 && { "$0" hook notify <&3 3<&- & }`, self)
 	cmd.Stdin, cmd.Dir = r, "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("telling notify_command: %w", err)
 	}
-	guard.Go(func() { cmd.Wait() }, func(string) {}) // until it ends, or we do
 	return nil
 }
 

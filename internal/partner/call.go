@@ -192,6 +192,9 @@ func (p *partner) join(m message) *call {
 	}
 	c := &call{side: m.Kind != "", unsure: m.Early, since: time.Now(), deadline: time.Now().Add(wait),
 		asks: turn.Call{Key: k, AtMost: group.Requests / 60, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}, Fresh: m.Fresh / 4}}
+	if m.Early {
+		c.asks.Fresh = 0 // it was the last request's
+	}
 	first := c.asks
 	first.Event = fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID) // a process for one word joins by it
 	c.place = p.gate.Join(first)
@@ -268,6 +271,7 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 
 // told is answered, with what the person is told of a request that never fits.
 func (p *partner) told(c *call, m message) reply {
+	c.place.Call.Fresh = m.Fresh / 4 // asked for early, it was not known
 	verdict := p.answered(c, m)
 	if verdict == gate.Never {
 		return reply{Verdict: verdict, Notify: c.place.TooLarge.Error()}

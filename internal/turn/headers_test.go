@@ -31,7 +31,7 @@ func TestHeaders(t *testing.T) {
 			}
 		}},
 		{"a rejection before the limit was known says nothing about the pace at it", Rules{}, func(s story) {
-			s.pace().Taken = 1
+			s.pace().Taken = singles + 1
 			s.askFromGateway(0, a)
 			s.askFromGateway(0, b)
 			s.admit(0, 0)

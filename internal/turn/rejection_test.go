@@ -308,7 +308,7 @@ func TestNobodySaysHowLong(t *testing.T) {
 			s.Rejected(at(sec+.1), k, Rejection{Limit: true})
 			s.Withdraw(at(sec+.1), k, "e")
 		}
-		s.pace().Taken = 1
+		s.pace().Taken = singles + 1
 		s.askFromGateway(0, a)
 		s.admit(0, 0)
 		rejected(0, b)
