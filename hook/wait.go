@@ -65,6 +65,7 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 				}
 				s.Sessions[w.event.Session].Stopped(now, until, why)
 			}
+			wonders = ""
 			if model := w.model(s); !place.Granted && w.Limits != nil && model != "" && a.Wonders(now, "") {
 				wonders = model
 			}

@@ -40,6 +40,14 @@ func TestHeaders(t *testing.T) {
 				s.Errorf("rate %g, want .5, as the headers say", s.pace().Rate)
 			}
 		}},
+		{"what remains by a rejection's headers may have come in since its call came", Rules{}, func(s story) {
+			s.pace().Limit, s.pace().Rate = .5, .5
+			s.askFromGateway(0, a)
+			s.admit(0, 0)
+			if s.Rejected(at(.3), a, Rejection{In: time.Second, Limit: true, Headers: limit.Headers{Requests: limit.Resource{Limit: 30, Remaining: 1}}}) || s.pace().Limit != .5 {
+				s.Error("the headers are not believed any more")
+			}
+		}},
 		{"headers that a rejection contradicts are not believed for a while", Rules{}, func(s story) {
 			lie := limit.Headers{Requests: limit.Resource{Limit: 50, Remaining: 42}}
 			call := func(sec float64, in int) (first bool) {

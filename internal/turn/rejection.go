@@ -127,7 +127,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 		c = a.add(k, Process{})
 	}
 	l, times, sent := a.class(k.Class), c.Rejections+1, c.Sent
-	lies := r.contradicts(&l.Pace, times)
+	lies := r.contradicts(&l.Pace, times, now.Sub(Latest(sent, now.Add(-writing)))+limit.Slop)
 	tokens := r.tokens() && l.Pace.Distrust == 0 && !lies
 	if sent.IsZero() {
 		sent, c.Nth = now, l.Pace.Sent
@@ -191,15 +191,15 @@ func (r Rejection) tokens() bool {
 
 // contradicts reports that the headers said there was room: those of the answer, or, where it has none, those of the last
 // one. A call that is rejected for the second time, when the server had said that it would fit, does not lack tokens where
-// half a bucket is left.
-func (r Rejection) contradicts(p *limit.Pace, times int) bool {
+// half a bucket is left. What remained may have come in since the call came, so long ago at most.
+func (r Rejection) contradicts(p *limit.Pace, times int, ago time.Duration) bool {
 	h := r.Headers
 	switch {
 	case !r.Limit || p.Distrust > 0:
 		return false
 	case h == (limit.Headers{}):
 		return p.Limit > 0 && !p.Named && !p.Spent
-	case h.Requests.Limit == 0 || h.Requests.Remaining < 1:
+	case h.Requests.Limit == 0 || h.Requests.Remaining < 1+h.Requests.Limit/60*ago.Seconds():
 		return false
 	}
 	tokens := h.Tokens()
