@@ -48,7 +48,7 @@ func (p *Place) Judge(a Answer) Verdict {
 	var l ratelimit.Limit
 	var limited, waits bool
 	guard.Run(func() {
-		says = read(a.Header)
+		says = resources(a.Header)
 		l, limited = ratelimit.Header(a.Header, a.Status, now)
 	}, p.gate.Log)
 	if !limited {
@@ -105,7 +105,8 @@ type said struct {
 	windows []turn.Told
 }
 
-func read(header func(string) string) (s said) {
+// resources reads them.
+func resources(header func(string) string) (s said) {
 	for _, r := range ratelimit.Rates(header) {
 		s.limits.Set(r.Name, r.Limit, r.Remaining)
 	}

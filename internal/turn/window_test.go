@@ -86,6 +86,7 @@ func TestReserve(t *testing.T) {
 		return Call{Key: k, Event: "e", Rules: rules, Print: print, Rank: rank, News: AtOnce}
 	}
 	tell(t, "held", rules, func(s story) {
+		s.pace().Taken = singles + 1 // two may be on trial
 		s.Windowed(at(0), at(0), told(.79, 3600))
 		s.Ask(at(1), call(a, true, Normal))
 		if s.Admit(at(1), everybody); !s.Holds(a) {
