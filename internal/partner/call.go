@@ -3,7 +3,6 @@ package partner
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -26,6 +25,8 @@ const (
 	endless = time.Hour
 	// margin is the share of Claude Code's own patience that a call may wait: it counts from when it was made.
 	margin = 0.9
+	// aside stands in a key before the kind of a request beside a turn.
+	aside = "~"
 )
 
 // ranks are those of the kinds of requests beside a turn. A check holds up a tool that is half done, and a compaction a turn; nobody
@@ -181,22 +182,19 @@ func (p *partner) join(m message) *call {
 	class, group := p.Groups.Of(m.Model)
 	k := turn.Key{Session: m.Session, Agent: m.Agent, Class: class}
 	if m.Kind != "" {
-		k.Agent += "~" + m.Kind // what such requests take is told apart
+		k.Agent += aside + m.Kind // what such requests take is told apart
 	} else {
 		p.end(m)
 		delete(p.dead, loop{m.Session, m.Agent}) // its turn goes on
 	}
-	wait := p.MaxWait
-	if patience := time.Duration(margin * m.Patience * float64(time.Second)); patience > 0 {
-		wait = min(wait, patience)
-	}
-	c := &call{side: m.Kind != "", unsure: m.Early, since: time.Now(), deadline: time.Now().Add(wait),
+	now := time.Now()
+	c := &call{side: m.Kind != "", unsure: m.Early, since: now, deadline: p.deadline(now, m),
 		asks: turn.Call{Key: k, AtMost: group.Requests / 60, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}, Fresh: m.Fresh / 4}}
 	if m.Early {
 		c.asks.Fresh = 0 // it was the last request's
 	}
 	first := c.asks
-	first.Event = fmt.Sprintf("module-%d-%s", p.Claude.PID, m.ID) // a process for one word joins by it
+	first.Event = p.event(m.ID)
 	c.place = p.gate.Join(first)
 	if p.calls[m.ID] = c; len(p.calls) == 1 {
 		select {
@@ -205,6 +203,15 @@ func (p *partner) join(m message) *call {
 		}
 	}
 	return c
+}
+
+// deadline is until when a request may wait that was first asked for at a time.
+func (p *partner) deadline(since time.Time, m message) time.Time {
+	wait := p.MaxWait
+	if patience := time.Duration(margin * m.Patience * float64(time.Second)); patience > 0 {
+		wait = min(wait, patience)
+	}
+	return since.Add(wait)
 }
 
 // wait has the call stand in line, from when it may.
@@ -272,6 +279,9 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 // told is answered, with what the person is told of a request that never fits.
 func (p *partner) told(c *call, m message) reply {
 	c.place.Call.Fresh = m.Fresh / 4 // asked for early, it was not known
+	if c.deadline.IsZero() {         // taken over
+		c.deadline = p.deadline(c.since, m)
+	}
 	verdict := p.answered(c, m)
 	if verdict == gate.Never {
 		return reply{Verdict: verdict, Notify: c.place.TooLarge.Error()}

@@ -96,6 +96,7 @@ func Serve(ctx context.Context, c Config, out io.Writer) error {
 	defer os.RemoveAll(dir)
 	p := newPartner(c)
 	defer p.gate.Close()
+	p.takeOver()
 	server := &http.Server{Handler: p, ErrorLog: log.New(io.Discard, "", 0), ReadTimeout: time.Minute}
 	defer server.Close()
 	guard.Go(func() { server.Serve(l) }, p.gate.Log) // until Close
@@ -166,7 +167,7 @@ func (l own) Accept() (net.Conn, error) {
 // watch blocks until Claude Code is gone or ctx ends. Meanwhile it gives the calls that are under way their sign of life, and
 // drops those whose module asks no more.
 func (p *partner) watch(ctx context.Context) {
-	for next := tickIdle; ; {
+	for next := p.look(time.Now()); ; {
 		select {
 		case <-ctx.Done():
 			p.seeItOut()

@@ -17,10 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"afteryou/internal/turn"
 	"afteryou/lockfile"
 )
 
-// role is what this test binary is to be when another one starts it: a Claude Code ("claude"), which starts its partner and sleeps;
+// role is what this test binary is to be when another one starts it: a Claude Code ("claude"), which starts its partner, and one more;
 // a partner ("serve"); one for a single word ("once"); or who only connects ("stranger").
 const role = "AFTERYOU_TEST_ROLE"
 
@@ -29,10 +30,10 @@ func played() bool {
 	dir := os.Getenv("AFTERYOU_TEST_STATE")
 	switch os.Getenv(role) {
 	case "claude":
-		child := again("serve", dir)
-		child.Stdout = os.Stdout
-		if child.Start() == nil {
-			child.Wait()
+		for range 2 {
+			child := again("serve", dir)
+			child.Stdout = os.Stdout
+			child.Run()
 		}
 	case "serve", "once":
 		store, err := lockfile.Open(dir)
@@ -91,13 +92,20 @@ func begun(t *testing.T, store *lockfile.Store) (claude *exec.Cmd, s *stand) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { claude.Process.Kill(); claude.Wait() })
-	var said struct{ Socket string }
-	if err := json.NewDecoder(out).Decode(&said); err != nil {
-		t.Fatal(err)
-	}
-	s = &stand{T: t, store: store, socket: said.Socket, client: clientOf(said.Socket)}
-	t.Cleanup(s.client.CloseIdleConnections)
+	s = &stand{T: t, store: store, says: json.NewDecoder(out)}
+	s.listens()
 	return claude, s
+}
+
+// listens waits until the next partner says where it listens.
+func (s *stand) listens() {
+	s.Helper()
+	var said struct{ Socket string }
+	if err := s.says.Decode(&said); err != nil {
+		s.Fatal(err)
+	}
+	s.socket, s.client = said.Socket, clientOf(said.Socket)
+	s.Cleanup(s.client.CloseIdleConnections)
 }
 
 // Claude Code is killed: its partner ends by itself, what it had is free within a second for who waits elsewhere, and nothing is left.
@@ -263,18 +271,64 @@ func once(t *testing.T, store *lockfile.Store, what words) (a reply) {
 	return a
 }
 
-// A partner is killed while a request of its Claude Code's is under way, and another is started: the turn is not held for long.
-func TestTheNextPartnerFreesWhatTheLastHad(t *testing.T) {
+// 1. A request is under way, and another session's waits. 2. Its partner is killed, and the next is started. 3. That one is told what
+// becomes of the request, as if it had been asked itself.
+func TestASuccessor(t *testing.T) {
 	t.Parallel()
-	store := newStore(t)
-	killed := newPartner(newConfig(store, oneByOne))
-	c := killed.join(message{ID: "1", Session: "a", Model: "claude-opus-4-6"})
-	if err := c.place.Wait(t.Context()); err != nil {
-		t.Fatal(err)
+	used := words{"session": "a", "usage": words{"input_tokens": 100, "output_tokens": 10}}
+	for name, c := range map[string]struct {
+		of   words
+		then func(s *stand, of words)
+		took float64
+	}{
+		"used":              {nil, func(s *stand, _ words) { s.tell("used", used) }, 100},
+		"answered and used": {nil, func(s *stand, of words) { s.answered(of, 200, nil); s.tell("used", used) }, 100},
+		"gone":              {nil, func(s *stand, of words) { s.tell("gone", of) }, 0},
+		"refused":           {nil, func(s *stand, of words) { s.answered(of, 400, nil) }, 0},
+		"of a side request": {words{"kind": "title"}, func(s *stand, of words) {
+			s.tell("used", used) // of a turn: not of this one
+			s.settles(1, 1)
+			s.answered(of, 200, nil)
+		}, 0},
+		"rejected": {nil, func(s *stand, of words) {
+			if v := s.answered(of, 429, after(1)); v != "again" {
+				s.Errorf("verdict %q, want again", v)
+			}
+			s.asks("ask", of) // it is before the other
+			s.settles(1, 1)
+			s.answered(of, 200, nil)
+			s.tell("used", used)
+		}, 100},
+		"not told of its go": {nil, func(s *stand, of words) {
+			s.asks("ask", of)
+			s.settles(1, 1)
+			s.answered(of, 200, nil)
+			s.tell("used", used)
+		}, 100},
+	} {
+		store := newStore(t) // its path would be too long with the name of the case
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, s := begun(t, store)
+			of := request("1", "a").with(c.of)
+			s.asks("ask", of)
+			other := standOn(t, store, oneByOne)
+			goes := other.asking("ask", request("1", "b"))
+			settles(t, store, patience, 1, 1)
+			syscall.Kill(pidOf(t, s.socket), syscall.SIGKILL)
+			s.listens()
+			c.then(s, of)
+			s.goes(goes)
+			s.settles(1, 0)
+			view(t, store, func(st *turn.State) {
+				for _, a := range st.Accounts {
+					for _, one := range a.Calls {
+						if one.Session == "a" && one.Took.Input != c.took {
+							t.Errorf("the request took %v, want %v", one.Took.Input, c.took)
+						}
+					}
+				}
+			})
+		})
 	}
-	settles(t, store, patience, 1, 0)
-	s := standOn(t, store, oneByOne) // of the same Claude Code
-	s.asks("ask", request("2", "a"))
-	s.tell("gone", words{"session": "a"})
-	settles(t, store, patience, 0, 0)
 }

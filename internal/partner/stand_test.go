@@ -35,7 +35,8 @@ type stand struct {
 	socket string
 	config Config
 	client *http.Client
-	end    func() error // ends the partner; returns what Serve returned
+	says   *json.Decoder // where it is another process's: what that says
+	end    func() error  // ends the partner; returns what Serve returned
 }
 
 // unattended is the environment of -p; else somebody sits at a terminal.
