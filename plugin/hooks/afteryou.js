@@ -62,10 +62,10 @@ async function say($, word, what, signal) {
       const { ok, text } = await within($, 12000, $.http.fetch(`http://afteryou/${word}`, { method: 'POST', body, socketPath: at.socket }))
       if (ok) return (lost = 0), JSON.parse(text)
     } catch (x) { if (signal?.aborted) throw x }
+    if (informed === null && word === 'ask') await $.clock.sleep(10_000).catch(() => new Promise(() => {})) // it ends: nothing is sent any more
     if (alone || informed === null) return GO
     if (partner !== asked) continue // another request has seen to it, or its own end
-    lost++
-    partner = null
+    lost++, partner = null
     asked.then((at) => at?.end()).catch(() => {})
   }
 }
