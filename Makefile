@@ -24,7 +24,7 @@ build:
 # want of a program; what failed is shown whole.
 test: lint
 	@{ go test -v ./internal/turn && \
-		go test -race -timeout 15m -parallel 6 -v ./tests $$(go list ./... | grep -v /internal/turn$$) && \
+		go test -race -timeout 20m -parallel 6 -v ./tests $$(go list ./... | grep -v /internal/turn$$) && \
 		(cd tools/bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|.*not tested: |panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status
