@@ -19,12 +19,12 @@ SHFMT = mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
 build:
 	CGO_ENABLED=0 go build -trimpath -o afteryou .
 
-# The policy is tested without the race detector: it starts no goroutine, and computes much. The tests that take longest
-# begin first. What passed is summed up, with the tests that drove the real Claude Code by name, and what was not tested for
-# want of a program; what failed is shown whole.
+# Without the race detector are tested the policy, which starts no goroutine and computes much, and what is tested by running
+# it: batches, which are killed some hundred times, and the program with the real Claude Code. What passed is summed up, with
+# the tests that drove the real Claude Code by name, and what was not tested for want of a program; what failed is shown whole.
 test: lint
-	@{ go test -v ./internal/turn && \
-		go test -race -timeout 15m -parallel 6 -v ./tests $$(go list ./... | grep -v /internal/turn$$) && \
+	@{ go test -timeout 20m -parallel 6 -v ./tests ./internal/turn ./internal/batch && \
+		go test -race -timeout 15m -v $$(go list ./... | grep -v -e /tests$$ -e /internal/turn$$ -e /internal/batch$$) && \
 		(cd tools/bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|.*not tested: |panic:|WARNING: DATA RACE)' test.log; \
 	[ $$status = 0 ] || cat test.log; exit $$status

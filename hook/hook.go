@@ -147,7 +147,9 @@ func (h *Hook) serve(ctx context.Context, e event, out io.Writer) error {
 	}
 	w := waiter{Hook: h, event: e, process: h.process(), self: lockfile.Self()}
 	behind := Gated(h.Getenv)
-	switch inside := module(h.Getenv); {
+	partner, inside := module(h.Getenv)
+	inside = inside && (minded(e.Name) || lockfile.Alive(partner))
+	switch {
 	case inside && !behind && e.Name == "StopFailure":
 		return w.died(ctx)
 	case inside || behind:

@@ -24,19 +24,19 @@ func Mark(claude, partner turn.Process) string {
 	return fmt.Sprintf(mark, claude.PID, partner.PID, partner.Start)
 }
 
-// module reports whether the module is at work in the hook's own Claude Code. A session that a tool of another starts is given
-// the other's mark; and a module that was unloaded, or crashed, leaves its mark and no partner (2.1.332).
-func module(getenv func(string) string) bool {
+// module reports whether the module is, or was, at work in the hook's own Claude Code, and its partner. A session that a tool of
+// another starts is given the other's mark; and a module that was unloaded, or crashed, leaves its mark and no partner (2.1.332).
+// At the end of a session the partner may be gone first.
+func module(getenv func(string) string) (partner turn.Process, inside bool) {
 	var pid int
-	var partner turn.Process
 	n, _ := fmt.Sscanf(getenv(ModEnv), mark, &pid, &partner.PID, &partner.Start)
-	return n == 3 && strconv.Itoa(pid) == cmp.Or(getenv("CLAUDE_PID"), strconv.Itoa(os.Getppid())) && lockfile.Alive(partner)
+	return partner, n == 3 && strconv.Itoa(pid) == cmp.Or(getenv("CLAUDE_PID"), strconv.Itoa(os.Getppid()))
 }
 
 // GivesWay reports whether nothing is to be done for an event, as its JSON has it, because the module holds the session's
 // calls. It opens no file of ours. An event that can't be read is for Run to complain of.
 func GivesWay(getenv func(string) string, data []byte) bool {
-	if !module(getenv) {
+	if partner, inside := module(getenv); !inside || !lockfile.Alive(partner) {
 		return false
 	}
 	e, err := read(strings.NewReader(string(data)))

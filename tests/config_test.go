@@ -95,12 +95,15 @@ func values(t *testing.T, text string) string {
 	return fmt.Sprint(all)
 }
 
+// ofTheFile reports whether the file alone makes a setting (TestTheFileAloneMakesIt).
+func ofTheFile(name string) bool { return name == "notify_command" }
+
 // Each setting there is can be made in the file, in the environment and as a flag of run, the later before the earlier,
 // is printed with where it was made, and has its place in help and README.
 func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
 	t.Parallel()
 	names, built := settingNames(t)
-	names = slices.DeleteFunc(names, func(name string) bool { return name == "notify_command" }) // the file alone makes it (TestTheFileAloneMakesIt)
+	names = slices.DeleteFunc(names, ofTheFile)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			p := newPerson(t)
@@ -108,7 +111,7 @@ func TestEachSettingCanBeMadeEverywhere(t *testing.T) {
 			variable, flag := "AFTERYOU_"+strings.ToUpper(name), "--"+strings.ReplaceAll(name, "_", "-")
 			// Three values that it takes and that are not built in, where it takes so many. A path must lead somewhere.
 			var values []string
-			for _, value := range []string{p.path("real/claude"), "strict", "off", "on", "true", "interactive", "7s", "8s", "9s", "7", "8", "9", "23:00-07:00", "22:00-07:00"} {
+			for _, value := range []string{p.path("real/claude"), "strict", "off", "on", "true", "interactive", "7s", "8s", "9s", "7", "8", "9", "23:00-07:00", "22:00-07:00", "20%", "30%", "40%"} {
 				if value != built[name].Value && len(values) < 3 && (name != "claude" || len(values) == 0) && takes(t, name, value) {
 					values = append(values, value)
 				}
@@ -193,11 +196,12 @@ func TestHooksRunWithTheFlagBeforeTheEnvironmentBeforeTheFile(t *testing.T) {
 	p.unset(noModule)
 	clean := append(p.env, "PROGRAM="+afteryou, "FORCE="+p.path("force"))
 	names, _ := settingNames(t)
+	names = slices.DeleteFunc(names, ofTheFile)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			p.t = t
 			var values []string
-			for _, value := range []string{p.path("real/claude"), other, "strict", "on", "off", "true", "false", "none", "interactive", "7s", "8s", "7", "8", "23:00-07:00", "auto"} {
+			for _, value := range []string{p.path("real/claude"), other, "strict", "on", "off", "true", "false", "none", "interactive", "7s", "8s", "7", "8", "23:00-07:00", "auto", "20%", "30%"} {
 				if (name != "claude" || value[0] == '/') && takes(t, name, value) {
 					values = append(values, value)
 				}

@@ -287,7 +287,7 @@ func TestRealAutoModeChecksItsTools(t *testing.T) {
 			t.Parallel()
 			// A shell in a shell is nothing that runs unchecked.
 			task := fakeapi.AgenticCommand(2, func(int) string { return "sh -c 'echo ran' > proof" })
-			m := newMachine(t, fakeapi.Config{Answer: fakeapi.Script(task, fakeapi.RateLimited(3*time.Second))}, gateway)
+			m := newMachine(t, fakeapi.Config{Answer: fakeapi.Script(task, fakeapi.RateLimited(3*time.Second))}, gateway, "AFTERYOU_PROBE=off")
 			s := m.session("one")
 			terminal := m.open(s)
 			m.ask(terminal, "hello")

@@ -92,7 +92,7 @@ func TestRealSessionsWaitForALongRetryAfter(t *testing.T) {
 	t.Parallel()
 	const wait = 75 * time.Second
 	limited := fakeapi.Script(fakeapi.Agentic(1), fakeapi.RateLimited(wait))
-	m := newMachine(t, fakeapi.Config{Answer: limited})
+	m := newMachine(t, fakeapi.Config{Answer: limited}, "AFTERYOU_PROBE=off")
 	first := m.open(m.session("first"))
 	m.ask(first, "hello")
 	m.until("the rejection", func(log []fakeapi.Request) bool { return len(log) == 1 && log[0].Status == 429 })

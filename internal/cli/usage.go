@@ -89,7 +89,7 @@ func usageRows(r usage.Report, now time.Time) []usageRow {
 	}
 	rows = append(rows, usageRow{"MODEL", nil})
 	for _, m := range r.Models[:min(len(r.Models), maxRows)] {
-		rows = append(rows, usageRow{tail(m.Name, 40), &m.Sum})
+		rows = append(rows, usageRow{tail(printable(m.Name), 40), &m.Sum})
 	}
 	rows = append(rows, usageRow{"SESSION", nil})
 	for _, s := range r.Sessions[:min(len(r.Sessions), maxRows)] {
@@ -149,7 +149,7 @@ func writeCosts(out io.Writer, r usage.Report) error {
 	text := fmt.Sprintf("The cost is an estimate, by the published prices of %s and your own settings.\n", r.Prices)
 	for _, m := range r.Models {
 		if m.Unpriced > 0 {
-			text += fmt.Sprintf("What %s costs is not known, and not in it. [price.%q] in %s says so.\n", m.Name, m.Name, tilde(configPath()))
+			text += fmt.Sprintf("What %s costs is not known, and not in it. [price.%q] in %s says so.\n", printable(m.Name), m.Name, tilde(configPath()))
 		}
 	}
 	if r.Batched >= 0.01 {

@@ -162,7 +162,7 @@ export const register = (on) => {
     const mine = kind === '' && early?.what.model === model && ahead.delete(agent)
     const what = mine ? { ...early.what, ...of } : await request($, of)
     for (let a = await hold($, 'ask', what, next.signal, mine ? early.asked : undefined); ; a = a.go ? a : await hold($, 'ask', what, next.signal)) {
-      if (!a.go) return a.verdict === 'later' && resting.add(agent), { value: { status: 429, headers: {}, text: a.line ?? '' } } // kept
+      if (!a.go) return a.verdict === 'later' && resting.add(agent), { value: { ok: false, status: 429, headers: {}, text: a.line ?? '' } } // kept
       const sent = Date.now(), answer = next(e)
       const { value } = await answer.catch(() => ({ value: { status: 0, headers: {} } })) // the connection was lost
       if (next.signal.aborted || !value) return gone(what), answer // none: another module stopped it
@@ -171,7 +171,7 @@ export const register = (on) => {
       answered.catch(() => {})
       a = status && status < 400 ? GO : await answered // nobody waits for what is said to a good answer
       if (a.verdict === 'again') continue
-      if (a.verdict === 'never') return notify($, a.notify), { ...(await answer), value: { ...value, status: 413, headers: { ...said, 'x-should-retry': 'false' } } }
+      if (a.verdict === 'never') return notify($, a.notify), { value: { ok: false, text: '', ...value, status: 413, headers: { ...said, 'x-should-retry': 'false' } } }
       if (kind === '') usual.set(agent, { ...of, session: what.session }), a.verdict === 'later' ? resting.add(agent) : resting.delete(agent)
       return answer
     }
