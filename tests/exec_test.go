@@ -63,30 +63,7 @@ func TestExecIsGlass(t *testing.T) {
 func TestExecPassesSignalsOn(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t)
-	start := func(script string) *exec.Cmd {
-		os.Remove(p.path("pid"))
-		cmd := exec.Command(afteryou, "exec", "--", "sh", "-c", script)
-		cmd.Env, cmd.Dir = p.env, p.home
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-		p.until("its start", func() bool { _, err := os.Stat(p.path("pid")); return err == nil })
-		return cmd
-	}
-	cmd := start("trap 'exit 9' TERM; echo $$ > pid.new; mv pid.new pid; while :; do sleep 0.05; done")
-	cmd.Process.Signal(syscall.SIGTERM)
-	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 9 {
-		t.Errorf("after SIGTERM it ends with %d, want 9", code)
-	}
-	cmd = start("echo $$ > pid.new; mv pid.new pid; exec sleep 60")
-	cmd.Process.Signal(syscall.SIGUSR1)
-	cmd.Wait()
-	if sig := cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(); sig != syscall.SIGUSR1 {
-		t.Errorf("after SIGUSR1 it ends as %v, want its death by it", cmd.ProcessState)
-	}
+	p.passesSignals(func(script string) *exec.Cmd { return exec.Command(afteryou, "exec", "--", "sh", "-c", script) })
 }
 
 // Where afteryou is off, or its files can't be used, the program runs as without it.

@@ -38,16 +38,24 @@ func TestWithAGatewaySignalsArePassedOn(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t)
 	p.env = append(p.env, "AFTERYOU_GATEWAY=on")
-	start := func(script string) *exec.Cmd {
+	p.passesSignals(func(script string) *exec.Cmd {
 		p.write("real/claude", "#!/bin/sh\n[ \"$*\" = --version ] && exit\n"+script, 0o700)
+		return exec.Command(afteryou, "run", "--", "-p", "hello")
+	})
+}
+
+// passesSignals wants signals to a command of ours to reach the shell's script that it runs, and the command to end as that does.
+func (p *person) passesSignals(command func(script string) *exec.Cmd) {
+	p.t.Helper()
+	start := func(script string) *exec.Cmd {
 		os.Remove(p.path("pid"))
-		cmd := exec.Command(afteryou, "run", "--", "-p", "hello")
+		cmd := command(script)
 		cmd.Env, cmd.Dir = p.env, p.home
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
+			p.t.Fatal(err)
 		}
-		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		p.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 		p.until("its start", func() bool { _, err := os.Stat(p.path("pid")); return err == nil })
 		return cmd
 	}
@@ -55,12 +63,12 @@ func TestWithAGatewaySignalsArePassedOn(t *testing.T) {
 	cmd.Process.Signal(syscall.SIGTERM)
 	cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 9 {
-		t.Errorf("after SIGTERM it ends with %d, want 9", code)
+		p.t.Errorf("after SIGTERM it ends with %d, want 9", code)
 	}
 	cmd = start("echo $$ > pid.new; mv pid.new pid\nexec sleep 60\n")
 	cmd.Process.Signal(syscall.SIGUSR1)
 	cmd.Wait()
 	if sig := cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(); sig != syscall.SIGUSR1 {
-		t.Errorf("after SIGUSR1 it ends as %v, want its death by it", cmd.ProcessState)
+		p.t.Errorf("after SIGUSR1 it ends as %v, want its death by it", cmd.ProcessState)
 	}
 }
