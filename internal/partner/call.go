@@ -142,9 +142,9 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 		}
 		c = p.join(m)
 		p.wait(c)
-		return p.hold(ctx, m.ID, c)
+		return p.hold(ctx, m.ID, c, p.kept(m.Early))
 	case word == "ask":
-		return p.hold(ctx, m.ID, c)
+		return p.hold(ctx, m.ID, c, p.kept(false))
 	case word == "answer" && c != nil:
 		return p.told(c, m)
 	case word == "mark" && c != nil:
@@ -235,9 +235,10 @@ func (p *partner) wait(c *call) {
 	}, p.gate.Log)
 }
 
-// kept is how long the module may be kept waiting for an answer.
-func (p *partner) kept() time.Duration {
-	if p.unattended {
+// kept is how long the module may be kept waiting for an answer. A request that takes over what was asked for before it came waits
+// for another hook's answer: that costs a hook its own time, of which it has 10 s (2.1.332), and without which it is passed over.
+func (p *partner) kept(early bool) time.Duration {
+	if p.unattended && !early {
 		return poll
 	}
 	return pollSeen
@@ -245,12 +246,12 @@ func (p *partner) kept() time.Duration {
 
 // hold blocks until the call may be sent, or for as long as the module may be kept waiting. Where the module hangs up, the person
 // stopped it.
-func (p *partner) hold(ctx context.Context, id string, c *call) reply {
+func (p *partner) hold(ctx context.Context, id string, c *call, most time.Duration) reply {
 	c.polls++
 	place, done := c.place, c.done
 	goes, text := false, ""
 	p.unlocked(func() {
-		timer := time.NewTimer(p.kept())
+		timer := time.NewTimer(most)
 		defer timer.Stop()
 		select {
 		case <-done:
