@@ -136,7 +136,9 @@ func atOnce(fakeapi.Request) bool { return true }
 // short is a limit from the first call on, long enough to be seen, whose rejections end a turn all the same.
 const short = 40 * time.Second
 
-func shortly(then fakeapi.AnswerFunc) fakeapi.AnswerFunc { return deadly(limitedFor(short, atOnce, then)) }
+func shortly(then fakeapi.AnswerFunc) fakeapi.AnswerFunc {
+	return deadly(limitedFor(short, atOnce, then))
+}
 
 // wentOnAfter wants one conversation, one rejected call of it, and its next one when the limit was over: not before, and
 // soon. It returns the requests that are no session's.

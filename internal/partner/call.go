@@ -279,8 +279,7 @@ func (p *partner) hold(ctx context.Context, id string, c *call, most time.Durati
 
 // told is answered, with what the person is told of a request that never fits.
 func (p *partner) told(c *call, m message) reply {
-	c.place.Call.Fresh = m.Fresh / 4 // asked for early, it was not known
-	if c.deadline.IsZero() {         // taken over
+	if c.deadline.IsZero() { // taken over
 		c.deadline = p.deadline(c.since, m)
 	}
 	verdict := p.answered(c, m)
@@ -302,7 +301,7 @@ func (p *partner) answered(c *call, m message) gate.Verdict {
 	}
 	header := func(name string) string { return m.Headers[strings.ToLower(name)] }
 	verdict := p.mayRest(c, m, c.place.Judge(gate.Answer{Status: m.Status, Header: header, Body: func() ([]byte, error) { return nil, nil },
-		Sent: sent, Deadline: c.deadline, Once: c.turnless}))
+		Fresh: m.Fresh / 4, Sent: sent, Deadline: c.deadline, Once: c.turnless}))
 	switch {
 	case verdict == gate.Again && m.Status == http.StatusTooManyRequests && header("Retry-After") == "" && !m.Cloud:
 		// It may be money that ran out: that stands in the body, which Claude Code alone can read. It tries again itself, if not.
