@@ -168,6 +168,9 @@ var bounds = map[string]bound{
 	"halved overnight, unnamed":        {1.06, 1.20, 0, 0, 300},
 	"doubled overnight, told":          {1.02, 1.06, .002, 0, 300},
 	"doubled overnight, unnamed":       {0, 0, .08, 0, 300},
+	"start tier":                       {1.05, 1.10, .02, .06, 0},
+	"start tier, busy":                 {1.05, 1.15, .02, .06, 0},
+	"bedrock":                          {1.10, 1.35, .12, .15, 0},
 	"auto mode":                        {1.04, 0, .02, 0, 0},
 	"auto mode, module":                {1.04, 0, .02, 0, 0},
 }
