@@ -206,7 +206,7 @@ func (a *Account) settle(now time.Time) {
 	}
 	a.drop(func(c *Call) bool {
 		return !(c.Phase != Over || c.Trial || c.Retry != nil || a.spends(now, c) || c.Unseen && !c.soon() && now.Sub(c.Done) < overdue ||
-			lasts[c.Key] == c && now.Sub(c.latest()) <= forgotten)
+			lasts[c.Key] == c && now.Sub(c.latest()) <= c.remembered())
 	})
 }
 

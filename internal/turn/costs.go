@@ -14,9 +14,6 @@ const learn = 0.1
 // mostShare bounds how many times the size of its request a call takes.
 const mostShare = 10
 
-// addsFirst is what the second call of a conversation adds to it, as a share, while no other told.
-const addsFirst = 0.03
-
 // expect is what a call is expected to take when it is sent: half what its key's last took and half what that was expected to;
 // a key's first what first calls took, and while nobody knows that, what its request looks like. None takes more output
 // than it asks for. It reports whether the key's own calls told.
@@ -49,48 +46,6 @@ func (last *Call) next(first limit.Costs) (cost limit.Costs, own bool) {
 	cost = limit.Costs{Input: mean(last.Took.Input, last.Expected.Input, first.Input), Output: mean(last.Took.Output, last.Expected.Output, first.Output),
 		Whole: cmp.Or(last.Took.Whole, last.Expected.Whole)}
 	return cost, last.Own || last.Took != limit.Costs{}
-}
-
-// cacheEnds is until when the cache keeps what the call left there: each use renews it.
-func (last *Call) cacheEnds() time.Time {
-	if last.Took.Hour {
-		return last.Sent.Add(time.Hour)
-	}
-	return last.Sent.Add(5 * time.Minute)
-}
-
-// goesOn is what the key's next call, c, takes: all that was said, what came of it since, and of that what the cache does not have
-// by then. usual is what calls of the class add.
-func (last *Call) goesOn(at time.Time, c *Call, cost limit.Costs, usual float64) limit.Costs {
-	adds := cmp.Or(last.added(), usual, last.Took.Output+addsFirst*last.Took.Whole)
-	if c.Fresh > 0 {
-		adds = c.Fresh + last.Took.Output
-	}
-	cost.Whole = last.Took.Whole + adds
-	if cost.Input = cost.Whole; at.Before(last.cacheEnds()) {
-		cost.Input -= last.Took.Cached
-	}
-	return cost
-}
-
-// grew is what the call added to what the one before it had; 0: that is not known, or the conversation was summed up.
-func (last *Call) grew() float64 {
-	if last.Before == 0 {
-		return 0
-	}
-	return max(0, last.Took.Whole-last.Before)
-}
-
-// added is half what the call added and half what it was expected to add; 0: that is not known.
-func (last *Call) added() float64 {
-	grew, expected := last.grew(), 0.0
-	if last.Before > 0 {
-		expected = max(0, last.Expected.Whole-last.Before)
-	}
-	if grew > 0 && expected > 0 {
-		return math.Round((grew + expected) / 2)
-	}
-	return cmp.Or(grew, expected)
 }
 
 // foresee notes what the call is expected to take, which is sent now, or was before it was told what the last took.

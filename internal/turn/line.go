@@ -103,6 +103,7 @@ func (a *Account) admit(now time.Time, c *Call) {
 	c.Reserved = c.Expected
 	a.class(c.Class).Tokens.Take(c.Reserved)
 	a.books(now, c)
+	a.saveCaches(now, c.Class)
 }
 
 // Withdraw takes back what the event asked for: the waiter gave up (Esc, SIGTERM). A turn that it was just given and did not

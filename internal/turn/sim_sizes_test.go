@@ -14,7 +14,8 @@ type sizes struct {
 	news    float64 // tokens that a call adds to what was said before, median
 	cold    float64 // share of the sessions that begin when their cache has expired
 	queues  bool    // see [sim.queue]
-	pauses  bool    // each session pauses once, mostly for longer than its cache lasts
+	pauses  bool    // each session pauses once, for longer than its cache lasts,
+	near    float64 // or, so many of them, until just before it expires
 	reserve bool    // a call takes all of its input and mostOutput, until it is answered: then what it used
 }
 
@@ -38,7 +39,7 @@ func (s *sim) talks(steps []simStep) {
 	}
 	context, fresh, news, warm := 1e5+1e5*s.work.Float64(), 0.0, 0.0, s.work.Float64() >= s.sizes.cold
 	pause, pauses := s.work.IntN(len(steps)-1), cached+10+60*s.work.Float64()
-	if s.work.Float64() < .3 {
+	if s.work.Float64() < s.sizes.near {
 		pauses = cached - 15*s.work.Float64()
 	}
 	for i := range steps {
@@ -164,7 +165,7 @@ func (s *sim) uses(c *simCall) limit.Costs {
 // sized are the situations of conversations of real sizes.
 func sized() (list []scenario) {
 	tier := scenario{class: "start tier", sessions: 12, calls: 12, rpm: 1000, burst: 1000, tpm: 2e6, headers: 1, sized: true, module: true, gateway: true,
-		latency: 5, first: .2, tool: 2, sizes: &sizes{opm: 4e5, news: 4000, cold: .5, pauses: true}}
+		latency: 5, first: .2, tool: 2, sizes: &sizes{opm: 4e5, news: 4000, cold: .5, pauses: true, near: .3}}
 	list = append(list, tier)
 	tier.tburst = 5e5
 	list = append(list, tier)
@@ -173,6 +174,8 @@ func sized() (list []scenario) {
 	list = append(list, tier)
 	tier.tburst = 0
 	list = append(list, tier)
+	list = append(list, scenario{class: "caches that expire", sessions: 12, calls: 12, rpm: 1000, burst: 1000, tpm: 4e5, headers: 1, sized: true, module: true, gateway: true,
+		latency: 5, first: .2, tool: .5, sizes: &sizes{news: 4000, pauses: true, near: 1}})
 	for _, tpm := range []float64{5e5, 1e6, 2e6} {
 		list = append(list, scenario{class: "bedrock", sessions: 12, calls: 24, rpm: 1000, burst: 1000, tpm: tpm, mum: true, sized: true, module: true, gateway: true,
 			latency: 5, first: .2, tool: .5, sizes: &sizes{news: 4000, cold: .5, reserve: true}})
