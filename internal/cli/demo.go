@@ -36,6 +36,8 @@ func demoCommand() command {
 			"What the server does beside is said by --server, in words with commas between them: it has no headers of its limits, or " +
 			"headers that lie; a 429 does not say when to come again, or which limit it is; what remains is counted at admission, " +
 			"not when the answer begins; each model has limits of its own, also the one that checks tools in auto mode. " +
+			"With --contexts conversations have 100,000 to 200,000 tokens, a call adds 5000, and a burst is counted in 200,000; on Bedrock " +
+			"a call then takes all of its input and its max_tokens until it is answered, and --itpm is the quota. " +
 			"The gate steps is that under an organization's settings, which a mount namespace shows to the sessions alone; " +
 			"that needs root or a user namespace.",
 		example: "afteryou demo --sessions 4 --rpm 30",
@@ -46,6 +48,7 @@ func demoCommand() command {
 			number(&d.Clients, "clients", 0, "how many of the sessions are programs on the SDK for TypeScript, through exec"),
 			number(&d.RPM, "rpm", 0, "the limit, in calls a minute; 60 unless there is one of tokens"),
 			number(&d.ITPM, "itpm", 0, "the limit, in input tokens a minute; a call takes 1000"),
+			toggle(&d.Contexts, "contexts", "conversations of real sizes, half of which begin with an expired cache; with --itpm"),
 			number(&d.Burst, "burst", 1, "how many calls the limit lets through at once"),
 			number(&d.Server.FirstToken, "ttft", 0, "when an answer begins, a quarter more or less"),
 			number(&d.Server.Speed, "speed", 0, "how many tokens a second come from then on; all at once if not given"),

@@ -28,6 +28,7 @@ func TestIdeal(t *testing.T) {
 		{"a check before each tool", Scenario{Sessions: 2, Calls: 3, RPM: 60, Burst: 1, Checks: true}, 9},
 		{"checks that are limited by themselves", Scenario{Sessions: 2, Calls: 3, RPM: 60, Burst: 1, Checks: true, Server: fakeapi.Manner{PerModel: true}}, 5},
 		{"a third of it at a third of the pace", Scenario{Sessions: 1, Calls: 91, RPM: 60, Burst: 1, Cut: true}, 110},
+		{"conversations of real sizes: 100000 are written, and 5000 with each call", Scenario{Sessions: 2, Calls: 4, Contexts: true, ITPM: 60000, Burst: .5}, 40},
 		{"all at once", Scenario{Sessions: 1, Calls: 1, RPM: 60, Burst: 5}, 0},
 	} {
 		if got := c.c.Ideal(); math.Abs(got-c.want) > 1e-9 {
@@ -77,5 +78,20 @@ func TestAChartThatGrowsTooLongIsDrawnSmaller(t *testing.T) {
 	lines := strings.Split(render("long", rows, began, began.Add(120*time.Second), time.Second), "\n")
 	if got := len([]rune(strings.Fields(lines[2])[1])); got > columns {
 		t.Errorf("the time line has %d columns, want at most %d", got, columns)
+	}
+}
+
+// What the server counts of conversations of real sizes is what the ideal counts.
+func TestContexts(t *testing.T) {
+	s := Scenario{Sessions: 5, Calls: 3, Contexts: true, ITPM: 1e6, Burst: 1}
+	sum := 0
+	for n := range s.Sessions {
+		for results := range s.Calls {
+			u := s.context(fakeapi.Request{Kind: fakeapi.Main, Results: results}, n)
+			sum += u.Input + u.CacheCreation
+		}
+	}
+	if float64(sum) != s.tokens() {
+		t.Errorf("the server counts %d tokens, the ideal %v", sum, s.tokens())
 	}
 }

@@ -38,7 +38,7 @@ func (s Scenario) Runs(ctx context.Context, way Way, view *View, times int) (run
 		way.Drive = printed(s)
 	}
 	r := &race{Scenario: s, way: way, dir: dir}
-	config := s.server()
+	config := s.server(r.index)
 	config.OnRequest = r.request
 	if r.server, err = fakeapi.Start(config); err != nil {
 		return nil, err
@@ -78,6 +78,13 @@ type race struct {
 	ids   []string // of the sessions that run
 	chart *chart
 	limit *changing
+}
+
+// index is which session that is; -1: none of those that run.
+func (r *race) index(session string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Index(r.ids, session)
 }
 
 // request is told of each request when its fate is decided, and again when it is over.

@@ -13,15 +13,17 @@ import (
 // Scenario says what work there is and what limits it. Every session makes Calls calls to the model, with a tool between
 // each two; with Subagents it starts so many first, each of which makes Calls calls, and says what came of it.
 type Scenario struct {
-	Sessions  int            `json:"sessions"`
-	Calls     int            `json:"calls"`
-	Subagents int            `json:"subagents,omitempty"`
-	Clients   int            `json:"clients,omitempty"` // how many of the sessions are programs on the SDK instead
-	RPM       float64        `json:"rpm,omitempty"`     // calls a minute; 0: no such limit
-	ITPM      float64        `json:"itpm,omitempty"`    // input tokens a minute; 0: no such limit
-	Burst     float64        `json:"burst"`             // how many calls the limit lets through at once
-	Server    fakeapi.Manner `json:"server"`
-	Cloud     string         `json:"cloud,omitempty"` // spoken instead of the first party's API (see realclaude.Cloud)
+	Sessions  int     `json:"sessions"`
+	Calls     int     `json:"calls"`
+	Subagents int     `json:"subagents,omitempty"`
+	Clients   int     `json:"clients,omitempty"` // how many of the sessions are programs on the SDK instead
+	RPM       float64 `json:"rpm,omitempty"`     // calls a minute; 0: no such limit
+	ITPM      float64 `json:"itpm,omitempty"`    // input tokens a minute; 0: no such limit. With Contexts on Bedrock, its quota
+	// Contexts makes the conversations as large as real ones: see contexts.go.
+	Contexts bool           `json:"contexts,omitempty"`
+	Burst    float64        `json:"burst"` // how many calls the limit lets through at once
+	Server   fakeapi.Manner `json:"server"`
+	Cloud    string         `json:"cloud,omitempty"` // spoken instead of the first party's API (see realclaude.Cloud)
 	// Checks runs the sessions in auto mode, where each tool is checked first by a request of its own, to another model, as it is
 	// where the server does not do that along with its answer. Where models share a limit it counts them as any other.
 	Checks bool `json:"checks,omitempty"`
@@ -52,6 +54,9 @@ func (s Scenario) Check() error {
 	}
 	if s.Clients < 0 || s.Clients > s.Sessions || s.Clients > 0 && (s.Checks || s.Subagents > 0 || s.Cloud != "") {
 		return errors.New("clients are as many as there are sessions at most, ask the API itself, and have neither subagents nor checks")
+	}
+	if s.Contexts && (s.ITPM == 0 || s.Subagents > 0 || s.Clients > 0) {
+		return errors.New("contexts are counted where input tokens are limited, and not of subagents or clients")
 	}
 	if s.Cloud != "" && realclaude.Cloud(s.Cloud, "") == nil {
 		return fmt.Errorf("cloud is vertex or bedrock, not %q", s.Cloud)
@@ -102,14 +107,32 @@ func (s Scenario) limits(share float64) (l fakeapi.Limits) {
 	if s.RPM > 0 {
 		l.Requests = fakeapi.Limit{PerMinute: share * s.RPM, Burst: s.Burst}
 	}
-	if s.ITPM > 0 {
-		l.Input = fakeapi.Limit{PerMinute: share * s.ITPM, Burst: s.Burst * firstTokens}
+	switch {
+	case s.ITPM == 0:
+	case s.reserves():
+		l.Quota = fakeapi.Limit{PerMinute: share * s.ITPM}
+	default:
+		l.Input = fakeapi.Limit{PerMinute: share * s.ITPM, Burst: s.holds()}
 	}
 	return l
 }
 
+// holds returns how many input tokens the limit lets through at once.
+func (s Scenario) holds() float64 {
+	switch {
+	case s.reserves():
+		return s.ITPM
+	case s.Contexts:
+		return s.Burst * mostContext
+	}
+	return s.Burst * firstTokens
+}
+
 // tokens returns how many all the calls take.
 func (s Scenario) tokens() float64 {
+	if s.Contexts {
+		return s.contexts()
+	}
 	return float64(s.Answers()*callTokens + s.conversations()*(firstTokens-callTokens))
 }
 
@@ -131,7 +154,7 @@ func (s Scenario) released() (t float64) {
 		t = max(t, (float64(s.limited())-s.Burst)/(s.RPM/60))
 	}
 	if s.ITPM > 0 {
-		t = max(t, (s.tokens()-s.Burst*firstTokens)/(s.ITPM/60))
+		t = max(t, (s.tokens()-s.holds())/(s.ITPM/60))
 	}
 	return t
 }
@@ -143,7 +166,7 @@ func (s Scenario) recovers() time.Duration {
 		longest = s.Burst / s.RPM
 	}
 	if s.ITPM > 0 {
-		longest = max(longest, s.Burst*firstTokens/s.ITPM)
+		longest = max(longest, s.holds()/s.ITPM)
 	}
 	return time.Duration(longest * float64(time.Minute))
 }
@@ -183,7 +206,11 @@ func (s Scenario) cost(r fakeapi.Request) fakeapi.Usage {
 }
 
 // server returns the API of the scenario.
-func (s Scenario) server() fakeapi.Config {
+func (s Scenario) server(index func(session string) int) fakeapi.Config {
+	cost := s.cost
+	if s.Contexts {
+		cost = func(r fakeapi.Request) fakeapi.Usage { return s.context(r, index(r.Session)) }
+	}
 	// A shell in a shell is nothing that auto mode lets run unchecked.
 	answer := fakeapi.AgenticCommand(s.Calls, func(step int) string { return fmt.Sprintf("sh -c 'echo step %d'", step) })
 	if s.Subagents > 0 {
@@ -198,9 +225,9 @@ func (s Scenario) server() fakeapi.Config {
 			return fakeapi.Say(Finished)
 		}
 	}
-	return fakeapi.Config{Limits: s.limits(1), Manner: s.Server, Cost: s.cost, Answer: func(r fakeapi.Request) fakeapi.Answer {
+	return fakeapi.Config{Limits: s.limits(1), Manner: s.Server, Cost: cost, Answer: func(r fakeapi.Request) fakeapi.Answer {
 		a := answer(r)
-		a.Usage = s.cost(r)
+		a.Usage = cost(r)
 		a.Usage.Output = answerTokens
 		return a
 	}}
@@ -241,7 +268,11 @@ func (s Scenario) String() string {
 		if limit != "" {
 			limit += " and "
 		}
-		limit += fmt.Sprintf("%g input tokens a minute (%d a call)", s.ITPM, callTokens)
+		each := callTokens
+		if s.Contexts {
+			each = addedTokens
+		}
+		limit += fmt.Sprintf("%g input tokens a minute (%d a call)", s.ITPM, each)
 	}
 	if s.Cut {
 		limit += ", cut to a third for a while"

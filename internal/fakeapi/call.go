@@ -15,6 +15,7 @@ type call struct {
 	manner   Manner
 	estimate Usage   // what it takes before it is answered
 	admitted buckets // as they were once it was let through or rejected
+	reserved float64 // what it took of the quota, and has back at its end
 	a        Answer
 }
 
@@ -41,8 +42,9 @@ func (c *call) admit() (wait time.Duration, what string, answer AnswerFunc) {
 	s.seq++
 	c.r.Seq = s.seq
 	b := s.of(c.r)
-	if wait, what = b.wait(c.estimate, c.r.Arrived); wait == 0 {
+	if wait, what = b.wait(c.estimate, c.r.MaxTokens, c.r.Arrived); wait == 0 {
 		*b = b.take(1, c.estimate, c.r.Arrived)
+		c.reserve(b, c.estimate.reserved(c.r.MaxTokens), c.r.Arrived)
 		c.r.Cost = c.estimate
 	}
 	c.admitted = *b
@@ -50,6 +52,14 @@ func (c *call) admit() (wait time.Duration, what string, answer AnswerFunc) {
 	c.entry = &entry
 	s.log = append(s.log, c.entry)
 	return wait, what, s.answer
+}
+
+// reserve takes from the quota, in place of what was taken before.
+func (c *call) reserve(b *buckets, tokens float64, now time.Time) {
+	if b.quota.on() {
+		b.quota = b.quota.Take(tokens-c.reserved, now)
+		c.reserved = tokens
+	}
 }
 
 // decide makes the answer, and takes from the buckets what it costs instead of the estimate.
@@ -111,6 +121,11 @@ func (c *call) end() {
 	if b := s.of(c.r); c.r.Status == http.StatusOK && b.output.on() {
 		b.output = b.output.Take(float64(c.r.Cost.Output), c.r.Ended)
 	}
+	settled := 0.0
+	if c.r.Status == http.StatusOK {
+		settled = c.r.Cost.settled()
+	}
+	c.reserve(s.of(c.r), settled, c.r.Ended)
 	s.mu.Unlock()
 	c.record()
 }

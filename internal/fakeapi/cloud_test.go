@@ -115,3 +115,42 @@ func TestClouds(t *testing.T) {
 		})
 	}
 }
+
+// Bedrock takes all the input and max_tokens when a call comes, and gives back at its end what was not used.
+func TestQuota(t *testing.T) {
+	answering, goOn := make(chan bool), make(chan bool)
+	first := true
+	s := start(t, Config{Limits: Limits{Quota: Limit{PerMinute: 200000}}, Cost: func(Request) Usage { return Usage{CacheCreation: 1000, CacheRead: 99000} },
+		Answer: func(Request) Answer {
+			if first {
+				first = false
+				answering <- true
+				<-goOn
+			}
+			return Answer{Usage: Usage{CacheCreation: 1000, CacheRead: 99000, Output: 100}}
+		}})
+	const body = `{"anthropic_version":"x","max_tokens":32000,"messages":[` + prompt + `]}`
+	call := func() int {
+		res, err := http.Post(s.URL()+"/model/m/invoke", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		defer res.Body.Close()
+		io.Copy(io.Discard, res.Body)
+		return res.StatusCode
+	}
+	done := make(chan int)
+	go func() { done <- call() }()
+	<-answering
+	if status := call(); status != http.StatusTooManyRequests {
+		t.Errorf("while 132000 of 200000 are reserved a call of as many is answered %d, want 429", status)
+	}
+	goOn <- true
+	if status := <-done; status != http.StatusOK {
+		t.Errorf("the first is answered %d, want 200", status)
+	}
+	if status := call(); status != http.StatusOK {
+		t.Errorf("once the first is over, which took 1500, the next is answered %d, want 200", status)
+	}
+}

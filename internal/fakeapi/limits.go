@@ -13,17 +13,20 @@ type Limits struct {
 	Requests Limit
 	Input    Limit // uncached input tokens
 	Output   Limit // taken when the answer ends; the next call waits until there is at least one token
+	// Quota is that of Amazon Bedrock: a call takes all of its input, cached or not, and its max_tokens; at its end it has what it did
+	// not use back. A token of the answer counts five times.
+	Quota Limit
 }
 
 // buckets holds those of one credential, at one moment.
-type buckets struct{ requests, input, output Bucket }
+type buckets struct{ requests, input, output, quota Bucket }
 
 func full(l Limits, now time.Time) buckets {
-	return buckets{Full(l.Requests, now), Full(l.Input, now), Full(l.Output, now)}
+	return buckets{Full(l.Requests, now), Full(l.Input, now), Full(l.Output, now), Full(l.Quota, now)}
 }
 
 // wait returns how long until the buckets let the call through, and the limit that says so.
-func (b buckets) wait(cost Usage, now time.Time) (wait time.Duration, what string) {
+func (b buckets) wait(cost Usage, most int, now time.Time) (wait time.Duration, what string) {
 	for _, one := range []struct {
 		wait time.Duration
 		of   Bucket
@@ -32,6 +35,7 @@ func (b buckets) wait(cost Usage, now time.Time) (wait time.Duration, what strin
 		{b.requests.Wait(1, now), b.requests, "requests"},
 		{b.input.Wait(float64(cost.limited()), now), b.input, "input tokens"},
 		{b.output.Wait(least, now), b.output, "output tokens"},
+		{b.quota.Wait(cost.reserved(most), now), b.quota, "tokens"},
 	} {
 		if one.wait > wait {
 			wait, what = one.wait, thousands(one.of.PerMinute)+" "+one.name

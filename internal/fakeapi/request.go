@@ -58,6 +58,11 @@ type Usage struct {
 
 func (u Usage) limited() int { return u.Input + u.CacheCreation }
 
+// reserved is what a call with such a max_tokens takes of a quota until it is answered, settled what it takes in the end.
+func (u Usage) reserved(most int) float64 { return float64(u.limited() + u.CacheRead + most) }
+
+func (u Usage) settled() float64 { return float64(u.limited() + 5*u.Output) }
+
 // Overlapping lists the calls of a log that arrived while an earlier, accepted call was still being answered. Rejected
 // calls count neither way: they occupied nobody.
 func Overlapping(log []Request) []Request {

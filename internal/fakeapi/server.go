@@ -112,7 +112,8 @@ func (s *Server) SetLimits(l Limits) {
 	now := time.Now()
 	s.limits = l
 	for _, b := range s.buckets {
-		*b = buckets{b.requests.Limited(l.Requests, now), b.input.Limited(l.Input, now), b.output.Limited(l.Output, now)}
+		*b = buckets{b.requests.Limited(l.Requests, now), b.input.Limited(l.Input, now), b.output.Limited(l.Output, now),
+			b.quota.Limited(l.Quota, now)}
 	}
 }
 

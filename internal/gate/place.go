@@ -189,6 +189,11 @@ func (p *Place) Used(took limit.Costs) {
 	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) { a.Used(now, p.Call.Key, now, took) })
 }
 
+// Adds says how many tokens the call adds to its conversation, which waits.
+func (p *Place) Adds(fresh float64) {
+	p.tell(func(_ time.Time, _ *turn.State, a *turn.Account) { a.Adds(p.Call.Key, p.Call.Event, fresh) })
+}
+
 // Grows says that its answer grows.
 func (p *Place) Grows() {
 	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) { a.SeenAlive(now, p.Call.Key) })

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"afteryou/internal/limit"
 )
 
 // inPath finds the model in the path of a call to a cloud: Vertex AI, then Amazon Bedrock.
@@ -53,4 +55,15 @@ func modelOf(r io.Reader) string {
 		}
 	}
 	return ""
+}
+
+// mostOf is how many tokens a request may be answered, as it says; 0: it does not.
+func mostOf(body []byte) float64 {
+	var b struct {
+		Most float64 `json:"max_tokens"`
+	}
+	if json.Unmarshal(body, &b) != nil || !limit.Within(b.Most, 0, limit.MostLimit) {
+		return 0
+	}
+	return b.Most
 }

@@ -62,6 +62,9 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 		var group limit.Group
 		c.Class, group = t.groups.Of(cmp.Or(model, modelOf(request.kept())))
 		c.AtMost, c.Fresh = group.Requests/60, fresh(request.data)
+		if c.Reserves = strings.Contains(r.URL.Path, "/invoke"); c.Reserves {
+			c.Size = limit.Costs{Input: float64(len(request.data)) / perToken, Output: mostOf(request.data)}
+		}
 	}, g.Log)
 	p := g.Join(c)
 	resp, err := t.send(r, p, request, deadline)

@@ -17,8 +17,8 @@ const mostEvent = 64 << 10
 type usage struct {
 	stream, plain bool
 	line          []byte
-	skip          bool // the line is too long to be one of ours
-	input, output float64
+	skip          bool        // the line is too long to be one of ours
+	costs         limit.Costs // so far
 }
 
 func newUsage(h http.Header) *usage {
@@ -34,12 +34,21 @@ func newUsage(h http.Header) *usage {
 func (u *usage) readable() bool { return u.stream || u.plain }
 
 // took is what the answer says that the call took so far.
-func (u *usage) took() limit.Costs { return limit.Costs{Input: u.input, Output: u.output} }
+func (u *usage) took() limit.Costs { return u.costs }
 
 type tokens struct {
-	Input  float64 `json:"input_tokens"`
-	Cached float64 `json:"cache_creation_input_tokens"`
-	Output float64 `json:"output_tokens"`
+	Input   float64 `json:"input_tokens"`
+	Written float64 `json:"cache_creation_input_tokens"`
+	Read    float64 `json:"cache_read_input_tokens"`
+	Output  float64 `json:"output_tokens"`
+	Kept    struct {
+		Hour float64 `json:"ephemeral_1h_input_tokens"`
+	} `json:"cache_creation"`
+}
+
+// costs are what the tokens count, but for those of the output.
+func (t tokens) costs() limit.Costs {
+	return limit.Costs{Input: t.Input + t.Written, Whole: t.Input + t.Written + t.Read, Cached: t.Written + t.Read, Hour: t.Kept.Hour > 0}
 }
 
 // feed takes the next part of the answer, and says whether something became known.
@@ -88,14 +97,15 @@ func (u *usage) event() bool {
 	if json.Unmarshal(data, &e) != nil {
 		return false
 	}
-	was := *u
+	was := u.costs
 	switch e.Type {
 	case "message_start":
-		u.input = e.Message.Usage.Input + e.Message.Usage.Cached
+		u.costs = e.Message.Usage.costs()
 	case "message_delta":
-		u.output = e.Usage.Output
+		u.costs.Output = e.Usage.Output
 	case "message":
-		u.input, u.output = e.Usage.Input+e.Usage.Cached, e.Usage.Output
+		u.costs = e.Usage.costs()
+		u.costs.Output = e.Usage.Output
 	}
-	return u.input != was.input || u.output != was.output
+	return u.costs != was
 }

@@ -31,6 +31,11 @@ func TestHeadersSetThePace(t *testing.T) {
 	}
 	defer v.Close()
 	l := v.State.Account(v.State.AccountID(key)).Class("sonnet-4")
+	for _, c := range v.State.Account(v.State.AccountID(key)).Calls {
+		if want := (limit.Costs{Input: 1000, Output: 50, Whole: 10999, Cached: 10599}); c.Took != want {
+			t.Errorf("it took %+v, want %+v", c.Took, want)
+		}
+	}
 	if l.First != (limit.Costs{Input: 1000, Output: 50}) || l.Pace.Limit != 1 || l.Tokens.Input.Rate != 500 || l.Tokens.Input.Top != 29000 {
 		t.Errorf("costs %+v, limit %v calls/s, tokens %+v; want 1000 and 50, 1, and 500/s, 29000 at most", l.First, l.Pace.Limit, l.Tokens.Input)
 	}
@@ -67,8 +72,8 @@ func FuzzUsage(f *testing.F) {
 			rest = rest[i:]
 		}
 		parts.end()
-		if whole.input != parts.input || whole.output != parts.output {
-			t.Errorf("in one piece %v and %v, in pieces of %d %v and %v", whole.input, whole.output, n, parts.input, parts.output)
+		if whole.costs != parts.costs {
+			t.Errorf("in one piece %+v, in pieces of %d %+v", whole.costs, n, parts.costs)
 		}
 	})
 }

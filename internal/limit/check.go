@@ -9,7 +9,17 @@ const plenty = 1e15
 func Within(x, least, most float64) bool { return least <= x && x <= most }
 
 // Valid reports whether a call can take that.
-func (c Costs) Valid() bool { return Within(c.Input, 0, MostLimit) && Within(c.Output, 0, MostLimit) }
+func (c Costs) Valid() bool {
+	return Within(c.Input, 0, MostLimit) && Within(c.Output, 0, MostLimit) && Within(c.Whole, 0, MostLimit) && Within(c.Cached, 0, c.Whole)
+}
+
+// Check says what of the quota can't be true, beside its time; nil: nothing.
+func (q *Quota) Check() error {
+	if !Within(q.PerMinute, 0, plenty) || !Within(q.Least, 0, plenty) || !Within(q.Taken, -plenty, plenty) || q.Borne < 0 {
+		return fmt.Errorf("quota %+v", *q)
+	}
+	return nil
+}
 
 // Check says what of the buckets can't be true, beside their times; nil: nothing.
 func (t *Tokens) Check() error {

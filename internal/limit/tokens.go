@@ -27,6 +27,9 @@ type Bucket struct {
 type Costs struct {
 	Input  float64 `json:"input,omitempty"` // without what came from the cache
 	Output float64 `json:"output,omitempty"`
+	Whole  float64 `json:"whole,omitempty"`  // input with what came from the cache
+	Cached float64 `json:"cached,omitempty"` // how much of Whole the cache has from then on
+	Hour   bool    `json:"hour,omitempty"`   // the cache keeps it for an hour, not for 5 minutes
 }
 
 // Refill lets the buckets fill until now.

@@ -33,56 +33,6 @@ const (
 // waits for a title or a suggestion. All others are as urgent as a turn's.
 var ranks = map[string]turn.Rank{"check": turn.Urgent, "compact": turn.Urgent, "title": turn.Last, "suggest": turn.Last}
 
-// toldBy is how the rejections of a request become known.
-func toldBy(m message) turn.News {
-	if m.Steps {
-		return turn.ByMark
-	}
-	return turn.AtOnce
-}
-
-// message is what the module says, one word at a time: the path of its request.
-type message struct {
-	ID      string `json:"id"` // of the request
-	Session string `json:"session"`
-	Agent   string `json:"agent"`
-	session        // with the first word of a session
-
-	// ask: may the request be sent?
-	Model    string  `json:"model"`
-	Kind     string  `json:"kind"`     // "": of a turn; else a side request
-	Size     float64 `json:"size"`     // of its body, in bytes
-	Fresh    float64 `json:"fresh"`    // of its messages since the last answer, which no cache has; 0: not known
-	Most     float64 `json:"most"`     // how many tokens it may be answered at most
-	Patience float64 `json:"patience"` // until Claude Code gives it up, in seconds; 0: never
-	Cloud    bool    `json:"cloud"`    // it goes to a cloud, where no 429 says when to come again
-	Steps    bool    `json:"steps"`    // it is a step of a turn, whose requests nobody sees
-	Early    bool    `json:"early"`    // it was asked for before it came, and may never come
-
-	// answer: how it was answered.
-	Sent    float64           `json:"sent"`   // when it was sent, in milliseconds since 1970
-	Status  int               `json:"status"` // 0: the connection was lost
-	Headers map[string]string `json:"headers"`
-
-	// dead: what the person was told.
-	Text string `json:"text"`
-
-	// used: what the request of a turn took.
-	Usage struct {
-		Input  float64 `json:"input_tokens"`
-		Cached float64 `json:"cache_creation_input_tokens"`
-		Output float64 `json:"output_tokens"`
-	} `json:"usage"`
-}
-
-// reply is what it is told.
-type reply struct {
-	Go      bool         `json:"go,omitempty"`
-	Line    string       `json:"line,omitempty"`    // what holds it, for the spinner
-	Verdict gate.Verdict `json:"verdict,omitempty"` // of what was asked for without a go: it must not be sent
-	Notify  string       `json:"notify,omitempty"`  // what the person is told
-}
-
 // call is one request.
 type call struct {
 	place    *gate.Place
@@ -144,6 +94,7 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 		p.wait(c)
 		return p.hold(ctx, m.ID, c, p.kept(m.Early))
 	case word == "ask":
+		c.adds(m)
 		return p.hold(ctx, m.ID, c, p.kept(false))
 	case word == "answer" && c != nil:
 		return p.told(c, m)
@@ -189,7 +140,8 @@ func (p *partner) join(m message) *call {
 	}
 	now := time.Now()
 	c := &call{side: m.Kind != "", unsure: m.Early, since: now, deadline: p.deadline(now, m),
-		asks: turn.Call{Key: k, AtMost: group.Requests / 60, Rank: ranks[m.Kind], Inside: true, News: toldBy(m), Size: limit.Costs{Input: m.Size / 4, Output: m.Most}, Fresh: m.Fresh / 4}}
+		asks: turn.Call{Key: k, AtMost: group.Requests / 60, Rank: ranks[m.Kind], Inside: true, News: toldBy(m),
+			Size: limit.Costs{Input: m.Size / 4, Output: m.Most}, Fresh: m.Fresh / 4, Reserves: m.Reserves}}
 	if m.Early {
 		c.asks.Fresh = 0 // it was the last request's
 	}
@@ -203,6 +155,18 @@ func (p *partner) join(m message) *call {
 		}
 	}
 	return c
+}
+
+// adds tells of a call that was asked for early and still waits how much it adds to its conversation.
+func (c *call) adds(m message) {
+	select {
+	case <-c.done:
+	default:
+		if fresh := m.Fresh / 4; fresh > 0 && c.asks.Fresh == 0 && !m.Early {
+			c.asks.Fresh = fresh
+			c.place.Adds(fresh)
+		}
+	}
 }
 
 // deadline is until when a request may wait that was first asked for at a time.
@@ -341,7 +305,7 @@ func (p *partner) used(m message) {
 		case !c.of(m) || c.sent.IsZero():
 			continue
 		case !c.unsure:
-			if took := (limit.Costs{Input: m.Usage.Input + m.Usage.Cached, Output: m.Usage.Output}); took != (limit.Costs{}) {
+			if took := m.took(); took != (limit.Costs{}) {
 				c.place.Used(took)
 			}
 			c.place.Answered()

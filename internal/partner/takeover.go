@@ -27,7 +27,7 @@ func (p *partner) takeOver() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, of := range left {
-		asks := turn.Call{Key: of.Key, Event: of.Event, Rank: of.Rank, Inside: of.Inside, News: of.News, Size: of.Size}
+		asks := turn.Call{Key: of.Key, Event: of.Event, Rank: of.Rank, Inside: of.Inside, News: of.News, Size: of.Size, Reserves: of.Reserves}
 		c := &call{place: p.gate.Join(asks), asks: asks, side: strings.Contains(of.Agent, aside), since: of.Granted,
 			cancel: func() {}, done: done, sent: of.Granted}
 		c.alive = c.sent.Add(endless) // nobody may ever tell of its end: its lease is not renewed

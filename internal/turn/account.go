@@ -37,7 +37,10 @@ type Class struct {
 	Tokens   limit.Tokens `json:"tokens,omitzero"`
 	CoolDown CoolDown     `json:"cool,omitzero"`
 	Usage    Usage        `json:"usage,omitzero"`
-	First    limit.Costs  `json:"first,omitzero"` // what a key's first call takes, on average
+	Quota    limit.Quota  `json:"quota,omitzero"`  // where calls reserve what they may take
+	First    limit.Costs  `json:"first,omitzero"`  // what a key's first call takes, on average
+	Share    float64      `json:"share,omitempty"` // of its size that a key's first call takes: the most, lately
+	Adds     float64      `json:"adds,omitempty"`  // what a call adds to what was said before it, on average
 	// Answers is how long after it was sent a call is answered, on average, as gates see that do not see its tries.
 	Answers time.Duration `json:"answers,omitempty"`
 	Passed  int           `json:"passed,omitempty"` // interactive calls in a row that went before one of -p that waited
@@ -165,7 +168,7 @@ func (a *Account) Sweep(now time.Time, alive func(Process) bool, all bool) (swep
 		case c.Phase == Granted && !a.lapse(c).After(now) && c.Event == WakeEvent: // who did not wake up made no call
 			a.Withdraw(now, c.Key, c.Event)
 		case c.Phase == Granted && (!a.lapse(c).After(now) || !lives(c.Process, alive)):
-			c.over(now)
+			a.over(now, c)
 			fallthrough
 		case c.Retry != nil && c.Phase == Over && !lives(c.Process, alive):
 			a.orphan(now, c)
@@ -203,7 +206,7 @@ func (a *Account) settle(now time.Time) {
 	}
 	a.drop(func(c *Call) bool {
 		return !(c.Phase != Over || c.Trial || c.Retry != nil || a.spends(now, c) || c.Unseen && !c.soon() && now.Sub(c.Done) < overdue ||
-			lasts[c.Key] == c && now.Sub(c.latest()) <= forgotten)
+			lasts[c.Key] == c && now.Sub(c.latest()) <= c.remembered())
 	})
 }
 

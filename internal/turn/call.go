@@ -37,7 +37,7 @@ const (
 
 // Call is one call to the model, from when it is asked for until nothing depends on it any more. The line, the turns, what
 // is on trial, what is to be made again and what was spent are views of an account's calls. The last call of a key that
-// was made is kept for 10 minutes: reports of it come late, and the next takes about as many tokens.
+// was made is kept for 10 minutes, or an hour where its cache is: reports of it come late, and it tells what the next takes.
 type Call struct {
 	Key
 	Phase   Phase   `json:"phase,omitempty"`
@@ -90,11 +90,19 @@ type Call struct {
 	// of its key's calls or of first calls.
 	Size limit.Costs `json:"size,omitzero"`
 	// Fresh is how many tokens of input it has at least that come from no cache, by the look of it; 0: that can't be told.
-	Fresh    float64     `json:"-"`
+	Fresh    float64     `json:"fresh,omitempty"`
 	Expected limit.Costs `json:"expected,omitzero"` // what it was thought to take when it was sent
 	Took     limit.Costs `json:"took,omitzero"`     // what it took; zero: not told yet
+	Yielded  int         `json:"yielded,omitempty"` // how many calls passed it that were about to lose their cache
+	// Before is how much input, with what came from the cache, the key's call before it had; 0: not known.
+	Before float64 `json:"before,omitempty"`
 	// Reserved is what the mirrored buckets gave for it and may get back.
 	Reserved limit.Costs `json:"reserved,omitzero"`
+	// Reserves says that the server takes all the input and the most output that it asks for when it comes, until it is answered: then
+	// Booked is what that is, and Needs how much the quota must give in a minute, at least, for the call to be accepted.
+	Reserves bool    `json:"reserves,omitempty"`
+	Booked   float64 `json:"booked,omitempty"`
+	Needs    float64 `json:"needs,omitempty"`
 	// Own says that Expected is what the key's own calls took, not what first calls do.
 	Own bool `json:"own,omitempty"`
 }

@@ -112,10 +112,20 @@ func (a *Account) check() error {
 }
 
 func (c *Call) valid() bool {
+	for _, cost := range []limit.Costs{c.Size, c.Expected, c.Took, c.Reserved} {
+		if !cost.Valid() {
+			return false
+		}
+	}
+	for _, tokens := range []float64{c.Fresh, c.Before, c.Booked, c.Needs} {
+		if !limit.Within(tokens, 0, plenty) {
+			return false
+		}
+	}
 	r := c.Retry
-	return Waiting <= c.Phase && c.Phase <= Over && ByRow <= c.News && c.News <= ByMark && Normal <= c.Rank && c.Rank <= Last && c.Rejections >= 0 && !(c.Trial && c.Sent.IsZero()) &&
-		(r == nil || !r.Rejected.IsZero() && 0 <= r.In && r.In <= longest) &&
-		c.Rules.Most >= 0 && limit.Within(c.Rules.Reserve, 0, 1) && c.Rules.Budget.valid() && c.Size.Valid() && c.Expected.Valid() && c.Took.Valid() && c.Reserved.Valid()
+	return Waiting <= c.Phase && c.Phase <= Over && ByRow <= c.News && c.News <= ByMark && Normal <= c.Rank && c.Rank <= Last && c.Rejections >= 0 &&
+		c.Yielded >= 0 && !(c.Trial && c.Sent.IsZero()) && (r == nil || !r.Rejected.IsZero() && 0 <= r.In && r.In <= longest) &&
+		c.Rules.Most >= 0 && limit.Within(c.Rules.Reserve, 0, 1) && c.Rules.Budget.valid()
 }
 
 func (w *Window) valid() bool {
@@ -130,10 +140,10 @@ func (l *Class) check() error {
 		return fmt.Errorf("%d passed", l.Passed)
 	case c.Times < 0 || c.Times > mostBlind+1:
 		return fmt.Errorf("%d cool-downs in a row", c.Times)
-	case !l.First.Valid():
+	case !l.First.Valid(), !limit.Within(l.Adds, 0, plenty), !limit.Within(l.Share, 0, mostShare):
 		return fmt.Errorf("costs %v", l.First)
 	}
-	return l.Tokens.Check()
+	return cmp.Or(l.Tokens.Check(), l.Quota.Check())
 }
 
 func (b Budget) valid() bool {

@@ -58,9 +58,12 @@ func (a *Account) heldWithAll(now time.Time, c *Call) (h Hold) {
 	for _, other := range []Hold{a.announced(now, c.Class), a.onTrial(now, c), {l.Pace.Whole(), Paced}} {
 		h = h.longer(other)
 	}
+	cost, _ := a.expect(c)
 	if c.Rejections == 0 { // else the server said when it fits
-		cost, _ := a.expect(c)
 		h = h.longer(Hold{l.Tokens.Afford(now, cost), LackTokens})
+	}
+	if c.Reserves {
+		h = h.longer(Hold{l.Quota.Afford(now, c.reservation(cost)), LackTokens})
 	}
 	return h
 }

@@ -34,6 +34,13 @@ func (a *Account) Ask(now time.Time, c Call) {
 	a.Calls = append(a.Calls, &c)
 }
 
+// Adds says how many tokens a call in line adds to its conversation, which was asked for before that was known.
+func (a *Account) Adds(k Key, event string, fresh float64) {
+	if c := a.waiting(k); c != nil && c.Event == event {
+		c.Fresh = fresh
+	}
+}
+
 // Admit gives turns to the first in line of each class for as long as nothing holds them, and drops those in line whose
 // waiter or session is not alive. It returns when to call again; a zero time says that only an event can change anything.
 func (a *Account) Admit(now time.Time, alive func(Process) bool) (next time.Time) {
@@ -95,6 +102,8 @@ func (a *Account) admit(now time.Time, c *Call) {
 	a.send(c, now)
 	c.Reserved = c.Expected
 	a.class(c.Class).Tokens.Take(c.Reserved)
+	a.books(now, c)
+	a.saveCaches(now, c.Class)
 }
 
 // Withdraw takes back what the event asked for: the waiter gave up (Esc, SIGTERM). A turn that it was just given and did not
@@ -104,19 +113,21 @@ func (a *Account) Withdraw(now time.Time, k Key, event string) {
 	for _, c := range a.of(k) {
 		if c.Event == event && c.Phase == Waiting && c.made() { // what it lacked is remembered
 			c.Retry = nil
-			c.over(now)
+			a.over(now, c)
 		}
 	}
 	a.drop(func(c *Call) bool { return c.Key == k && c.Event == event && c.Phase == Waiting })
 	if c := a.given(k, event); c != nil {
 		a.release(c)
 		a.unsend(c)
-		c.over(now)
+		a.over(now, c)
 	}
 }
 
 // release gives the mirrored buckets back what they gave for the call.
 func (a *Account) release(c *Call) {
+	a.class(c.Class).Quota.Take(a.At, -c.Booked)
+	c.Booked = 0
 	a.class(c.Class).Tokens.Take(limit.Costs{Input: -c.Reserved.Input, Output: -c.Reserved.Output})
 	c.Reserved = limit.Costs{}
 }

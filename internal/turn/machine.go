@@ -136,7 +136,7 @@ func (a *Account) times() []*time.Time {
 	for _, l := range a.Classes {
 		p, t := &l.Pace, &l.Tokens
 		list = append(list, &l.CoolDown.Until, &l.Wondered, &p.At, &p.Cut, &p.Since, &p.Used, &p.Memory.Told, &p.Memory.Woke.At, &p.Memory.Keep,
-			&p.Memory.Tried.At, &t.Input.At, &t.Output.At, &t.Total.At)
+			&p.Memory.Tried.At, &t.Input.At, &t.Output.At, &t.Total.At, &l.Quota.Since)
 		for i := range p.Proof.Seen {
 			list = append(list, &p.Proof.Seen[i].At)
 		}

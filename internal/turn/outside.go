@@ -46,7 +46,7 @@ func (a *Account) retrying(now time.Time, c *Call, r Retry) {
 	case r.long():
 		l.until(now, r.Due(), "")
 		if t := a.turn(c.Key); t != nil {
-			t.over(now)
+			a.over(now, t)
 		}
 	case tokens:
 		l.Pace.Give(1)

@@ -126,7 +126,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	if c == nil {
 		c = a.add(k, Process{})
 	}
-	l, times, sent := a.class(k.Class), c.Rejections+1, c.Sent
+	l, times, sent, needs := a.class(k.Class), c.Rejections+1, c.Sent, c.Needs
 	lies := r.contradicts(&l.Pace, times, now.Sub(Latest(sent, now.Add(-writing)))+limit.Slop)
 	tokens := r.tokens() && l.Pace.Distrust == 0 && !lies
 	if sent.IsZero() {
@@ -150,6 +150,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	case tokens:
 		l.Pace.Give(1)
 		c.Expected.Input, c.Own = max(c.Expected.Input, l.Tokens.Lacked(wait)), true
+	case r.In == 0 && r.Limit && needs > 0 && l.Quota.Rejected(needs):
 	case r.In == 0 && r.Limit && l.Pace.Limit == 0:
 		l.Pace.Met(now, sent, fresh, false, c.Nth)
 		l.Pace.Settle(now, limit.Outcome{At: sent, Sent: c.Nth}, was)

@@ -123,7 +123,7 @@ func scenarios() (list []scenario) {
 		sc.gateway, sc.headers = true, 1
 		list = append(list, sc)
 	}
-	list = slices.Concat(list, headers(), modules(), agains())
+	list = slices.Concat(list, headers(), modules(), agains(), sized())
 	for i := range list {
 		list[i] = normal(list[i])
 	}

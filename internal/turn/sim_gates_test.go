@@ -44,12 +44,22 @@ func (s *sim) ask(c *simCall) {
 		call.News = ByNext
 	}
 	if s.sized {
-		call.Size = limit.Costs{Input: c.cost * 1.2, Output: 32000}
+		call.Size = limit.Costs{Input: c.cost * 1.2, Output: mostOutput}
+	}
+	if s.sizes != nil {
+		call.Size.Input, call.Reserves = c.context*1.2, s.sizes.reserve
 	}
 	if s.rankless {
 		call.Rank = Normal
 	}
 	s.account.Ask(at(s.now), call)
+	if c.fresh > 0 { // asked for ahead, how much it adds was not known
+		about := c.fresh * s.between(.85, 1.15)
+		s.on(s.now+.01, func() {
+			s.account.Adds(c.key, c.event, about)
+			s.pump()
+		})
+	}
 }
 
 // pump is what every waiter does when it wakes: sweep, admit, look whether it was granted.
@@ -74,7 +84,7 @@ func (s *sim) pump() {
 		if c.thought == 0 {
 			c.thought = s.rules.Budget.Input
 		}
-		if !first && s.rules.Gap == 0 && !s.auto { // TestRanks holds those
+		if !first && s.rules.Gap == 0 && !s.auto && s.sizes == nil { // TestRanks holds those
 			s.fault("%v was granted before one that asked earlier", c.key)
 		}
 		if s.rules.Most > 0 && len(s.account.Turns("")) > s.rules.Most {
@@ -174,13 +184,23 @@ func (s *sim) try(c *simCall) {
 	s.on(s.now+s.way*s.net.Float64(), func() { s.arrive(c) })
 }
 
+// takes is the server that accepts a call.
+func (s *sim) takes(c *simCall) {
+	s.accepted = append(s.accepted, s.now)
+	c.came = s.now
+	s.took = append(s.took, c)
+	s.on(s.now+c.latency, func() { s.success(c) })
+}
+
 func (s *sim) arrive(c *simCall) {
-	wait := s.take(c.cost)
+	if s.sizes != nil && s.sizes.queues {
+		s.queue(c)
+		return
+	}
+	wait := s.take(s.costs(c))
 	s.tries = append(s.tries, s.now)
 	if wait == 0 {
-		s.accepted = append(s.accepted, s.now)
-		c.came = s.now
-		s.took = append(s.took, c)
+		s.takes(c)
 		switch h := s.limits(); {
 		case s.module, s.steps && !c.ungated:
 			s.on(s.now+s.first*c.latency, func() { s.answers(c, h) })
@@ -195,7 +215,6 @@ func (s *sim) arrive(c *simCall) {
 				s.pump()
 			})
 		}
-		s.on(s.now+c.latency, func() { s.success(c) })
 		return
 	}
 	after := max(1, math.Ceil(wait-1e-9))
@@ -268,11 +287,12 @@ func (s *sim) success(c *simCall) {
 		return
 	}
 	s.answered++
+	s.settles(c)
 	if c.beside {
 		s.besides++
 	}
-	if s.module && !c.beside && !s.mum {
-		s.account.Used(at(s.now), c.key, at(s.now), limit.Costs{Input: c.cost})
+	if s.module && !c.beside && (!s.mum || s.sizes != nil) {
+		s.account.Used(at(s.now), c.key, at(s.now), s.uses(c))
 	}
 	if (s.names || s.rules.Budget != (Budget{})) && !s.gateway {
 		answered, key, cost := s.now, c.key, c.cost

@@ -9,7 +9,7 @@ import (
 // ideal is what no policy can beat: the time in which the buckets can have released all the cost, and the longest
 // session's own time.
 func (s *sim) ideal() float64 {
-	own, last := 0.0, math.Inf(1)
+	own, last, held := 0.0, math.Inf(1), math.Inf(1)
 	calls, tokens := float64(s.ungateds+s.besides), 0.0
 	for i, steps := range s.plan {
 		t := s.start[i]
@@ -22,7 +22,7 @@ func (s *sim) ideal() float64 {
 					tokens += min(c.cost, s.buckets[1].cap0)
 				}
 				if j == len(steps)-1 {
-					last = min(last, c.latency)
+					last, held = min(last, c.latency), min(held, s.held(c))
 				}
 			}
 			t += longest + .05
@@ -33,7 +33,8 @@ func (s *sim) ideal() float64 {
 		own = max(own, t)
 	}
 	best := own + s.outage[1] - s.outage[0]
-	for i, b := range s.buckets {
+	tokens += held
+	for i, b := range s.buckets[:min(2, len(s.buckets))] {
 		need := []float64{calls, tokens}[i]
 		if !s.empty {
 			need -= b.cap0
@@ -50,7 +51,12 @@ func (s *sim) ideal() float64 {
 		}
 		best = max(best, t+last)
 	}
-	return best
+	if z := s.sizes; z != nil && z.reserve && !z.queues {
+		sc, sizes := s.scenario, *z
+		sizes.queues, sc.native, sc.sizes = true, true, &sizes
+		best = max(best, slices.Max(newSim(sc, s.seed).run().finished))
+	}
+	return max(best, s.begun())
 }
 
 // recovery is how long after the limit was restored calls are accepted at 90 % of it again.

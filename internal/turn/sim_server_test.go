@@ -55,8 +55,7 @@ func (s *sim) take(cost float64) float64 {
 	if s.outage[0] <= s.now && s.now < s.outage[1] {
 		return 1
 	}
-	costs := []float64{1, cost}
-	lack := 0.0
+	costs, lack := []float64{1, cost, 1}, 0.0
 	for i, b := range s.buckets {
 		b.fill(s.now)
 		lack = max(lack, b.lack(costs[i]))
@@ -64,7 +63,7 @@ func (s *sim) take(cost float64) float64 {
 	if lack > 0 {
 		return lack
 	}
-	for i, b := range s.buckets {
+	for i, b := range s.buckets[:min(2, len(s.buckets))] { // of the output it takes what it writes
 		b.level -= min(costs[i], b.cap)
 	}
 	return 0
@@ -75,7 +74,7 @@ func (s *sim) limits() (l limit.Headers) {
 	if s.lie {
 		return limit.Headers{Requests: limit.Resource{Limit: 50, Remaining: 42}}
 	}
-	for i, of := range []*limit.Resource{&l.Requests, &l.Input} {
+	for i, of := range []*limit.Resource{&l.Requests, &l.Input, &l.Output} {
 		if i < len(s.buckets) {
 			*of = limit.Resource{Limit: s.buckets[i].rate * 60 * s.headers, Remaining: max(0, math.Floor(s.buckets[i].level+1e-9))}
 		}

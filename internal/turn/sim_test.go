@@ -64,6 +64,7 @@ type scenario struct {
 	again    float64 // s: measured are other sessions, so long after the first have finished
 	rankless bool    // and all calls are alike in the line
 	before   before
+	sizes    *sizes // of conversations; nil: calls cost what they do by chance
 }
 
 // cut changes the server's limit: from t on it is f times what it was.
@@ -85,6 +86,7 @@ type simCall struct {
 	went    float64 // when it was let go last, as far as its gate knows
 	came    float64 // when the server accepted it
 	thought float64 // what it was expected to cost when it was let go, within its budget
+	talk
 }
 
 type simStep struct {
@@ -140,11 +142,13 @@ type sim struct {
 	took      []*simCall // accepted
 	answered  int
 	rejected  int
-	early     int     // rejected in the first minute
-	ungateds  int     // of the accepted calls
-	besides   int     // of the accepted calls, such that their session does not wait for
-	taken     int     // by the other machine
-	urgent    float64 // s, the longest that an urgent call waited for its turn
+	early     int // rejected in the first minute
+	ungateds  int // of the accepted calls
+	besides   int // of the accepted calls, such that their session does not wait for
+	queued    []*simCall
+	taken     int                // by the other machine
+	caches    map[string]float64 // until when each session's is kept
+	urgent    float64            // s, the longest that an urgent call waited for its turn
 	dead      int
 	deepest   int
 	lastCut   float64
@@ -164,7 +168,7 @@ func at(s float64) time.Time {
 
 func newSim(sc scenario, seed uint64) *sim {
 	s := &sim{scenario: sc, seed: seed, work: rand.New(rand.NewPCG(seed, 1)), net: rand.New(rand.NewPCG(seed, 2)),
-		state: NewState(), read: map[Key]float64{}, pending: map[Key]float64{}, timer: -1, lastCut: -1}
+		state: NewState(), read: map[Key]float64{}, pending: map[Key]float64{}, caches: map[string]float64{}, timer: -1, lastCut: -1}
 	s.account = s.state.Open("p")
 	if sc.warm > 0 {
 		s.pace().Rate = .95 * sc.warm * sc.rpm / 60
@@ -181,6 +185,9 @@ func newSim(sc scenario, seed uint64) *sim {
 			s.tburst = sc.tpm
 		}
 		s.buckets = append(s.buckets, newBucket(sc.tpm/60, s.tburst, sc.empty))
+	}
+	if z := sc.sizes; z != nil && z.opm > 0 {
+		s.buckets = append(s.buckets, newBucket(z.opm/60, z.opm, false))
 	}
 	// The work is drawn beforehand, so the ideal is known and every policy gets the same.
 	for i := range sc.sessions {
@@ -215,6 +222,7 @@ func newSim(sc scenario, seed uint64) *sim {
 				steps = s.checks(steps)
 			}
 		}
+		s.talks(steps)
 		s.plan = append(s.plan, steps)
 		s.start = append(s.start, s.work.Float64()*.5)
 	}

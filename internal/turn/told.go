@@ -10,7 +10,7 @@ import (
 
 // send counts a call as sent at a time, which may have been a while ago, and moves it behind those that were sent before.
 func (a *Account) send(c *Call, at time.Time) {
-	c.Expected, c.Own = a.expect(c)
+	a.foresee(c, a.last(c.Key))
 	c.Sent, c.Trial, c.Unseen, c.Took = at, true, true, limit.Costs{}
 	c.Came, c.Doubt, c.Silent, c.Lost, c.Guessed = time.Time{}, time.Time{}, false, false, false
 	a.class(c.Class).Pace.Spend(at, a.longer(c))
@@ -179,7 +179,7 @@ func (a *Account) giveBack(now time.Time, calls []*Call) {
 	for _, c := range calls {
 		if c.Phase != Waiting {
 			a.orphan(now, c)
-			c.over(now)
+			a.over(now, c)
 		}
 	}
 }
@@ -194,7 +194,8 @@ func (a *Account) orphan(now time.Time, c *Call) {
 }
 
 // over ends the call's turn. Who held it is of no use any more.
-func (c *Call) over(now time.Time) {
+func (a *Account) over(now time.Time, c *Call) {
+	a.settles(now, c)
 	c.Phase, c.Event, c.Waiter, c.Rules, c.Put, c.Silent = Over, "", Process{}, Rules{}, false, false
 	if c.Done.IsZero() {
 		c.Done = now

@@ -60,6 +60,9 @@ func (a *Account) confirmAll(now time.Time, k Key) {
 func (a *Account) confirm(now time.Time, c *Call) {
 	p := &a.class(c.Class).Pace
 	p.Accepted(now, c.Sent, c.Paced)
+	if c.Booked > 0 {
+		a.class(c.Class).Quota.Accepted(c.Needs, c.Paced)
+	}
 	if c.soon() {
 		guessed := c.News == ByMark && c.Rejections > 0 || c.News == AtOnce && p.Taken > 1 && (p.Rate == 0 || !c.Sent.After(p.Cut)) // with others
 		p.Bore(c.Sent, c.Nth, guessed)

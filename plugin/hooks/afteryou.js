@@ -157,7 +157,7 @@ export const register = (on) => {
     const patience = Math.min(Number(headers['x-stainless-timeout'] ?? 600), e.url.includes('/invoke') ? 300 : Infinity) // as it is signed
     const last = parsed.messages?.slice(parsed.messages.findLastIndex((m) => m.role === 'assistant') + 1) // no cache has them
     const fresh = body.includes('"base64"') ? 0 : JSON.stringify(last ?? []).length
-    const of = { agent, kind, model, size: body.length, fresh, most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url) }
+    const of = { agent, kind, model, size: body.length, fresh, most: parsed.max_tokens, patience, cloud: !/\/messages(\?|$)/.test(e.url), reserves: e.url.includes('/invoke') }
     const early = ahead.get(agent)
     const mine = kind === '' && early?.what.model === model && ahead.delete(agent)
     const what = mine ? { ...early.what, ...of } : await request($, of)

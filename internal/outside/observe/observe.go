@@ -150,7 +150,7 @@ func (r Report) tell(now time.Time, session *turn.Session, account *turn.Account
 	case claude.Request:
 		account.Sent(now, r.Key, row.At)
 	case claude.Answer:
-		account.Answered(now, r.Key, row.At, row.MessageID, limit.Costs{Input: float64(row.Usage.Input + row.Usage.CacheWrite), Output: float64(row.Usage.Output)})
+		account.Answered(now, r.Key, row.At, row.MessageID, costs(row.Usage))
 	case claude.Retry:
 		if row.Limit.Kind != ratelimit.None {
 			account.Retrying(now, r.Key, turn.Retry{Rejected: row.At, In: row.Limit.RetryIn, Attempt: row.Limit.Attempt, Named: Named(row.Limit.Rate)})
@@ -171,4 +171,10 @@ func (r Report) tell(now time.Time, session *turn.Session, account *turn.Account
 func Named(r ratelimit.Rate) (h limit.Headers) {
 	h.Set(r.Name, r.Limit, 0)
 	return h
+}
+
+// costs is what an answer says that its call took.
+func costs(u claude.Usage) limit.Costs {
+	cached := float64(u.CacheWrite + u.CacheRead)
+	return limit.Costs{Input: float64(u.Input + u.CacheWrite), Output: float64(u.Output), Whole: float64(u.Input) + cached, Cached: cached, Hour: u.CacheWrite1h > 0}
 }

@@ -311,7 +311,7 @@ func TestAnswersTellWhatCallsTook(t *testing.T) {
 	}
 	s.account().Succeeded(s.now.Add(3*time.Second), s.key)
 	ask("f", 4*time.Second)
-	if took, _, _ := s.account().Spending(s.now.Add(4 * time.Second)); took.Input != 2000 || took.Calls != 2 {
-		t.Errorf("with a call that is expected to take as much: %+v", took)
+	if took, _, _ := s.account().Spending(s.now.Add(4 * time.Second)); took.Input != 2300 || took.Calls != 2 {
+		t.Errorf("with a call that is expected to add as much, and to have what was not put into the cache: %+v", took)
 	}
 }
