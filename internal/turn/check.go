@@ -133,7 +133,7 @@ func (l *Class) check() error {
 	case !l.First.Valid():
 		return fmt.Errorf("costs %v", l.First)
 	}
-	return l.Tokens.Check()
+	return cmp.Or(l.Fleet.check(), l.Tokens.Check())
 }
 
 func (b Budget) valid() bool {

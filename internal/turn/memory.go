@@ -24,7 +24,12 @@ func (l *Class) fade(now time.Time) {
 	case quiet > limit.Lasts, quiet > forgotten && p.Rate == 0:
 		*p, l.Tokens = limit.Pace{At: p.At, Sent: p.Sent, Base: p.Sent}, limit.Tokens{}
 	default:
-		if p.Fade(now); quiet > forgotten && p.Source() != limit.ByHeaders {
+		was := p.Faded
+		p.Fade(now)
+		if l.Fleet.Alone() && l.Fleet.Part > 0 && p.Faded && !was {
+			p.Share(l.Fleet.Part)
+		}
+		if quiet > forgotten && p.Source() != limit.ByHeaders {
 			l.Tokens = limit.Tokens{}
 		}
 	}
