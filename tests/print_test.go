@@ -30,6 +30,9 @@ func TestRealPrintGoesOnOverALimit(t *testing.T) {
 	t.Parallel()
 	for _, version := range impatient {
 		for _, format := range []string{"text", "json", "stream-json"} {
+			if version != realclaude.Version && format != "stream-json" {
+				continue // it has the rows of both others
+			}
 			t.Run(version+" "+format, func(t *testing.T) {
 				t.Parallel()
 				task := fakeapi.AgenticCommand(2, func(int) string { return "echo ran >> count" })

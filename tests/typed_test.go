@@ -68,7 +68,7 @@ func TestRealOldMenuIsNotTypedTo(t *testing.T) {
 // oldTyped is an old version that a limit has stopped, with its hooks off.
 func oldTyped(t *testing.T) (*machine, *terminal.Terminal) {
 	t.Helper()
-	answer := limitedFor(20*time.Second, func(fakeapi.Request) bool { return true }, fakeapi.Agentic(1))
+	answer := limitedFor(20*time.Second, atOnce, fakeapi.Agentic(1))
 	m := newMachine(t, fakeapi.Config{Answer: prompted(deadly(answer))}, "AFTERYOU_GATEWAY=off")
 	m.old()
 	terminal := m.open(m.session("one"), "--settings", `{"disableAllHooks":true}`)
@@ -81,13 +81,16 @@ func oldTyped(t *testing.T) (*machine, *terminal.Terminal) {
 func TestRealOldSessionIsTypedTo(t *testing.T) {
 	t.Parallel()
 	m, terminal := oldTyped(t)
-	m.sees(terminal, "done")
+	m.sees(terminal, "● done") // the prompt that is typed says "done" too
 	m.typedTo("one")
 }
 
 // typedTo wants the session to have been typed to once, and to be left alone then.
 func (m *machine) typedTo(name string) {
 	m.t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(m.logged(), " typed ") && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond)
+	}
 	time.Sleep(3 * time.Second) // time enough for a second one
 	if n := m.woken(name); n != 1 {
 		m.t.Errorf("%d prompts in the transcript, want one", n)
@@ -119,7 +122,7 @@ func TestRealSessionWithItsHooksOffIsTypedTo(t *testing.T) {
 	for name, args := range noHooks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m, terminal := hooksOff(t, deadly(limitedFor(20*time.Second, func(fakeapi.Request) bool { return true }, fakeapi.Agentic(1))), args...)
+			m, terminal := hooksOff(t, deadly(limitedFor(20*time.Second, atOnce, fakeapi.Agentic(1))), args...)
 			m.sees(terminal, "● done")
 			m.typedTo("one")
 		})

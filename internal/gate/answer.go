@@ -27,6 +27,7 @@ type Answer struct {
 	// Body is asked for that of a rejection, as far as it can be had and read; it tells of money, which headers do not. Where it
 	// breaks off, the answer is passed on as far as it came.
 	Body     func() (data []byte, err error)
+	Fresh    float64 // its input that comes from no cache, in tokens, where that was not known yet when it was asked for
 	Sent     time.Time
 	Deadline time.Time // until when Claude Code bears to wait
 	Once     bool      // it can't be sent again
@@ -63,7 +64,7 @@ func (p *Place) Judge(a Answer) Verdict {
 	large := false
 	guard.Run(func() {
 		waits = lifts(&l, data, now)
-		if why, is := p.tooLarge(says.limits, data); is && waits && a.Status == 429 {
+		if why, is := p.tooLarge(max(p.Call.Fresh, a.Fresh), says.limits, data); is && waits && a.Status == 429 {
 			p.TooLarge, large = why, true
 		}
 	}, p.gate.Log)

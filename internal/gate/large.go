@@ -37,8 +37,8 @@ func (p *Place) seemsTooLarge() (is bool) {
 func exceeds(tokens, most float64) bool { return most > 0 && tokens >= 2*most }
 
 // tooLarge reports whether a rejected call never fits: it is surely larger than the limit that the answer tells, or the server
-// lacked input tokens for it though none were used.
-func (p *Place) tooLarge(h limit.Headers, body []byte) (l TooLarge, is bool) {
+// lacked input tokens for it though none were used. fresh is how much of it comes from no cache, in tokens.
+func (p *Place) tooLarge(fresh float64, h limit.Headers, body []byte) (l TooLarge, is bool) {
 	named, ok := ratelimit.Named(body)
 	input := h.Input
 	if input.Limit == 0 {
@@ -48,6 +48,6 @@ func (p *Place) tooLarge(h limit.Headers, body []byte) (l TooLarge, is bool) {
 	if ok && input.Limit == 0 && named.Name != "requests" && named.Name != "output-tokens" {
 		input.Limit = named.Limit
 	}
-	l = TooLarge{max(p.Call.Fresh, p.Call.Size.Input), input.Limit}
-	return l, full && l.Tokens > l.Limit/2 || exceeds(p.Call.Fresh, input.Limit)
+	l = TooLarge{max(fresh, p.Call.Size.Input), input.Limit}
+	return l, full && l.Tokens > l.Limit/2 || exceeds(fresh, input.Limit)
 }

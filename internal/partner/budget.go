@@ -56,7 +56,7 @@ func (p *partner) ends(ctx context.Context, session string, s budget.Standing) r
 		p.gate.Log("session " + session + " ends: " + s.UsedUp())
 		syscall.Kill(pid, syscall.SIGTERM)
 	}
-	p.pause(ctx, p.kept())
+	p.pause(ctx, p.kept(false))
 	return reply{Line: s.UsedUp()}
 }
 

@@ -142,9 +142,9 @@ func (p *partner) serve(ctx context.Context, word string, m message) reply {
 		}
 		c = p.join(m)
 		p.wait(c)
-		return p.hold(ctx, m.ID, c)
+		return p.hold(ctx, m.ID, c, p.kept(m.Early))
 	case word == "ask":
-		return p.hold(ctx, m.ID, c)
+		return p.hold(ctx, m.ID, c, p.kept(false))
 	case word == "answer" && c != nil:
 		return p.told(c, m)
 	case word == "mark" && c != nil:
@@ -235,9 +235,10 @@ func (p *partner) wait(c *call) {
 	}, p.gate.Log)
 }
 
-// kept is how long the module may be kept waiting for an answer.
-func (p *partner) kept() time.Duration {
-	if p.unattended {
+// kept is how long the module may be kept waiting for an answer. A request that takes over what was asked for before it came waits
+// for another hook's answer: that costs a hook its own time, of which it has 10 s (2.1.332), and without which it is passed over.
+func (p *partner) kept(early bool) time.Duration {
+	if p.unattended && !early {
 		return poll
 	}
 	return pollSeen
@@ -245,12 +246,12 @@ func (p *partner) kept() time.Duration {
 
 // hold blocks until the call may be sent, or for as long as the module may be kept waiting. Where the module hangs up, the person
 // stopped it.
-func (p *partner) hold(ctx context.Context, id string, c *call) reply {
+func (p *partner) hold(ctx context.Context, id string, c *call, most time.Duration) reply {
 	c.polls++
 	place, done := c.place, c.done
 	goes, text := false, ""
 	p.unlocked(func() {
-		timer := time.NewTimer(p.kept())
+		timer := time.NewTimer(most)
 		defer timer.Stop()
 		select {
 		case <-done:
@@ -278,8 +279,7 @@ func (p *partner) hold(ctx context.Context, id string, c *call) reply {
 
 // told is answered, with what the person is told of a request that never fits.
 func (p *partner) told(c *call, m message) reply {
-	c.place.Call.Fresh = m.Fresh / 4 // asked for early, it was not known
-	if c.deadline.IsZero() {         // taken over
+	if c.deadline.IsZero() { // taken over
 		c.deadline = p.deadline(c.since, m)
 	}
 	verdict := p.answered(c, m)
@@ -301,7 +301,7 @@ func (p *partner) answered(c *call, m message) gate.Verdict {
 	}
 	header := func(name string) string { return m.Headers[strings.ToLower(name)] }
 	verdict := p.mayRest(c, m, c.place.Judge(gate.Answer{Status: m.Status, Header: header, Body: func() ([]byte, error) { return nil, nil },
-		Sent: sent, Deadline: c.deadline, Once: c.turnless}))
+		Fresh: m.Fresh / 4, Sent: sent, Deadline: c.deadline, Once: c.turnless}))
 	switch {
 	case verdict == gate.Again && m.Status == http.StatusTooManyRequests && header("Retry-After") == "" && !m.Cloud:
 		// It may be money that ran out: that stands in the body, which Claude Code alone can read. It tries again itself, if not.

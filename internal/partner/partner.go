@@ -8,6 +8,7 @@ package partner
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -127,8 +128,8 @@ func listen(store *lockfile.Store) (l net.Listener, dir string, err error) {
 		}
 		os.RemoveAll(dir)
 	}
-	dir, failed := os.MkdirTemp("", "afteryou-") // mode 0700
-	if failed != nil {
+	dir = filepath.Join(os.TempDir(), "afteryou-"+rand.Text())
+	if failed := os.Mkdir(dir, 0o700); failed != nil {
 		return nil, "", errors.Join(err, failed)
 	}
 	if l, err = socketIn(dir); err != nil {

@@ -115,7 +115,7 @@ func (p *partner) sitOut(ctx context.Context, session string, d death) (left tim
 		p.gate.Look(func(now time.Time, a *turn.Account) { d.Reset = a.Full(now, 1-p.Rules.Reserve) })
 	}
 	until, err := p.due(d)
-	most := p.kept()
+	most := p.kept(false)
 	if left = time.Until(until); err == nil && left > 0 {
 		select {
 		case <-time.After(min(left, most)):

@@ -48,7 +48,12 @@ func oneByOne(c *Config) { c.Rules = turn.Rules{Most: 1} }
 
 func newStore(t *testing.T) *lockfile.Store {
 	t.Helper()
-	store, err := lockfile.Open(filepath.Join(t.TempDir(), "afteryou"))
+	dir, err := os.MkdirTemp("", "") // the path of a socket in it is to be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	store, err := lockfile.Open(filepath.Join(dir, "afteryou"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,20 @@ func TestWhatIsAskedForEarlyMayNeverCome(t *testing.T) {
 	}
 }
 
+// A hook that waits for the answer to another's ask may not wait long, also where nobody looks.
+func TestWhatIsAskedForEarlyIsAnsweredSoon(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, oneByOne, unattended)
+	s.asks("ask", request("1", "a"))
+	begun := time.Now()
+	if a := s.tell("ask", request("2", "b").with(words{"early": true})); a.Go {
+		t.Error("it goes though the first has the turn")
+	}
+	if took := time.Since(begun); took > poll/2 {
+		t.Errorf("it is answered after %v, want %v", took, pollSeen)
+	}
+}
+
 // Esc: the module hangs up, and the request is out of the line.
 func TestWhoHangsUpLeavesTheLine(t *testing.T) {
 	t.Parallel()
