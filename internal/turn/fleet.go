@@ -110,7 +110,8 @@ func (a *Account) FleetDue(now time.Time, class string, line bool) (at time.Time
 		return at
 	}
 	switch {
-	case l.news(f) && (f.Rate == 0 || l.Pace.Rate < f.Rate), a.CoolsUntil(now, class).Sub(f.Cools) > fleet.Slop, f.Loose-f.Told > l.Pace.Rate*lateFor.Seconds() && l.Pace.Rate > 0:
+	case l.news(f) && (f.Rate == 0 || l.Pace.Rate < f.Rate), a.CoolsUntil(now, class).Sub(f.Cools) > fleet.Slop,
+		l.Pace.Rate > 0 && f.Loose-f.Told > l.Pace.Rate*lateFor.Seconds():
 		at = now
 	case c == nil:
 		return at
@@ -156,6 +157,10 @@ func (a *Account) AskFleet(now time.Time, class, ticket string) (ask fleet.Ask) 
 // HeardFleet takes in what the other machines answered to an ask.
 func (a *Account) HeardFleet(now time.Time, class string, ask fleet.Ask, ans fleet.Answer) {
 	now = a.advance(now)
+	ans.Cool, ans.Version = max(0, ans.Cool), max(0, ans.Version)
+	if !limit.Within(ans.Sent, 0, plenty) {
+		ans.Sent = 0
+	}
 	l := a.class(class)
 	f := &l.Fleet
 	if f.Pool != ask.Pool { // what others sent in another is no news
@@ -176,7 +181,7 @@ func (a *Account) HeardFleet(now time.Time, class string, ask fleet.Ask, ans fle
 	if others := ans.Sent - was.Sent - own; !was.Heard.IsZero() && !was.Alone() && others > 0 {
 		l.Pace.Others(int(min(others, many)))
 	}
-	f.Told, f.Sent = ask.Loose, max(0, min(plenty, ans.Sent))
+	f.Told, f.Sent = ask.Loose, ans.Sent
 	f.Cools = Latest(f.Cools, ceil(now.Add(ask.Cool)))
 	if until := ceil(now.Add(min(fleet.MostCool, ans.Cool))); ans.Cool > 0 && until.Sub(a.CoolsUntil(now, class)) > fleet.Slop {
 		f.Cools = until
@@ -242,6 +247,17 @@ func (a *Account) fleetFailed(now time.Time, class string, spread float64) (firs
 	return first
 }
 
+// together forgets that the fleet could not be asked, and goes on at the pace of all: whoever calls next asks, if the limit is still
+// shared.
+func (l *Class) together() {
+	if f := &l.Fleet; f.Alone() {
+		if f.Kept.Rate > 0 {
+			l.Pace.Rate = f.Kept.Rate
+		}
+		f.Broken, f.Failures, f.Kept = time.Time{}, 0, fleet.Belief{}
+	}
+}
+
 // forfeits leaves the bucket no more than it had, while the fleet can't be asked: the try of a call that was rejected is not given
 // back. Many machines that try again when the server said would be rejected again; so all of them never try more often than the
 // limit allows.
@@ -264,8 +280,11 @@ func (f *Fleet) times() []*time.Time {
 }
 
 func (f *Fleet) check() error {
-	if min(f.Machines, f.Ahead, f.Line, f.Version, f.Failures) < 0 || f.Failures > mostFailures || len(f.Ticket)+len(f.Pool) > 128 || !limit.Within(f.Part, 0, 1) ||
-		!limit.Within(f.Rate, 0, plenty) || !limit.Within(f.Sent, 0, plenty) || !limit.Within(f.Loose, -plenty, plenty) || !limit.Within(f.Told, -plenty, plenty) || !limit.Within(f.Kept.Rate, 0, plenty) || !limit.Within(f.Kept.Top, 0, plenty) || f.Kept.Version < 0 {
+	bad := min(f.Machines, f.Ahead, f.Line, f.Version, f.Failures, f.Kept.Version) < 0 || f.Failures > mostFailures || len(f.Ticket)+len(f.Pool) > 128
+	for _, n := range []float64{f.Part, f.Rate, f.Sent, f.Kept.Rate, f.Kept.Top} {
+		bad = bad || !limit.Within(n, 0, plenty)
+	}
+	if bad || f.Part > 1 || !limit.Within(f.Loose, -plenty, plenty) || !limit.Within(f.Told, -plenty, plenty) {
 		return fmt.Errorf("fleet %+v", *f)
 	}
 	return nil

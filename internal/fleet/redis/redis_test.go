@@ -6,7 +6,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -147,4 +150,36 @@ func TestAnExchangeEndsInTime(t *testing.T) {
 			t.Logf("%s: %v after %v", name, err, took)
 		}
 	}
+}
+
+// BenchmarkExchanges measures the exchanges of a thousand machines, by eight connections at once, on one limit.
+func BenchmarkExchanges(b *testing.B) {
+	const machines, connections = 1000, 8
+	real, _ := server(b)
+	var mu sync.Mutex
+	var took []time.Duration
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range connections {
+		s := to(b, real.URL())
+		wg.Go(func() {
+			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+				begin := time.Now()
+				ask := fleet.Ask{Pool: "p", Machine: fmt.Sprint("m", i%machines), Demand: 3, Ticket: fmt.Sprint("t", i%(3*machines)), Age: time.Second,
+					Belief: fleet.Belief{Version: 1, Rate: 333, Top: 3, Text: `{"l":333}`}}
+				if _, err := s.Exchange(ask); err != nil {
+					b.Error(err)
+					return
+				}
+				mu.Lock()
+				took = append(took, time.Since(begin))
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(took)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "exchanges/s")
+	b.ReportMetric(took[len(took)/2].Seconds()*1000, "p50-ms")
+	b.ReportMetric(took[len(took)*99/100].Seconds()*1000, "p99-ms")
 }
