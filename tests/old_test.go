@@ -49,13 +49,13 @@ func TestRealOldSessionsTakeTurnsStrictly(t *testing.T) {
 				t.Fatal(err)
 			}
 			var wg sync.WaitGroup
-			for i := range 3 {
+			for i := range 2 {
 				wg.Go(func() { m.print(m.session(fmt.Sprint("session", i))) })
 			}
 			wg.Wait()
 			log := slices.DeleteFunc(m.api.Log(), func(r fakeapi.Request) bool { return r.LastText == "Warmup" || r.Tools == 0 })
-			if both := fakeapi.Overlapping(log); len(log) != 9 || len(both) != 0 {
-				t.Errorf("%d calls of turns, want 9; %d of them overlap", len(log), len(both))
+			if both := fakeapi.Overlapping(log); len(log) != 6 || len(both) != 0 {
+				t.Errorf("%d calls of turns, want 6; %d of them overlap", len(log), len(both))
 			}
 		})
 	}

@@ -93,10 +93,10 @@ func TestRealGatewayFollowsALimit(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, fakeapi.Config{
 		Limits: fakeapi.Limits{Requests: fakeapi.Limit{PerMinute: 120, Burst: 2}},
-		Answer: agent(200 * time.Millisecond),
+		Answer: fakeapi.Slow(200*time.Millisecond, fakeapi.Agentic(6)),
 	}, throughGateway)
 	done := make(chan struct{})
-	go func() { defer close(done); m.share(12) }()
+	go func() { defer close(done); m.share(6) }()
 	answers := func(n int) {
 		m.until(fmt.Sprint(n, " answers"), func([]fakeapi.Request) bool { return len(m.api.Answers()) >= n })
 	}
@@ -124,9 +124,7 @@ func TestRealGatewayFollowsALimit(t *testing.T) {
 func TestRealGatewayPassesErrorsOn(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]fakeapi.Answer{
-		"a wrong prompt":            {Status: 400, Message: "prompt is odd"},
 		"a wrong key":               {Status: 401},
-		"too large":                 {Status: 413},
 		"the server's own error":    {Status: 500},
 		"overloaded, and final":     {Status: 529, Header: http.Header{"X-Should-Retry": {"false"}}},
 		"reset in the middle":       {Cut: fakeapi.Reset},

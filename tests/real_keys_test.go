@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,13 +106,11 @@ func TestRealKeysAreNowhere(t *testing.T) {
 		"auth":  {"ANTHROPIC_API_KEY=", "ANTHROPIC_AUTH_TOKEN=" + secretKey},
 	}
 	var wg sync.WaitGroup
-	for name, credential := range credentials {
-		for _, gateway := range []string{"off", "on"} {
-			env := append([]string{"AFTERYOU_GATEWAY=" + gateway, "TMPDIR=" + temp}, credential...)
-			wg.Go(func() { m.keeps(m.session(name+"-"+gateway, env...)) })
+	for name, ways := range map[string][]string{"key": {noModule, throughGateway, withModule}, "token": {withModule}, "auth": {throughGateway}} {
+		for i, way := range ways {
+			env := append([]string{"TMPDIR=" + temp, way}, credentials[name]...)
+			wg.Go(func() { m.keeps(m.session(fmt.Sprint(name, i), env...)) })
 		}
-		env := append([]string{"TMPDIR=" + temp, withModule}, credential...)
-		wg.Go(func() { m.keeps(m.session(name+"-module", env...)) })
 	}
 	wg.Wait()
 	troubled(m, append([]string{"AFTERYOU_GATEWAY=on", "TMPDIR=" + temp}, credentials["key"]...))

@@ -304,6 +304,9 @@ func TestRealCtrlCEndsALoopAsWithout(t *testing.T) {
 		"at its wait": prompted(func(fakeapi.Request) fakeapi.Answer { return fakeapi.RateLimited(15 * time.Second) }),
 	} {
 		for shell, flags := range map[string]string{"a script": "-c", "with job control": "-mc"} {
+			if name == "at its wait" && shell == "a script" {
+				continue // the wait is another only where the shell takes the terminal
+			}
 			t.Run(name+", "+shell, func(t *testing.T) {
 				t.Parallel()
 				watch := func(argv []string, extra ...string) string {
