@@ -50,6 +50,8 @@ type Hook struct {
 	Ask func(ctx context.Context, model string) (ratelimit.Limit, error)
 	// Limits asks the API what the limits of a model are, and says whether it took the request. Nil: nothing is asked.
 	Limits func(ctx context.Context, model string) (limits []ratelimit.Rate, accepted bool, err error)
+	// Fleet makes what meets other machines on the limit.
+	Fleet line.Fleets
 }
 
 // StatusPrompt is the command of our plugin. It is answered here, without a call to the model and so without a turn; its
@@ -204,6 +206,7 @@ func (w *waiter) report(ctx context.Context, v *lockfile.View, reports []observe
 		}
 		v = nil // the trial used it up
 	}
+	defer func() { w.tellFleet(ctx, reports) }()
 	if g.How != "" {
 		err = line.Tell(ctx, w.Store, v, g, change)
 	} else if v, err = line.Change(ctx, w.Store, v, change); err == nil {

@@ -46,6 +46,7 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 		if inLine && (!place.Granted || errors.Is(ctx.Err(), context.Canceled)) {
 			err = w.withdraw(cmp.Or(err, ctx.Err()))
 		}
+		stand.Part(context.WithoutCancel(ctx), place.Account)
 	}()
 	for first := true; !place.Granted; first = false {
 		var byHand news
@@ -93,9 +94,26 @@ func (w *waiter) wait(ctx context.Context, v *lockfile.View, reports []observe.R
 	return nil
 }
 
+// tellFleet tells other machines what was read of limits.
+func (w *waiter) tellFleet(ctx context.Context, reports []observe.Report) {
+	if w.Fleet == nil || len(reports) == 0 && w.event.Name != "StopFailure" {
+		return
+	}
+	v, err := w.Store.View()
+	if err != nil {
+		return // who waits tells it
+	}
+	l := line.New(w.Store, v)
+	defer l.Close()
+	l.Fleet = w.Fleet.Of(w.Pool)
+	defer l.Fleet.Close()
+	l.Meet(ctx, func(s *turn.State) *turn.Account { return s.Account(w.account) })
+}
+
 // stand is the line to stand in, from what the view knows. Whoever leads it reads the transcripts, for reports to be told.
 func (w *waiter) stand(v *lockfile.View, reports *[]observe.Report) *line.Line {
 	l := line.New(w.Store, v)
+	l.Fleet = w.Fleet.Of(w.Pool)
 	l.Look = func(s *turn.State, all bool) bool {
 		keys, a := observe.Callers(s, w.account), s.Account(w.account)
 		if !all {

@@ -46,6 +46,8 @@ func demoCommand() command {
 			number(&d.Calls, "calls", 1, "how many calls to the model each makes"),
 			number(&d.Subagents, "subagents", 0, "how many subagents each session starts, to make the calls"),
 			number(&d.Clients, "clients", 0, "how many of the sessions are programs on the SDK for TypeScript, through exec"),
+			number(&d.Machines, "machines", 1, "on how many machines the sessions are: each has a state of its own"),
+			text(&d.Share, "share", "URL", "the Redis or Valkey by which these share the limit; it is not shared if not given"),
 			number(&d.RPM, "rpm", 0, "the limit, in calls a minute; 60 unless there is one of tokens"),
 			number(&d.ITPM, "itpm", 0, "the limit, in input tokens a minute; a call takes 1000"),
 			toggle(&d.Contexts, "contexts", "conversations of real sizes, half of which begin with an expired cache; with --itpm"),

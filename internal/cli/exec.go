@@ -60,6 +60,8 @@ func execute(c call, env environment, flags map[string]string) (int, error) {
 			c.say(fmt.Errorf("%w\nhint: its calls take no turns", err))
 		}
 	}
+	e.Fleet = fleets(&s, e.Store)
+	e.Rules = s.Rules
 	if env.print {
 		return env.set(c, e)
 	}

@@ -81,6 +81,7 @@ func serve(c call, h *hook.Hook) int {
 	if s.Off {
 		return 0
 	}
+	h.Fleet = fleets(&s, h.Store)
 	h.Rules, h.MaxWait, h.Notify, h.Budget = s.Rules, s.MaxWait, s.Notify, budgets(s)
 	h.Tell = tells(h.Store, s.NotifyCommand)
 	switch word {
@@ -101,7 +102,12 @@ func serve(c call, h *hook.Hook) int {
 		h.Run(context.Background(), event, c.out)
 		return 0
 	}
-	if s.Probe && claude.HasKey(os.Getenv) {
+	return wakes(c, h, s.Probe)
+}
+
+// wakes waits until a limit that ended the turn is over.
+func wakes(c call, h *hook.Hook, mayAsk bool) int {
+	if mayAsk && claude.HasKey(os.Getenv) {
 		h.Ask = asksTheAPI
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
@@ -125,7 +131,7 @@ func servesModule(c call, h *hook.Hook, once bool) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
 	config := partner.Config{Store: h.Store, Rules: h.Rules, MaxWait: h.MaxWait, Getenv: os.Getenv, Pool: h.Pool, Claude: lockfile.Identify(os.Getppid()),
-		Notify: h.Notify, Tell: h.Tell, Budget: h.Budget, Groups: groupsOf(h.Store, h.Pool)}
+		Notify: h.Notify, Tell: h.Tell, Budget: h.Budget, Groups: groupsOf(h.Store, h.Pool), Fleet: h.Fleet}
 	config.Mark = hook.Mark(config.Claude, lockfile.Self())
 	var err error
 	if once {

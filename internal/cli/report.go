@@ -33,6 +33,7 @@ type poolReport struct {
 	GaveUp   bool           `json:"gave_up,omitempty"` // limits without a time came too often in a row
 	Rate     float64        `json:"calls_per_minute"`  // 0: no limit met yet
 	From     *sourceReport  `json:"rate_from,omitempty"`
+	Fleet    *fleetReport   `json:"fleet,omitempty"`    // the machines on the limit, where it is shared
 	Budget   *budgetReport  `json:"budget,omitempty"`   // of the last session that had one
 	Windows  []windowReport `json:"windows,omitempty"`  // of a subscription, for all models
 	Turns    []callerReport `json:"turns"`              // who has one, oldest first
@@ -46,6 +47,17 @@ type sourceReport struct {
 	Source  limit.Source `json:"source"` // headers, message or rejections
 	At      time.Time    `json:"at"`     // when that was last said or, of what was learned, when a call that waited for it was last accepted
 	Seconds float64      `json:"seconds"`
+}
+
+// fleetReport is what was last heard of the machines on a limit.
+type fleetReport struct {
+	Machines int     `json:"machines"`
+	Line     int     `json:"line"`             // machines whose first in line waits
+	Ahead    int     `json:"ahead"`            // of those before ours
+	Seconds  float64 `json:"seconds"`          // since then
+	Alone    bool    `json:"alone,omitempty"`  // the server can't be asked: calls go at this machine's share
+	Share    float64 `json:"share,omitempty"`  // of 1
+	Version  int     `json:"version,omitzero"` // of what all believe
 }
 
 // memoryReport is a limit that is known from before.
@@ -179,6 +191,9 @@ func limitsOf(a *turn.Account, class string, now time.Time) poolReport {
 		one.Usage = &coolDown{Until: l.Usage.Until, Seconds: l.Usage.Until.Sub(now).Seconds(), Why: l.Usage.Why}
 	}
 	one.Windows = windowsOf(a, now)
+	if f := l.Fleet; !f.Heard.IsZero() {
+		one.Fleet = &fleetReport{f.Machines, f.Line, f.Ahead, now.Sub(f.Heard).Seconds(), f.Alone(), f.Part, f.Version}
+	}
 	if took, of, ok := a.Spending(now); ok {
 		one.Budget = &budgetReport{took.Calls, of.Calls, took.Input, of.Input, took.Output, of.Output}
 	}

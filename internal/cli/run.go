@@ -72,6 +72,8 @@ func launchClaude(c call, flags map[string]string, whenFree bool) (int, error) {
 	if !s.Off {
 		l.Store, l.Trouble = lockfile.Open(stateDir())
 	}
+	l.Fleet = fleets(&s, l.Store)
+	l.Rules = s.Rules
 	if w := budgets(s); len(w.Budgets) > 0 {
 		dir, _ := os.Getwd() // where there is none, there is no budget
 		l.Spent = func() (string, bool) {

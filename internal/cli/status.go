@@ -99,6 +99,9 @@ func (p poolReport) writeLimits(out io.Writer, now time.Time) {
 	if p.Usage != nil {
 		fmt.Fprintf(out, "usage      limit reached, resets %s, in %s\n", clock(p.Usage.Until, now), span(p.Usage.Seconds))
 	}
+	if f := p.Fleet; f != nil {
+		fmt.Fprintf(out, "machines   %s\n", f)
+	}
 	if b := p.Budget; b != nil {
 		fmt.Fprintf(out, "budget     %s in the last minute\n", b)
 	}
@@ -151,6 +154,17 @@ func (p poolReport) writeCallers(out io.Writer, now time.Time) error {
 		line(fmt.Sprint(c.Place), c, note)
 	}
 	return t.Flush()
+}
+
+func (f fleetReport) String() string {
+	text := fmt.Sprintf("%d on this limit", f.Machines)
+	switch {
+	case f.Alone:
+		return fmt.Sprintf("the server can't be asked; calls go at this one's share, %.0f %%", 100*f.Share)
+	case f.Line > 0:
+		text += fmt.Sprintf(", %d wait", f.Line)
+	}
+	return text + ", heard " + span(f.Seconds) + " ago"
 }
 
 func (b budgetReport) String() string {

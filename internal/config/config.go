@@ -43,7 +43,12 @@ type Settings struct {
 
 	NotifyCommand string // is told the news too
 	Prices        price.List
-	Budgets       []budget.Budget
+
+	Share           string // where machines meet that share limits; empty: nowhere
+	ShareName       string
+	ShareSecretFile string
+
+	Budgets []budget.Budget
 
 	values map[string]Value
 	tables []entry
@@ -149,19 +154,29 @@ func Names() (names []string) {
 	return names
 }
 
-// Values are all settings as they are written, by name.
-func (s Settings) Values() map[string]Value { return maps.Clone(s.values) }
+// Values are all settings as they are written, by name, but for passwords.
+func (s Settings) Values() map[string]Value {
+	all := maps.Clone(s.values)
+	for _, one := range Table() {
+		if v, ok := all[one.Name]; ok && one.shown != nil {
+			v.Text = one.shown(v.Text)
+			all[one.Name] = v
+		}
+	}
+	return all
+}
 
 // TOML is the settings of those names as they stand in the file, each with a word on where it was made. All of it can be
 // shown on a terminal. A value that is no UTF-8 can't be written, and is not the same.
 func (s Settings) TOML(names []string) string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	values := s.Values()
 	for _, one := range Table() {
 		if !slices.Contains(names, one.Name) {
 			continue
 		}
-		v := s.values[one.Name]
+		v := values[one.Name]
 		if !one.bare {
 			v.Text = `"` + escape(v.Text, `"\`) + `"`
 		}

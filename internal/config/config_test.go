@@ -106,6 +106,22 @@ func FuzzSettings(f *testing.F) {
 	})
 }
 
+// A password in an address is used, and not shown.
+func TestAPasswordIsNotShown(t *testing.T) {
+	s, _ := Load("/nowhere", none)
+	if err := s.Set("share", "redis://me:hidden@host:1/2", "file"); err != nil || s.Share != "redis://me:hidden@host:1/2" || !s.Rules.Shared {
+		t.Fatalf("share is %q, %v", s.Share, err)
+	}
+	if text := s.TOML(Names()) + s.Values()["share"].Text; strings.Contains(text, "hidden") || !strings.Contains(text, "host:1/2") {
+		t.Errorf("shown is %s", text)
+	}
+	for _, wrong := range []string{"http://host", "redis://", "redis://host/x", "unix://relative", "host:6379"} {
+		if s.Set("share", wrong, "file") == nil {
+			t.Errorf("it takes %q", wrong)
+		}
+	}
+}
+
 func TestQuietSetting(t *testing.T) {
 	s, err := Load("/nowhere", none)
 	if err != nil || s.Rules.Quiet != (turn.Quiet{}) {
@@ -146,9 +162,12 @@ func TestStrayVariables(t *testing.T) {
 // What runs in a session may set the environment: a command that we run is named by the file alone.
 func TestTheFileAloneMakesIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.toml")
-	env := func(name string) string { return map[string]string{"AFTERYOU_NOTIFY_COMMAND": "theirs"}[name] }
-	if s, _ := Load(path, env); s.NotifyCommand != "" {
-		t.Errorf("the environment makes it %q", s.NotifyCommand)
+	env := func(name string) string {
+		return map[string]string{"AFTERYOU_NOTIFY_COMMAND": "theirs", "AFTERYOU_SHARE": "redis://theirs", "AFTERYOU_SHARE_NAME": "theirs",
+			"AFTERYOU_SHARE_SECRET_FILE": "theirs"}[name]
+	}
+	if s, _ := Load(path, env); s.NotifyCommand != "" || s.Share+s.ShareName+s.ShareSecretFile != "" || s.Rules.Shared {
+		t.Errorf("the environment makes it %q, and %q", s.NotifyCommand, s.Share+s.ShareName+s.ShareSecretFile)
 	}
 	if err := os.WriteFile(path, []byte("notify_command = \"mine\"\n"), 0o600); err != nil {
 		t.Fatal(err)

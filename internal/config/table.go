@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"afteryou/internal/claude"
+	"afteryou/internal/fleet/redis"
 	"afteryou/internal/turn"
 )
 
@@ -26,6 +28,8 @@ type Setting struct {
 	Private bool // the file alone makes it: what runs in a session may set the environment
 
 	bare bool // in the file its value stands without quotes
+	// shown is the value as it is shown, where there may be a password in it; nil: as it is.
+	shown func(value string) string
 	// apply makes the setting, if it takes the value.
 	apply func(s *Settings, value string) bool
 }
@@ -77,6 +81,26 @@ func Table() []Setting {
 			func(s *Settings, v string) { s.Notify = v == "on" }, "on", "off"),
 		{Name: "notify_command", Value: "COMMAND", Private: true, Help: "a shell's command that is told the news too, as JSON on standard input",
 			Takes: "a command", apply: into(func(s *Settings) *string { return &s.NotifyCommand }, func(v string) (string, error) { return v, nil })},
+		{Name: "share", Value: "URL", Private: true, Help: "a Redis or Valkey by which machines on one limit take turns",
+			Takes: `"redis://host:6379", "rediss://user:password@host" or "unix:///path"`,
+			apply: func(s *Settings, v string) bool {
+				_, err := redis.Parse(v)
+				if v == "" || err == nil {
+					s.Share, s.Rules.Shared = v, v != ""
+				}
+				return v == "" || err == nil
+			},
+			shown: func(v string) string {
+				u, err := url.Parse(v)
+				if err != nil || u.User == nil {
+					return v
+				}
+				return u.Redacted()
+			}},
+		{Name: "share_name", Value: "NAME", Private: true, Help: "names the limit for all machines that share it, where no answer names an organization", Takes: "a name",
+			apply: into(func(s *Settings) *string { return &s.ShareName }, func(v string) (string, error) { return v, nil })},
+		{Name: "share_secret_file", Value: "PATH", Private: true, Help: "a file with a secret of all machines that share, which keys the limits' names", Takes: "a path",
+			apply: into(func(s *Settings) *string { return &s.ShareSecretFile }, func(v string) (string, error) { return v, nil })},
 		choice("hints", "whether exec says once that a workload could be a batch",
 			func(s *Settings, v string) { s.Hints = v == "on" }, "on", "off"),
 		{Name: "admin_key_file", Value: "PATH", Help: "a file with an admin key, for limits to ask which models share a limit", Takes: "a path",

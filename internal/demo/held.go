@@ -11,18 +11,19 @@ import (
 // holders looks once a second what afteryou's state says of who holds the calls of each session: that is gone with the session.
 // It ends with stop.
 type holders struct {
-	path string
-	quit chan struct{}
-	done chan struct{}
+	paths []string
+	quit  chan struct{}
+	done  chan struct{}
 
 	once sync.Once
 	by   map[string]Gate // by session
 }
 
-// look begins to look at the state in dir, which need not be there.
-func look(dir string) *holders {
-	h := &holders{
-		path: filepath.Join(dir, "afteryou", "state.json"), quit: make(chan struct{}), done: make(chan struct{}), by: make(map[string]Gate),
+// look begins to look at the states in dirs, which need not be there.
+func look(dirs []string) *holders {
+	h := &holders{quit: make(chan struct{}), done: make(chan struct{}), by: make(map[string]Gate)}
+	for _, dir := range dirs {
+		h.paths = append(h.paths, filepath.Join(dir, "afteryou", "state.json"))
 	}
 	go func() {
 		defer close(h.done)
@@ -33,15 +34,17 @@ func look(dir string) *holders {
 			case <-h.quit:
 				return
 			case <-tick.C:
-				h.read()
+				for _, path := range h.paths {
+					h.read(path)
+				}
 			}
 		}
 	}()
 	return h
 }
 
-func (h *holders) read() {
-	data, err := os.ReadFile(h.path)
+func (h *holders) read(path string) {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return // not there yet, or nobody makes it
 	}

@@ -13,8 +13,8 @@ func TestWhoHeldTheCalls(t *testing.T) {
 	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	h := look(dir)
-	h.read()
+	h := look([]string{dir})
+	h.read(path)
 	for _, state := range []string{
 		`{"sessions":{"a":{},"b":{},"c":{"gateway":true},"else":{}}}`, // the module of a has not told yet
 		`{"sessions":{"a":{"gate":"module"},"b":{}}}`,
@@ -24,7 +24,7 @@ func TestWhoHeldTheCalls(t *testing.T) {
 		if err := os.WriteFile(path, []byte(state), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		h.read()
+		h.read(path)
 	}
 	h.stop(nil) // twice is once
 	if got, want := h.stop([]string{"a", "b", "c", "d"}), (map[Gate]int{Module: 1, Hooks: 1, Through: 1}); !maps.Equal(got, want) {

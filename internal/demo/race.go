@@ -119,7 +119,7 @@ func (r *race) once(ctx context.Context, view *View, dir string) (Run, error) {
 		r.ids[i] = newID()
 	}
 	r.mu.Unlock()
-	held := look(r.stateHome())
+	held := look(r.stateHomes())
 	defer held.stop(nil)
 	before := len(r.server.Log())
 	begin := time.Now()
@@ -140,12 +140,37 @@ func (r *race) once(ctx context.Context, view *View, dir string) (Run, error) {
 	return run, err
 }
 
-// stateHome is where afteryou keeps its state (see realclaude.XDG).
-func (r *race) stateHome() string { return filepath.Join(r.dir, "state") }
+// machine is the directory of a session's machine, for what is afteryou's (see realclaude.XDG).
+func (r *race) machine(session int) string {
+	if r.Machines < 2 {
+		return r.dir
+	}
+	return filepath.Join(r.dir, fmt.Sprint("machine", session%r.Machines))
+}
+
+// stateHomes is where afteryou keeps its states.
+func (r *race) stateHomes() (dirs []string) {
+	for i := range max(1, r.Machines) {
+		dirs = append(dirs, filepath.Join(r.machine(i), "state"))
+	}
+	return dirs
+}
+
+// shares has a machine share its limits.
+func (r *race) shares(machine string) error {
+	if r.Share == "" {
+		return nil
+	}
+	dir := filepath.Join(machine, "config", "afteryou")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "config.toml"), fmt.Appendf(nil, "share = %q\n", r.Share), 0o600)
+}
 
 // sessions makes a home and a project for each session.
 func (r *race) sessions(dir string) (list []realclaude.Session, err error) {
-	env := slices.Concat(realclaude.XDG(r.dir), realclaude.Cloud(r.Cloud, r.url), r.way.Env)
+	env := slices.Concat(realclaude.Cloud(r.Cloud, r.url), r.way.Env)
 	if r.Checks {
 		env = append(env, "CLAUDE_CODE_AUTO_MODE_SERVER=0")
 	}
@@ -155,8 +180,11 @@ func (r *race) sessions(dir string) (list []realclaude.Session, err error) {
 		if err := realclaude.Home(home, work); err != nil {
 			return nil, err
 		}
+		if err := r.shares(r.machine(i)); err != nil {
+			return nil, err
+		}
 		one := r.way.Session
-		one.Dir, one.Env = work, realclaude.Env(home, r.url, env...)
+		one.Dir, one.Env = work, realclaude.Env(home, r.url, slices.Concat(realclaude.XDG(r.machine(i)), env)...)
 		if r.way.Settings != "" {
 			if one, err = realclaude.Managed(one, filepath.Join(dir, "managed"), r.way.Settings); err != nil {
 				return nil, err

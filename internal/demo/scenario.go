@@ -27,6 +27,10 @@ type Scenario struct {
 	// Checks runs the sessions in auto mode, where each tool is checked first by a request of its own, to another model, as it is
 	// where the server does not do that along with its answer. Where models share a limit it counts them as any other.
 	Checks bool `json:"checks,omitempty"`
+	// Machines is on how many machines the sessions are, each of which has a state of its own; 0: one. Share is the server by which
+	// they share the limit; empty: they do not.
+	Machines int    `json:"machines,omitempty"`
+	Share    string `json:"-"`
 	// Cut changes the limit twice: to a third when a third of the time without the change has passed, and back when two
 	// thirds have.
 	Cut bool `json:"cut,omitempty"`
@@ -57,6 +61,9 @@ func (s Scenario) Check() error {
 	}
 	if s.Contexts && (s.ITPM == 0 || s.Subagents > 0 || s.Clients > 0) {
 		return errors.New("contexts are counted where input tokens are limited, and not of subagents or clients")
+	}
+	if s.Machines < 0 || s.Share != "" && s.Machines < 2 {
+		return errors.New("machines start at 1, and one shares nothing")
 	}
 	if s.Cloud != "" && realclaude.Cloud(s.Cloud, "") == nil {
 		return fmt.Errorf("cloud is vertex or bedrock, not %q", s.Cloud)

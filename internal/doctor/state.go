@@ -20,6 +20,7 @@ import (
 func (e *examination) state() {
 	if _, err := os.Lstat(e.State); errors.Is(err, fs.ErrNotExist) {
 		e.say("state", OK, "", "%s is not there yet: no session took a turn", e.State)
+		e.fleet(turn.NewState())
 		e.sessions(turn.NewState())
 		return
 	}
@@ -38,6 +39,7 @@ func (e *examination) state() {
 		}
 	}
 	e.accounts(s)
+	e.fleet(s)
 	e.sessions(s)
 }
 

@@ -3,6 +3,7 @@ package gate
 import (
 	"time"
 
+	"afteryou/internal/fleet"
 	"afteryou/internal/guard"
 	"afteryou/internal/limit"
 	"afteryou/internal/ratelimit"
@@ -104,6 +105,8 @@ func lifts(l *ratelimit.Limit, body []byte, now time.Time) bool {
 type said struct {
 	limits  limit.Headers
 	windows []turn.Told
+	// organization is whose the account is; empty: it does not say.
+	organization string
 }
 
 // resources reads them.
@@ -111,6 +114,7 @@ func resources(header func(string) string) (s said) {
 	for _, r := range ratelimit.Rates(header) {
 		s.limits.Set(r.Name, r.Limit, r.Remaining)
 	}
+	s.organization = fleet.Organization(header("Anthropic-Organization-Id"))
 	for _, name := range turn.WindowNames() {
 		if w, ok := ratelimit.WindowOf(header, name); ok {
 			s.windows = append(s.windows, turn.Told{Name: w.Name, Used: w.Used, ResetsAt: w.ResetsAt})

@@ -38,6 +38,8 @@ type Config struct {
 	Process turn.Process
 	// Register, if there is one, sees to the sessions with each change of the state.
 	Register func(now time.Time, s *turn.State, account string)
+	// Fleet makes what meets other machines on the limit.
+	Fleet line.Fleets
 }
 
 // Gate is where calls wait for their turns and tell what became of them.
@@ -80,6 +82,7 @@ func New(c Config) *Gate {
 	c.Process = cmp.Or(c.Process, self)
 	g := &Gate{Config: c, self: self, done: make(chan struct{}), waiting: make(map[*Place]bool),
 		live: make(map[turn.Key]*Place), interrupt: func() {}, line: line.New(c.Store, nil)}
+	g.line.Fleet = c.Fleet.Of(c.Pool)
 	guard.Go(g.run, g.Log)
 	return g
 }
@@ -109,6 +112,7 @@ func (g *Gate) Idle() bool {
 func (g *Gate) run() {
 	defer close(g.done)
 	defer g.line.Close()
+	defer g.line.Fleet.Close()
 	for closed := false; !closed; {
 		ctx, cancel := context.WithCancel(context.Background())
 		g.mu.Lock()
@@ -131,7 +135,9 @@ func (g *Gate) run() {
 				stand = nil // else who is given back now would ask again
 			}
 			if written = !need || g.update(todo, stand); written && !closed {
-				g.sleep(ctx, g.grant(waiting))
+				rest := g.grant(waiting)
+				g.line.Meet(ctx, func(s *turn.State) *turn.Account { _, a := g.Account(s); return a })
+				g.sleep(ctx, rest)
 			}
 		}, func(text string) {
 			g.unusable(text, waiting)

@@ -135,8 +135,12 @@ func (p *Place) heard(sent time.Time, s said) func(now time.Time, a *turn.Accoun
 		a.Sent(now, p.Call.Key, sent)
 		a.Headers(now, p.Call.Key, s.limits)
 		a.Windowed(now, sent, s.windows)
+		s.of(a)
 	}
 }
+
+// of notes whose the account is.
+func (s said) of(a *turn.Account) { a.Organization = cmp.Or(s.organization, a.Organization) }
 
 // accepted: the server answers the call.
 func (p *Place) accepted(sent time.Time, s said) {
@@ -153,6 +157,7 @@ func (p *Place) rejected(r turn.Rejection, sent time.Time, s said) {
 	p.tell(func(now time.Time, _ *turn.State, a *turn.Account) {
 		a.Sent(now, p.Call.Key, sent)
 		a.Windowed(now, sent, s.windows)
+		s.of(a)
 		if a.Rejected(now, p.Call.Key, r) {
 			said := fmt.Sprintf("say that %g of %g requests a minute remain", r.Headers.Requests.Remaining, r.Headers.Requests.Limit)
 			if r.Headers == (limit.Headers{}) {

@@ -31,6 +31,7 @@ import (
 	"afteryou/internal/gate"
 	"afteryou/internal/guard"
 	"afteryou/internal/limit"
+	"afteryou/internal/line"
 	"afteryou/internal/turn"
 	"afteryou/internal/upstream"
 	"afteryou/lockfile"
@@ -51,6 +52,7 @@ type Config struct {
 	// asks; 0: that alone does.
 	Hold   time.Duration
 	Groups limit.Groups // of models that share a limit, as far as the organization told
+	Fleet  line.Fleets  // makes what meets other machines on the limits
 	// Getenv names certificates and proxies.
 	Getenv func(string) string
 	// Called, if there is one, is told of each call to the model. It must return soon.
@@ -87,7 +89,7 @@ func Start(c Config) (*Gateway, error) {
 	}
 	g := &Gateway{host: l.Addr().String(), secret: rand.Text(), upstream: to, to: c.To, base: base,
 		bodies: &bodies{dir: c.Store.Dir()},
-		accounts: &accounts{config: gate.Config{Name: "gateway", Store: c.Store, Rules: c.Rules, Print: c.Print}, pool: c.Pool,
+		accounts: &accounts{config: gate.Config{Name: "gateway", Store: c.Store, Rules: c.Rules, Print: c.Print, Fleet: c.Fleet}, pool: c.Pool,
 			all: make(map[[sha256.Size]byte]*gate.Gate)}}
 	g.url = "http://" + g.host + "/" + g.secret
 	silent := log.New(io.Discard, "", 0) // Claude Code owns the terminal, and errors hold URLs

@@ -11,6 +11,7 @@ import (
 	"afteryou/internal/claude"
 	"afteryou/internal/gateway"
 	"afteryou/internal/guard"
+	"afteryou/internal/line"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
 	"afteryou/wrapper"
@@ -21,6 +22,7 @@ type Exec struct {
 	Env     Env
 	Store   *lockfile.Store
 	Rules   turn.Rules
+	Fleet   line.Fleets   // makes what meets other machines on the limits
 	MaxWait time.Duration // bounds how long a call is held back
 	Screen  bool          // somebody sits before it
 	Called  func()        // is told of each call; nil: nobody
@@ -76,7 +78,7 @@ func (e Exec) Open() (all Gateways, env Env) {
 
 func (e Exec) open(p claude.Provider, upstream string, getenv func(string) string) (*gateway.Gateway, error) {
 	return gateway.Start(gateway.Config{
-		Upstream: upstream, Store: e.Store, Rules: e.Rules, Print: !e.Screen, Hold: e.MaxWait, Getenv: getenv, Called: e.Called,
+		Upstream: upstream, Store: e.Store, Rules: e.Rules, Fleet: e.Fleet, Print: !e.Screen, Hold: e.MaxWait, Getenv: getenv, Called: e.Called,
 		To: func(path string) string { return p.URL(p.Of(getenv, func(string) string { return "" }, path)) },
 		Pool: func(r *http.Request) (string, string) {
 			return claude.PoolKey(p.Of(getenv, r.Header.Get, r.URL.Path))

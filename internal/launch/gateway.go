@@ -59,7 +59,7 @@ func (l Launch) gateway(cmd *wrapper.Command) (*gateway.Gateway, error) {
 	g, err := gateway.Start(gateway.Config{
 		Upstream: upstream, Store: l.Store, Rules: l.Rules, Print: claude.Sort(l.Args) == claude.Print,
 		Pool: func(*http.Request) (string, string) { return l.Pool() }, Hold: held(getenv("API_TIMEOUT_MS")), Getenv: getenv,
-		Groups: l.Groups,
+		Groups: l.Groups, Fleet: l.Fleet,
 	})
 	if err != nil {
 		if on {

@@ -18,6 +18,7 @@ import (
 	"afteryou/internal/claude"
 	"afteryou/internal/guard"
 	"afteryou/internal/limit"
+	"afteryou/internal/line"
 	"afteryou/internal/outside/keeper"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
@@ -44,6 +45,7 @@ type Launch struct {
 	Module  bool   // a module inside Claude Code may hold the calls
 	Data    string // directory for the plugin that has it
 	Rules   turn.Rules
+	Fleet   line.Fleets         // makes what meets other machines on the limits
 	Groups  limit.Groups        // of models that share a limit, as far as the organization told
 	Cache   string              // directory for what was found out about Claude Code
 	Warn    func(message error) // says what is wrong and goes on; not called once Claude Code has the terminal

@@ -25,7 +25,7 @@ const (
 	cutMost   = 0.5              // and what it leaves at least, whatever the ceiling
 	lowest    = 5.0 / 60         // calls per second, the lowest limit sold: a longer first wait tells of tokens, a window, an outage
 	slowest   = 1.0 / 120        // calls per second, the pace never falls below
-	fastest   = 100.0            // and never rises above
+	fastest   = 1000.0           // and never rises above
 	moments   = 2                // so many moments of an empty bucket are remembered
 	spanMin   = time.Second      // two moments this far apart, at least,
 	spanMax   = 30 * time.Second // and at most, prove how much the bucket gave

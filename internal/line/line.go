@@ -49,6 +49,10 @@ type Line struct {
 	// Look, if there is one, reads what there may be to tell beside the line, and says whether there is. The leader calls it,
 	// without the lock; all is whether it is to look everywhere, and not only at those who have the turn.
 	Look func(s *turn.State, all bool) (news bool)
+	// Fleet is where other machines on the same limits are met; nil: there are none. Whoever gives it closes it.
+	Fleet *Fleet
+
+	heard []heard // of it, and the state was not told yet
 
 	view   *lockfile.View // what the state was
 	played bool           // changes were tried on it
@@ -81,10 +85,13 @@ func (l *Line) Change(ctx context.Context, f func(now time.Time, s *turn.State))
 		v.Close()
 		v = nil
 	}
-	v, err := Change(ctx, l.Store, v, f)
+	v, err := Change(ctx, l.Store, v, func(now time.Time, s *turn.State) {
+		l.tellHeard(now, s)
+		f(now, s)
+	})
 	l.see(v)
 	if err == nil {
-		l.all = false
+		l.all, l.heard = false, nil
 	}
 	return err
 }
@@ -199,6 +206,9 @@ func inLines(s *turn.State, places []*Place) map[*turn.Account][]*Place {
 // sleep blocks until there may be something to do, or to see, or the bell rings.
 func (l *Line) sleep(ctx context.Context, places []*Place) (rung bool) {
 	until := time.Now().Add(time.Minute)
+	if due := l.fleetDue(places); !due.IsZero() && due.Before(until) {
+		until = due
+	}
 	for _, p := range places {
 		at := p.act
 		if fades := p.Account(l.view.State).Fades(p.Call.Key); fades.Before(at) {
@@ -249,6 +259,9 @@ func (l *Line) due(now time.Time, places []*Place) (bool, error) {
 	}
 	if done {
 		return true, gone(places, remember(lockfile.Alive))
+	}
+	if l.asksFleet(places) {
+		return true, nil
 	}
 	all := !now.Before(l.tend)
 	if all {

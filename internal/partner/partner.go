@@ -26,6 +26,7 @@ import (
 	"afteryou/internal/gate"
 	"afteryou/internal/guard"
 	"afteryou/internal/limit"
+	"afteryou/internal/line"
 	"afteryou/internal/notify"
 	"afteryou/internal/turn"
 	"afteryou/lockfile"
@@ -45,6 +46,7 @@ type Config struct {
 	Notify bool              // whether the person is told that a session goes on after a long wait
 	Tell   func(notify.Note) // tells notify_command; nil: there is none
 	Budget budget.Watch
+	Fleet  line.Fleets // makes what meets other machines on the limit
 }
 
 const (
@@ -112,7 +114,7 @@ func Serve(ctx context.Context, c Config, out io.Writer) error {
 func newPartner(c Config) *partner {
 	p := &partner{Config: c, unattended: claude.Unattended(c.Getenv), calls: make(map[string]*call), sessions: make(map[string]session),
 		left: make(map[string]bool), dead: make(map[loop]death), near: make(map[string]turn.Window), busy: make(chan struct{}, 1)}
-	p.gate = gate.New(gate.Config{Name: "module", Store: c.Store, Rules: c.Rules, Print: p.unattended, Pool: c.Pool, Process: c.Claude, Register: p.register})
+	p.gate = gate.New(gate.Config{Name: "module", Store: c.Store, Rules: c.Rules, Print: p.unattended, Pool: c.Pool, Process: c.Claude, Register: p.register, Fleet: c.Fleet})
 	return p
 }
 

@@ -16,11 +16,13 @@ import (
 // Account is what one credential pays for at one API, and all that is known about it. Its methods are not safe for concurrent
 // use: whoever holds the lock on the state has the account to itself.
 type Account struct {
-	Name    string             `json:"name,omitempty"`
-	Calls   []*Call            `json:"calls,omitempty"` // those that wait in the order of the line, the others as they were sent
-	Classes map[string]*Class  `json:"classes,omitempty"`
-	Budget  Budget             `json:"budget,omitzero"`   // of the last who asked with one
-	Windows map[string]*Window `json:"windows,omitempty"` // of a subscription, by name
+	Name string `json:"name,omitempty"`
+	// Organization is whose it is, as answers say, in a short form; empty: none said.
+	Organization string             `json:"organization,omitempty"`
+	Calls        []*Call            `json:"calls,omitempty"` // those that wait in the order of the line, the others as they were sent
+	Classes      map[string]*Class  `json:"classes,omitempty"`
+	Budget       Budget             `json:"budget,omitzero"`   // of the last who asked with one
+	Windows      map[string]*Window `json:"windows,omitempty"` // of a subscription, by name
 	// Budgeted is when somebody last asked with a budget, to the minute; zero: nobody, and what was spent is not kept.
 	Budgeted time.Time `json:"budgeted,omitzero"`
 	// Requests are when requests came that count in the budget and took no tokens: those that were rejected, and those that a
@@ -46,6 +48,7 @@ type Class struct {
 	Passed  int           `json:"passed,omitempty"` // interactive calls in a row that went before one of -p that waited
 	// Wondered is when the API was last asked what the limit is.
 	Wondered time.Time `json:"wondered,omitzero"`
+	Fleet    Fleet     `json:"fleet,omitzero"`
 }
 
 // AccountID names the account that a secret pays for. It tells nothing about the secret to who has not seen it: the key of the

@@ -143,7 +143,7 @@ func (l *Class) check() error {
 	case !l.First.Valid(), !limit.Within(l.Adds, 0, plenty), !limit.Within(l.Share, 0, mostShare):
 		return fmt.Errorf("costs %v", l.First)
 	}
-	return cmp.Or(l.Tokens.Check(), l.Quota.Check())
+	return cmp.Or(l.Fleet.check(), l.Tokens.Check(), l.Quota.Check())
 }
 
 func (b Budget) valid() bool {

@@ -22,6 +22,7 @@ func (a *Account) headers(now time.Time, of *Call, sent time.Time, h limit.Heade
 	since := sent.Add(-limit.Slop)
 	var later, under limit.Costs // of other calls since; of answers that are not finished
 	l := a.class(of.Class)
+	defer l.forfeits(l.Pace.Level + l.Pace.Spare)
 	var calls []time.Time // those that may have come since, but for this one
 	for _, c := range a.Calls {
 		if c.Class != of.Class || c.Phase == Waiting {

@@ -22,6 +22,7 @@ const (
 	OnTrial     Reason = "calls on trial"
 	Paced       Reason = "the pace"
 	LackTokens  Reason = "the limit of tokens"
+	Elsewhere   Reason = "the other machines on the limit"
 	Reserved    Reason = "the reserve: what is left of a window is for people"
 )
 
@@ -55,8 +56,11 @@ func (a *Account) heldWithAll(now time.Time, c *Call) (h Hold) {
 	}
 	l := a.Class(c.Class)
 	h = a.cools(now, c)
-	for _, other := range []Hold{a.announced(now, c.Class), a.onTrial(now, c), {l.Pace.Whole(), Paced}} {
+	for _, other := range []Hold{a.announced(now, c.Class), a.onTrial(now, c)} {
 		h = h.longer(other)
+	}
+	if !l.fleetDecides(now, c) {
+		h = h.longer(Hold{l.Pace.Whole(), Paced})
 	}
 	cost, _ := a.expect(c)
 	if c.Rejections == 0 { // else the server said when it fits
@@ -64,6 +68,9 @@ func (a *Account) heldWithAll(now time.Time, c *Call) (h Hold) {
 	}
 	if c.Reserves {
 		h = h.longer(Hold{l.Quota.Afford(now, c.reservation(cost)), LackTokens})
+	}
+	if !h.Until.After(now) && l.fleetDecides(now, c) && !l.Fleet.Pass.After(now) {
+		h = Hold{l.Fleet.unasked(now), Elsewhere}
 	}
 	return h
 }
@@ -108,12 +115,13 @@ func (a *Account) announced(now time.Time, class string) (h Hold) {
 // onTrial holds all, before the first rejection, until one of the calls on trial is accepted; later, until none of those may
 // have been rejected that were sent after one that was.
 func (a *Account) onTrial(now time.Time, of *Call) (h Hold) {
-	p, single := a.Class(of.Class).Pace, 0
+	l, single := a.Class(of.Class), 0
+	p := l.Pace
 	if of.soon() {
 		single = singles
 	}
 	trials := a.all(func(c *Call) bool { return c.Class == of.Class && c.Trial })
-	if p.Rate == 0 && len(trials) < p.Trials(of.soon(), single) {
+	if p.Rate == 0 && len(trials) < l.Fleet.trials(p.Trials(of.soon(), single)) {
 		return h
 	}
 	for _, c := range trials {

@@ -86,7 +86,10 @@ func (a *Account) next(now time.Time, class string) (c *Call, until time.Time) {
 			if !h.Until.After(now) {
 				return c, time.Time{}
 			}
-			c.Paced = c.Paced || h.Why != OneAtATime
+			c.Paced = c.Paced || h.Why != OneAtATime && (h.Why != Elsewhere || a.Class(class).Fleet.Waits)
+			if h.Why == Elsewhere {
+				a.class(class).Fleet.asked(now)
+			}
 			return nil, ceil(h.Until)
 		}
 		short = short || own.Why == OverBudget
@@ -100,6 +103,7 @@ func (a *Account) admit(now time.Time, c *Call) {
 	a.passed(c)
 	c.Phase, c.Granted, c.Seen, c.Retry, c.Woken = Granted, now, now, nil, c.Event == WakeEvent
 	a.send(c, now)
+	a.class(c.Class).Fleet.grant(now, c)
 	c.Reserved = c.Expected
 	a.class(c.Class).Tokens.Take(c.Reserved)
 	a.books(now, c)
@@ -137,6 +141,7 @@ func (a *Account) unsend(c *Call) {
 	if c.Unseen {
 		a.count(c, -1)
 		c.Sent, c.Trial, c.Unseen = time.Time{}, false, false
+		a.class(c.Class).Fleet.loose(-1)
 		a.class(c.Class).Pace.Give(1)
 	}
 }

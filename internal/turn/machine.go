@@ -137,6 +137,7 @@ func (a *Account) times() []*time.Time {
 		p, t := &l.Pace, &l.Tokens
 		list = append(list, &l.CoolDown.Until, &l.Wondered, &p.At, &p.Cut, &p.Since, &p.Used, &p.Memory.Told, &p.Memory.Woke.At, &p.Memory.Keep,
 			&p.Memory.Tried.At, &t.Input.At, &t.Output.At, &t.Total.At, &l.Quota.Since)
+		list = append(list, l.Fleet.times()...)
 		for i := range p.Proof.Seen {
 			list = append(list, &p.Proof.Seen[i].At)
 		}

@@ -10,6 +10,8 @@ import (
 const (
 	// mostRemembered is of how many limits it is known what they were while nobody calls.
 	mostRemembered = 32
+	// lull is how long nothing must be called for other machines to be asked anew that could not be.
+	lull = time.Minute
 	// wonders is how often the API is asked at most what a limit is, and how old a rejection may be for it.
 	wonders     = time.Minute
 	wonderSince = 10 * time.Second
@@ -24,6 +26,9 @@ func (l *Class) fade(now time.Time) {
 	case quiet > limit.Lasts, quiet > forgotten && p.Rate == 0:
 		*p, l.Tokens = limit.Pace{At: p.At, Sent: p.Sent, Base: p.Sent}, limit.Tokens{}
 	default:
+		if quiet > lull {
+			l.together()
+		}
 		if p.Fade(now); quiet > forgotten && p.Source() != limit.ByHeaders {
 			l.Tokens = limit.Tokens{}
 		}

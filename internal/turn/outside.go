@@ -40,6 +40,7 @@ func (a *Account) retrying(now time.Time, c *Call, r Retry) {
 		a.doubt(c.Class, sent, r.In)
 	}
 	began := c.began(sent)
+	defer l.forfeits(l.Pace.Level + l.Pace.Spare)
 	a.refuse(r.Rejected, c)
 	c.Retry = &r
 	switch {

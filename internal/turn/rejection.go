@@ -84,6 +84,7 @@ func (a *Account) Marked(now time.Time, k Key, at time.Time) {
 	}
 	began := c.began(sent)
 	a.refuse(at, c)
+	defer l.forfeits(l.Pace.Level + l.Pace.Spare)
 	in := max(patience, backOff(c.Rejections)*5/4)
 	if l.Pace.Rate == 0 {
 		in = firstPatience // how long it waits tells what the limit is
@@ -141,6 +142,7 @@ func (a *Account) Rejected(now time.Time, k Key, r Rejection) (contradicted bool
 	if wait <= usage {
 		wait = max(wait, backOff(times))
 	}
+	defer l.forfeits(l.Pace.Level + l.Pace.Spare)
 	a.refuse(now, c)
 	a.comeBack(now, c, times)
 	switch {

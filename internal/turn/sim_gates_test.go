@@ -70,6 +70,7 @@ func (s *sim) pump() {
 	s.account.Sweep(at(s.now), everybody, true)
 	next := s.account.Admit(at(s.now), everybody)
 	s.check()
+	s.fleet.asks(s)
 	first := true
 	s.waiting = slices.DeleteFunc(s.waiting, func(c *simCall) bool {
 		if !s.account.Granted(c.key, c.event) {

@@ -119,14 +119,12 @@ func (a *agenda) Pop() any {
 
 type sim struct {
 	scenario
+	*world
 	seed      uint64
 	work, net *rand.Rand
-	now       float64
-	seq       int
-	todo      agenda
 	state     *State
 	account   *Account
-	buckets   []*bucket
+	fleet     *simFleet // what it shares with other machines, if it does
 	plan      [][]simStep
 	start     []float64
 	step      []int
@@ -158,6 +156,14 @@ type sim struct {
 	faults    []string
 }
 
+// world is what all machines have in common.
+type world struct {
+	now     float64
+	seq     int
+	todo    agenda
+	buckets []*bucket
+}
+
 const simEnd = 40000.0
 
 var simEpoch = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
@@ -167,7 +173,7 @@ func at(s float64) time.Time {
 }
 
 func newSim(sc scenario, seed uint64) *sim {
-	s := &sim{scenario: sc, seed: seed, work: rand.New(rand.NewPCG(seed, 1)), net: rand.New(rand.NewPCG(seed, 2)),
+	s := &sim{scenario: sc, world: &world{}, seed: seed, work: rand.New(rand.NewPCG(seed, 1)), net: rand.New(rand.NewPCG(seed, 2)),
 		state: NewState(), read: map[Key]float64{}, pending: map[Key]float64{}, caches: map[string]float64{}, timer: -1, lastCut: -1}
 	s.account = s.state.Open("p")
 	if sc.warm > 0 {
@@ -255,9 +261,7 @@ func (s *sim) fault(format string, args ...any) {
 }
 
 func (s *sim) run() *sim {
-	for i := range s.sessions {
-		s.on(s.start[i], func() { s.begin(i) })
-	}
+	s.starts()
 	for _, c := range s.cuts {
 		s.on(c.t, func() {
 			for _, b := range s.buckets {
@@ -282,6 +286,13 @@ func (s *sim) run() *sim {
 		}
 	}
 	return s
+}
+
+// starts has all sessions begin.
+func (s *sim) starts() {
+	for i := range s.sessions {
+		s.on(s.start[i], func() { s.begin(i) })
+	}
 }
 
 // reload writes, reads and checks the state, as every hook does.

@@ -14,6 +14,7 @@ func (a *Account) send(c *Call, at time.Time) {
 	c.Sent, c.Trial, c.Unseen, c.Took = at, true, true, limit.Costs{}
 	c.Came, c.Doubt, c.Silent, c.Lost, c.Guessed = time.Time{}, time.Time{}, false, false, false
 	a.class(c.Class).Pace.Spend(at, a.longer(c))
+	a.class(c.Class).Fleet.loose(1)
 	a.count(c, 1)
 	a.remove(c)
 	a.Calls = append(a.Calls, c)
@@ -122,6 +123,7 @@ func (a *Account) resent(c *Call, at time.Time) {
 		lost = 0
 	}
 	p.Give(-p.Rate * max(0, lost.Seconds()))
+	a.class(c.Class).Fleet.loose(p.Rate * max(0, lost.Seconds()))
 	a.count(c, -1)
 	c.Sent = at
 	a.count(c, 1)

@@ -120,6 +120,8 @@ type Rules struct {
 	Reserve float64 `json:"reserve,omitempty"`
 	// Resumes is how often a session is resumed without an answer in between; 0: 5 times.
 	Resumes int `json:"-"`
+	// Shared says that other machines are asked before a call goes.
+	Shared bool `json:"shared,omitempty"`
 }
 
 // NewState is the state of a machine on which nothing has happened yet.
