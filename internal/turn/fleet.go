@@ -54,9 +54,10 @@ const (
 	unaskedFor = time.Second
 	// passLasts is for how long a grant holds. Late ones would come beside those of others.
 	passLasts = time.Second
-	// broken is for how long nobody asks after asking failed; it doubles, up to brokenMost.
+	// broken is for how long nobody asks after asking failed, brokenMost after it failed again: so long it may take until all go on as
+	// before when the server is back.
 	broken     = 5 * time.Second
-	brokenMost = time.Minute
+	brokenMost = 10 * time.Second
 	// lateFor is how late a call may come until the others are told at once.
 	lateFor = 20 * time.Millisecond
 	// mostFailures bounds a count.

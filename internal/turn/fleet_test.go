@@ -64,13 +64,13 @@ func TestACallGoesThoughNobodyAsks(t *testing.T) {
 	}
 }
 
-// 1. This machine has a third of all calls. 2. Nobody can be asked: it goes at a third of the pace, and asks ever less often. 3. Who can be
+// 1. This machine has a third of all calls. 2. Nobody can be asked: it goes at a third of the pace, and asks seldom. 3. Who can be
 // asked again says what the pace is. 4. Else a quiet minute later it is whole, as it is where the limit is shared no more.
 func TestAMachineGoesOnAlone(t *testing.T) {
 	s, a := shared(1)
 	meet(a, 1, "", fleet.Answer{Machines: 3, Demand: 3, Belief: fleet.Belief{Version: 4, Rate: 1, Text: a.Class("").Pace.Teach()}})
 	now := 2.0
-	for i, want := range []float64{5, 10, 20, 40, 60, 60} {
+	for i, want := range []float64{5, 10, 10, 10, 10, 10} {
 		first := s.FleetFailed(at(now), .5)
 		s.FleetFailed(at(now), .5) // another process, as late
 		f := a.Class("").Fleet
