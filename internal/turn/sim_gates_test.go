@@ -218,7 +218,11 @@ func (s *sim) arrive(c *simCall) {
 		}
 		return
 	}
-	after := max(1, math.Ceil(wait-1e-9))
+	s.reject(c, max(1, math.Ceil(wait-1e-9)))
+}
+
+// reject is a call that the server rejects for some seconds.
+func (s *sim) reject(c *simCall, after float64) {
 	s.rejected++
 	if s.now < 60 {
 		s.early++

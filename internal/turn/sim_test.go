@@ -195,7 +195,14 @@ func newSim(sc scenario, seed uint64) *sim {
 	if z := sc.sizes; z != nil && z.opm > 0 {
 		s.buckets = append(s.buckets, newBucket(z.opm/60, z.opm, false))
 	}
-	// The work is drawn beforehand, so the ideal is known and every policy gets the same.
+	s.draw(sc)
+	s.step, s.open, s.finished = make([]int, sc.sessions), make([]int, sc.sessions), make([]float64, sc.sessions)
+	s.left = sc.sessions
+	return s
+}
+
+// draw draws the work beforehand, so that the ideal is known and every policy gets the same.
+func (s *sim) draw(sc scenario) {
 	for i := range sc.sessions {
 		var steps []simStep
 		size := 0.0
@@ -232,9 +239,6 @@ func newSim(sc scenario, seed uint64) *sim {
 		s.plan = append(s.plan, steps)
 		s.start = append(s.start, s.work.Float64()*.5)
 	}
-	s.step, s.open, s.finished = make([]int, sc.sessions), make([]int, sc.sessions), make([]float64, sc.sessions)
-	s.left = sc.sessions
-	return s
 }
 
 func lognormal(r *rand.Rand, mu, sigma float64) float64 { return math.Exp(mu + sigma*r.NormFloat64()) }
