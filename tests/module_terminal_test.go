@@ -125,7 +125,7 @@ func TestRealModuleEscFreesTheTurn(t *testing.T) {
 			}
 			pressed := time.Now()
 			m.stands(0, 0)
-			if took := time.Since(pressed); took > 2*time.Second {
+			if took := time.Since(pressed); took > 5*time.Second { // Claude Code takes its time to see a key; a lease would last for minutes
 				t.Errorf("the turn is taken for %v after Esc", took)
 			}
 		})

@@ -351,7 +351,7 @@ func TestRealCtrlCEndsALoopAsWithout(t *testing.T) {
 				}
 				want := watch([]string{"claude"})
 				t.Logf("without us:\n%s", want)
-				for _, gateway := range []string{"on", "off"} {
+				for _, gateway := range map[string][]string{"a script": {"on", "off"}, "with job control": {"off"}}[shell] {
 					if got := watch([]string{afteryou, "run", "--"}, "AFTERYOU_GATEWAY="+gateway); got != want {
 						t.Errorf("gateway %s: the loop ends\n%s\nwithout us\n%s", gateway, got, want)
 					}

@@ -54,7 +54,7 @@ func TestAPromptThatNeverFits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var calls atomic.Int64
-			s := newStand(t, limited(10000, 10500, &calls), func(g *Config) { g.Rules, g.Hold = turn.Rules{}, 1500e6 })
+			s := newStand(t, limited(10000, 10500, &calls), func(g *Config) { g.Rules, g.Hold = turn.Rules{}, 5*time.Second })
 			if c.known {
 				if status, _, err := s.do(s.call(s.gateway.URL(), "other", body("hello"))); status != 200 {
 					t.Fatalf("%d, %v", status, err)

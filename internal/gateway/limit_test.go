@@ -214,7 +214,7 @@ func TestHoldingEnds(t *testing.T) {
 		w.Header().Set("Request-Id", fmt.Sprint(calls.Add(1)))
 		w.WriteHeader(429)
 		io.WriteString(w, "limited")
-	}, func(c *Config) { c.Hold = 1500 * time.Millisecond })
+	}, func(c *Config) { c.Hold = 5 * time.Second })
 	resp, err := s.client.Do(s.call(s.gateway.URL(), "a", `{}`))
 	if err != nil {
 		t.Fatal(err)
