@@ -179,16 +179,7 @@ func newSim(sc scenario, seed uint64) *sim {
 		s.remember()
 	}
 	s.recall(sc, seed)
-	s.buckets = []*bucket{sc.requests()}
-	if sc.tpm > 0 {
-		if sc.tburst == 0 {
-			s.tburst = sc.tpm
-		}
-		s.buckets = append(s.buckets, newBucket(sc.tpm/60, s.tburst, sc.empty))
-	}
-	if z := sc.sizes; z != nil && z.opm > 0 {
-		s.buckets = append(s.buckets, newBucket(z.opm/60, z.opm, false))
-	}
+	s.limit()
 	// The work is drawn beforehand, so the ideal is known and every policy gets the same.
 	for i := range sc.sessions {
 		var steps []simStep
