@@ -182,7 +182,11 @@ func (s *sim) try(c *simCall) {
 		})
 	}
 	c.sent = s.now
-	s.on(s.now+s.way*s.net.Float64(), func() { s.arrive(c) })
+	arrive := s.arrive
+	if s.sizes != nil && s.sizes.queues {
+		arrive = s.queue
+	}
+	s.on(s.now+s.way*s.net.Float64(), func() { arrive(c) })
 }
 
 // takes is the server that accepts a call.
@@ -194,10 +198,6 @@ func (s *sim) takes(c *simCall) {
 }
 
 func (s *sim) arrive(c *simCall) {
-	if s.sizes != nil && s.sizes.queues {
-		s.queue(c)
-		return
-	}
 	wait := s.take(s.costs(c))
 	s.tries = append(s.tries, s.now)
 	if wait == 0 {

@@ -40,6 +40,20 @@ func (b *bucket) lack(cost float64) float64 {
 	return (cost - b.level) / b.rate
 }
 
+// limit fills the server's buckets: of requests, of input and of output, as far as there are such limits.
+func (s *sim) limit() {
+	s.buckets = []*bucket{s.requests()}
+	if s.tpm > 0 {
+		if s.tburst == 0 {
+			s.tburst = s.tpm
+		}
+		s.buckets = append(s.buckets, newBucket(s.tpm/60, s.tburst, s.empty))
+	}
+	if s.sizes != nil && s.sizes.opm > 0 {
+		s.buckets = append(s.buckets, newBucket(s.sizes.opm/60, s.sizes.opm, false))
+	}
+}
+
 // other is another machine: unseen, naive, Poisson.
 func (s *sim) other() {
 	s.on(s.now+s.net.ExpFloat64()/(s.unseen*s.rpm/60), func() {

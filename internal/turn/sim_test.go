@@ -185,16 +185,7 @@ func newSim(sc scenario, seed uint64) *sim {
 		s.remember()
 	}
 	s.recall(sc, seed)
-	s.buckets = []*bucket{sc.requests()}
-	if sc.tpm > 0 {
-		if sc.tburst == 0 {
-			s.tburst = sc.tpm
-		}
-		s.buckets = append(s.buckets, newBucket(sc.tpm/60, s.tburst, sc.empty))
-	}
-	if z := sc.sizes; z != nil && z.opm > 0 {
-		s.buckets = append(s.buckets, newBucket(z.opm/60, z.opm, false))
-	}
+	s.limit()
 	s.draw(sc)
 	s.step, s.open, s.finished = make([]int, sc.sessions), make([]int, sc.sessions), make([]float64, sc.sessions)
 	s.left = sc.sessions
