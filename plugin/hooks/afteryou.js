@@ -33,6 +33,7 @@ async function start($) {
   const at = { ...JSON.parse(text), end: () => child.return?.() }
   void (async () => {
     while (!(await child.next()).done);
+    await $.clock.sleep(1000) // Claude Code ends it before its own end
     if (informed !== null && (await partner) === at && lost++ < 3) partner = start($) // till then command hooks take the turns
   })().catch(() => {})
   await $.env.set('AFTERYOU_MOD', at.mark) // command hooks see it, and leave the turns to us while the partner lives
@@ -53,7 +54,7 @@ async function say($, word, what, signal) {
   const body = JSON.stringify({ word, ...what })
   for (let tries = 0; ; tries++) {
     const alone = tries === 2 || lost >= 4
-    if (alone && AFTERWARDS.has(word)) return GO
+    if (AFTERWARDS.has(word) && (alone || (word === 'bye' && !partner))) return GO
     const asked = alone ? null : (partner ??= start($))
     try {
       if (alone) return JSON.parse((await $.process.run([`${$.plugin.root}/hook.sh`, 'mod', 'once'], { stdin: body, timeoutMs: 590_000 })).stdout)
@@ -231,8 +232,7 @@ export const register = (on) => {
   }).catch(($, e, next) => next(e))
 
   on('session.end', async ($, e, next) => {
-    informed = null
-    usual.clear()
+    informed = null, usual.clear()
     await say($, 'bye', { session: await $.session.id() }).catch(() => {})
     return next(e)
   }).catch(($, e, next) => next(e))
