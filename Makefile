@@ -23,7 +23,7 @@ build:
 # it: batches, which are killed some hundred times, and the program with the real Claude Code. What passed is summed up, with
 # the tests that drove the real Claude Code by name, and what was not tested for want of a program; what failed is shown whole.
 test: lint
-	@{ go test -timeout 20m -parallel 8 -v ./tests ./internal/turn ./internal/batch && \
+	@{ go test -timeout 25m -parallel 8 -v ./tests ./internal/turn ./internal/batch && \
 		go test -race -timeout 15m -v $$(go list ./... | grep -v -e /tests$$ -e /internal/turn$$ -e /internal/batch$$) && \
 		(cd tools/bench && go test -v ./...); } >test.log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|\?|--- PASS: TestReal|    --- FAIL|--- (FAIL|SKIP)|.*not tested: |panic:|WARNING: DATA RACE)' test.log; \

@@ -96,7 +96,7 @@ func values(t *testing.T, text string) string {
 }
 
 // ofTheFile reports whether the file alone makes a setting (TestTheFileAloneMakesIt).
-func ofTheFile(name string) bool { return name == "notify_command" }
+func ofTheFile(name string) bool { return name == "notify_command" || strings.HasPrefix(name, "share") }
 
 // Each setting there is can be made in the file, in the environment and as a flag of run, the later before the earlier,
 // is printed with where it was made, and has its place in help and README.

@@ -35,7 +35,7 @@ func TestHelpTellsTheFlagsThereAre(t *testing.T) {
 		}
 		for _, m := range regexp.MustCompile(`(?m)^  (--[a-z-]+) (\S*)`).FindAllStringSubmatch(out, -1) {
 			args := []string{c.name, m[1]}
-			values := map[string]string{"N": "1", "DURATION": "1h", "DIR": "x", "MODEL": "x", "WORDS": "no-headers", "--cloud": "vertex", "--gate": "module", "VERSION": realclaude.Version}
+			values := map[string]string{"N": "1", "DURATION": "1h", "DIR": "x", "MODEL": "x", "WORDS": "no-headers", "URL": "redis://127.0.0.1:1", "--cloud": "vertex", "--gate": "module", "VERSION": realclaude.Version}
 			if value := cmp.Or(values[m[1]], values[m[2]]); value != "" {
 				args = append(args, value)
 			}

@@ -62,8 +62,8 @@ func (s Scenario) Check() error {
 	if s.Contexts && (s.ITPM == 0 || s.Subagents > 0 || s.Clients > 0) {
 		return errors.New("contexts are counted where input tokens are limited, and not of subagents or clients")
 	}
-	if s.Machines < 0 || s.Share != "" && s.Machines < 2 {
-		return errors.New("machines start at 1, and one shares nothing")
+	if s.Machines < 0 {
+		return errors.New("machines start at 1")
 	}
 	if s.Cloud != "" && realclaude.Cloud(s.Cloud, "") == nil {
 		return fmt.Errorf("cloud is vertex or bedrock, not %q", s.Cloud)
