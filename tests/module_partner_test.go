@@ -10,7 +10,8 @@ import (
 
 // 1. A partner dies before it says where it is: that does not mean that there is none. 2. One dies of which six requests ask at once:
 // one other takes over for all, and is told of the session. 3. That one dies while nobody asks: another is there before somebody
-// does. 4. Three requests are stopped at once: the partner hears of each.
+// does. 4. Three requests are stopped at once: the partner hears of each. 5. Claude Code ends its partner, then itself:
+// there is no other.
 func TestRealModuleOutlivesItsPartner(t *testing.T) {
 	t.Parallel()
 	got := played(t, "partner.mjs")

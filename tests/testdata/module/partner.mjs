@@ -1,5 +1,5 @@
 // Plays a Claude Code whose first partner can't start, whose second dies while several requests wait, and whose third dies while
-// nobody asks; and in which several requests are stopped at once. Prints what the partners were told. The argument is the module.
+// nobody asks; in which several requests are stopped at once; and which ends. Prints what the partners were told. The argument is the module.
 import { pathToFileURL } from 'node:url'
 
 const hooks = {}
@@ -36,7 +36,7 @@ const $ = {
   session: { id: async () => 's', cwd: async () => '/', info: async () => ({}), version: async () => ({ version: '2.1.332' }) },
   settings: { read: async () => ({}) },
   env: { set: async (_, mark) => void marks.push(mark) },
-  clock: { sleep: () => new Promise(() => {}) },
+  clock: { sleep: (ms) => new Promise((done) => ms === 1000 && setTimeout(done, 20)) }, // till another partner is started
   ui: { invalidate() {} },
 }
 const request = (signal, value = { status: 200, headers: {} }) => hooks['http.fetch']($,
@@ -51,6 +51,10 @@ end()
 for (let i = 0; i < 10; i++) await soon() // another is started before anybody asks
 await request(goes)
 await Promise.all([1, 2, 3].map(async () => request(goes, null))) // by another module
+for (let i = 0; i < 10; i++) await soon()
+end() // as Claude Code ends it before it says that a session ends: no other one is started
+await soon()
+await hooks['session.end']($, {}, async () => {})
 for (let i = 0; i < 10; i++) await soon()
 const all = told.flat()
 console.log(JSON.stringify({
