@@ -136,7 +136,9 @@ func (r *race) once(ctx context.Context, view *View, dir string) (Run, error) {
 	run.Wall = wall.Seconds()
 	run.ended(ends)
 	run.HeldBy = held.stop(r.ids)
-	run.Recorded, err = recorded(dir)
+	if r.Clients < r.Sessions { // clients keep no transcripts
+		run.Recorded, err = recorded(dir)
+	}
 	return run, err
 }
 
