@@ -54,7 +54,7 @@ func execute(c call, env environment, flags map[string]string) (int, error) {
 		return exitUsage, errors.New("exec needs a command\nhint: afteryou exec -- python translate.py")
 	}
 	screen := isatty.IsTerminal(c.in.Fd()) || isatty.IsTerminal(c.out.Fd())
-	e := launch.Exec{Env: s.Export(os.Environ()), Rules: s.Rules, MaxWait: s.MaxWait, Screen: screen, Warn: c.say}
+	e := launch.Exec{Env: s.Export(os.Environ()), MaxWait: s.MaxWait, Screen: screen, Warn: c.say}
 	if !s.Off {
 		if e.Store, err = lockfile.Open(stateDir()); err != nil {
 			c.say(fmt.Errorf("%w\nhint: its calls take no turns", err))

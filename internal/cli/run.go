@@ -67,7 +67,7 @@ func launchClaude(c call, flags map[string]string, whenFree bool) (int, error) {
 		Screen: isatty.IsTerminal(c.in.Fd()) && isatty.IsTerminal(c.out.Fd()),
 		Pool:   pool(hook.Direct(os.Getenv)),
 		Cache:  cacheDir(),
-		Warn:   c.say, Module: s.Module, Data: dataDir(), Gateway: launch.Gateway(s.Gateway), Rules: s.Rules, Resume: s.Resume, MaxWait: s.MaxWait,
+		Warn:   c.say, Module: s.Module, Data: dataDir(), Gateway: launch.Gateway(s.Gateway), Resume: s.Resume, MaxWait: s.MaxWait,
 	}
 	if !s.Off {
 		l.Store, l.Trouble = lockfile.Open(stateDir())

@@ -77,16 +77,21 @@ func (last *Call) added() float64 {
 // loses reports that the call will find that its cache has expired, if it does not go soon.
 func (a *Account) loses(now time.Time, c *Call) bool {
 	last := a.last(c.Key)
-	if last == nil || last == c || last.Took.Cached < leastCache {
-		return false
-	}
+	return last != nil && last != c && last.expires(now)
+}
+
+// expires reports that the cache keeps for a short while only what the call left there, which is much.
+func (last *Call) expires(now time.Time) bool {
 	left := last.cacheEnds().Sub(now)
-	return 0 < left && left < losing
+	return last.Took.Cached >= leastCache && 0 < left && left < losing
 }
 
 // saveCaches lets calls in line that are about to lose their cache go before those that stand before them and are not, of their rank:
 // by one place, each time that somebody gets a turn.
 func (a *Account) saveCaches(now time.Time, class string) {
+	if a.find(func(c *Call) bool { return c.Class == class && c.expires(now) }) == nil {
+		return // as nearly always; to look at each in line takes long
+	}
 	line := a.order(class)
 	for i := 1; i < len(line); i++ {
 		before, c := line[i-1], line[i]

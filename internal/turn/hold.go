@@ -59,7 +59,8 @@ func (a *Account) heldWithAll(now time.Time, c *Call) (h Hold) {
 	for _, other := range []Hold{a.announced(now, c.Class), a.onTrial(now, c)} {
 		h = h.longer(other)
 	}
-	if !l.fleetDecides(now, c) {
+	others := l.fleetDecides(now, c)
+	if !others {
 		h = h.longer(Hold{l.Pace.Whole(), Paced})
 	}
 	cost, _ := a.expect(c)
@@ -69,7 +70,7 @@ func (a *Account) heldWithAll(now time.Time, c *Call) (h Hold) {
 	if c.Reserves {
 		h = h.longer(Hold{l.Quota.Afford(now, c.reservation(cost)), LackTokens})
 	}
-	if !h.Until.After(now) && l.fleetDecides(now, c) && !l.Fleet.Pass.After(now) {
+	if !h.Until.After(now) && others && !l.Fleet.Pass.After(now) {
 		h = Hold{l.Fleet.unasked(now), Elsewhere}
 	}
 	return h
