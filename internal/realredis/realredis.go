@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -80,3 +81,24 @@ func (s *Server) Kill() {
 
 // Signal sends it a signal, such as SIGSTOP.
 func (s *Server) Signal(sig syscall.Signal) error { return s.cmd.Process.Signal(sig) }
+
+// Watch notes all that is said to the server. heard ends that, and returns what was said, but for the path of its socket, and what the
+// server keeps.
+func (s *Server) Watch() (heard func() (said, kept string, err error), err error) {
+	monitor := exec.Command("redis-cli", "-s", s.Socket, "monitor")
+	var saw strings.Builder
+	monitor.Stdout = &saw
+	if err := monitor.Start(); err != nil {
+		return nil, err
+	}
+	return func() (said, kept string, err error) {
+		monitor.Process.Signal(syscall.SIGTERM)
+		monitor.Wait()
+		said = strings.ReplaceAll(saw.String(), s.Socket, "")
+		if out, err := exec.Command("redis-cli", "-s", s.Socket, "save").CombinedOutput(); err != nil {
+			return said, "", fmt.Errorf("save: %w: %s", err, out)
+		}
+		dump, err := os.ReadFile(filepath.Join(s.Dir, "dump.rdb"))
+		return said, string(dump), err
+	}, nil
+}
